@@ -1,0 +1,12 @@
+DROP FUNCTION stellwerk_drop_partitions();
+DROP FUNCTION stellwerk_make_partitions(integer);
+DROP FUNCTION stellwerk_resolve_endpoint(bytea);
+DROP TABLE webhook_dedupe;
+DROP TABLE webhook_body_key;
+DROP TRIGGER appointment_change_is_not_rewritten ON appointment_change;
+DROP TABLE webhook_event;
+DROP FUNCTION stellwerk_uuid_floor(timestamptz);
+DROP FUNCTION stellwerk_refuse_change();
+DROP TABLE webhook_activity;
+DROP TABLE webhook_secret;
+DROP TABLE webhook_endpoint;

@@ -1,0 +1,98 @@
+CREATE TABLE outbox (
+    tenant_id uuid NOT NULL DEFAULT current_setting('stellwerk.tenant_id')::uuid,
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    lane text NOT NULL,
+    payload jsonb NOT NULL,
+    cause text NOT NULL,
+    state text NOT NULL DEFAULT 'pending',
+    run_time timestamptz NOT NULL DEFAULT now(),
+    attempts integer NOT NULL DEFAULT 0,
+    lease_epoch bigint NOT NULL DEFAULT 0,
+    lease_until timestamptz,
+    reason text,
+    create_time timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT outbox_pkey PRIMARY KEY (tenant_id, id),
+    CONSTRAINT outbox_tenant FOREIGN KEY (tenant_id) REFERENCES tenant (tenant_id),
+    CONSTRAINT outbox_kind_known CHECK (kind IN ('webhook_event_retry', 'patient_import')),
+    CONSTRAINT outbox_state_known CHECK (state IN ('pending', 'dead')),
+    CONSTRAINT outbox_reason_iff_dead CHECK (state <> 'dead' OR reason IS NOT NULL));
+COMMENT ON TABLE outbox IS 'Work that was promised in the transaction that wrote it. Done messages are deleted, dead ones stay to be seen.';
+COMMENT ON COLUMN outbox.lane IS 'Messages of one lane run one at a time, oldest first.';
+COMMENT ON COLUMN outbox.lease_epoch IS 'Counts the claims; a worker whose lease was taken over settles nothing.';
+CREATE INDEX outbox_by_run_time ON outbox (run_time) WHERE state = 'pending';
+CREATE INDEX outbox_by_lane ON outbox (tenant_id, lane, id) WHERE state = 'pending';
+ALTER TABLE outbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY outbox_push ON outbox FOR INSERT TO stellwerk_app
+    WITH CHECK (tenant_id = current_setting('stellwerk.tenant_id')::uuid);
+CREATE POLICY outbox_read ON outbox FOR SELECT TO stellwerk_app
+    USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
+        AND current_setting('stellwerk.role') IN ('admin', 'system'));
+GRANT SELECT, INSERT ON outbox TO stellwerk_app;
+
+CREATE FUNCTION stellwerk_outbox_wake() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('stellwerk_outbox', '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER outbox_wakes_a_worker AFTER INSERT ON outbox
+    FOR EACH STATEMENT EXECUTE FUNCTION stellwerk_outbox_wake();
+
+-- The worker's whole view: whose message, which one, which kind, and until when it is his.
+CREATE FUNCTION stellwerk_outbox_claim(lease_s integer)
+RETURNS TABLE (tenant_id uuid, id uuid, kind text, attempts integer, lease_epoch bigint)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    UPDATE outbox o SET lease_until = now() + make_interval(secs => lease_s), lease_epoch = o.lease_epoch + 1,
+        attempts = o.attempts + 1
+    FROM (
+        SELECT c.tenant_id, c.id FROM outbox c
+        WHERE c.state = 'pending' AND c.run_time <= now() AND (c.lease_until IS NULL OR c.lease_until < now())
+            AND NOT EXISTS (SELECT FROM outbox earlier WHERE earlier.tenant_id = c.tenant_id AND earlier.lane = c.lane
+                AND earlier.id < c.id AND earlier.state = 'pending')
+        ORDER BY c.run_time LIMIT 1 FOR UPDATE SKIP LOCKED) head
+    WHERE o.tenant_id = head.tenant_id AND o.id = head.id
+    RETURNING o.tenant_id, o.id, o.kind, o.attempts, o.lease_epoch;
+$$;
+-- Keeps a long piece of work: true while the lease is still the caller's.
+CREATE FUNCTION stellwerk_outbox_extend(of_tenant uuid, of_id uuid, of_epoch bigint, lease_s integer) RETURNS boolean
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH kept AS (
+        UPDATE outbox SET lease_until = now() + make_interval(secs => lease_s)
+        WHERE tenant_id = of_tenant AND id = of_id AND lease_epoch = of_epoch AND state = 'pending' RETURNING 1)
+    SELECT EXISTS (SELECT FROM kept);
+$$;
+-- outcome: done deletes, retry runs again after delay_s, dead stays to be seen. False: the lease had gone to somebody else.
+CREATE FUNCTION stellwerk_outbox_settle(of_tenant uuid, of_id uuid, of_epoch bigint, outcome text, delay_s double precision, why text)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF outcome = 'done' THEN
+        DELETE FROM outbox WHERE tenant_id = of_tenant AND id = of_id AND lease_epoch = of_epoch AND state = 'pending';
+    ELSIF outcome = 'retry' THEN
+        UPDATE outbox SET run_time = now() + make_interval(secs => delay_s), lease_until = NULL, reason = why
+            WHERE tenant_id = of_tenant AND id = of_id AND lease_epoch = of_epoch AND state = 'pending';
+    ELSIF outcome = 'dead' THEN
+        UPDATE outbox SET state = 'dead', lease_until = NULL, reason = why
+            WHERE tenant_id = of_tenant AND id = of_id AND lease_epoch = of_epoch AND state = 'pending';
+    ELSE
+        RAISE EXCEPTION 'unknown outcome %', outcome;
+    END IF;
+    RETURN FOUND;
+END $$;
+-- For metrics and doctor: counts and ages, no payloads.
+CREATE FUNCTION stellwerk_outbox_depth() RETURNS TABLE (kind text, state text, messages bigint, oldest_age_s double precision)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT kind, state, count(*), extract(epoch FROM now() - min(create_time))::double precision FROM outbox GROUP BY kind, state;
+$$;
+-- When the next message comes due, so that a worker need not poll for it.
+CREATE FUNCTION stellwerk_outbox_next_run() RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT min(greatest(run_time, coalesce(lease_until, run_time))) FROM outbox WHERE state = 'pending';
+$$;
+REVOKE ALL ON FUNCTION stellwerk_outbox_claim(integer), stellwerk_outbox_extend(uuid, uuid, bigint, integer),
+    stellwerk_outbox_settle(uuid, uuid, bigint, text, double precision, text),
+    stellwerk_outbox_depth(), stellwerk_outbox_next_run() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION stellwerk_outbox_claim(integer), stellwerk_outbox_extend(uuid, uuid, bigint, integer),
+    stellwerk_outbox_settle(uuid, uuid, bigint, text, double precision, text),
+    stellwerk_outbox_depth(), stellwerk_outbox_next_run() TO stellwerk_worker;
+GRANT EXECUTE ON FUNCTION stellwerk_outbox_depth() TO stellwerk_app;

@@ -1,0 +1,3 @@
+DROP TABLE patient_import_row;
+DROP TABLE patient_import_chunk;
+DROP TABLE patient_import;

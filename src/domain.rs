@@ -1,0 +1,42 @@
+//! The verbs. They open transactions and know neither tonic nor axum nor SQL.
+
+use std::sync::Arc;
+
+use crate::{
+    error::{Error, Result},
+    ids::TenantId,
+    store::{self, Store},
+    vault::{TenantKey, Vault},
+};
+
+pub mod idempotency;
+
+/// The rooms below, in one hand.
+#[derive(Clone)]
+pub struct Domain {
+    pub store: Store,
+    pub vault: Arc<Vault>,
+    /// Where providers reach the HTTP adapter, without a trailing slash, as in `https://hooks.example.org`.
+    pub public_url: String,
+}
+
+impl Domain {
+    /// The tenant's data key, opened; made when the tenant has none yet.
+    pub async fn tenant_key(&self, tenant: TenantId) -> Result<Arc<TenantKey>> {
+        if let Some(key) = self.vault.open_tenant_key(tenant) {
+            return Ok(key);
+        }
+        let mut tx = self.store.tenant(tenant).await?;
+        let wrapped = match store::tenant::find_key(&mut tx).await? {
+            Some(wrapped) => wrapped,
+            None => {
+                let fresh = self.vault.new_tenant_key(tenant).map_err(Error::internal)?;
+                store::tenant::insert_key_if_absent(&mut tx, &fresh).await?;
+                // A racing twin may have been first: what is kept counts.
+                store::tenant::find_key(&mut tx).await?.ok_or_else(|| Error::internal("the tenant key was not kept"))?
+            }
+        };
+        tx.commit().await?;
+        self.vault.tenant_key(tenant, &wrapped).map_err(Error::internal)
+    }
+}

@@ -1,0 +1,173 @@
+//! Every way an operation can fail, in the caller's words. No transport in it: `status` maps it to gRPC and HTTP, once.
+
+use std::{fmt, time::Duration};
+
+use crate::words::{AppointmentStatus, CandidateState, ImportState, Role};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// `Display` is fit for a tenant and never repeats its source; the source rides along for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}", DisplayViolations(.0))]
+    Invalid(Vec<Violation>),
+    #[error("the page token does not belong to this list; start at the first page")]
+    PageTokenInvalid,
+    #[error("the idempotency key was already used for another request")]
+    IdempotencyKeyReused,
+    #[error("{0}")]
+    Unauthenticated(Refusal),
+    #[error("the role {0} may not do this")]
+    RoleNotAllowed(Role),
+    #[error("the API key lacks the scope {0}")]
+    ScopeMissing(String),
+    #[error("nobody has linked this subject to a person yet; an admin does that with LinkSubject")]
+    SubjectNotLinked,
+    #[error("the change reaches beyond your own records")]
+    NotOwnRecord,
+    #[error("no such {0}")]
+    NotFound(Noun),
+    #[error("the subject is linked already; unlink it first")]
+    SubjectAlreadyLinked,
+    #[error("another one has this name or alias")]
+    NameTaken,
+    #[error("somebody else has this slot")]
+    SlotTaken,
+    #[error("the hold ran out; hold the slot again")]
+    HoldExpired,
+    #[error("an appointment that is {0} does not allow this")]
+    AppointmentStatus(AppointmentStatus),
+    #[error("no booking URL is configured; set it with UpdateTenantSettings")]
+    BookingUrlNotConfigured,
+    #[error("the candidate was decided already: {0}")]
+    CandidateDecided(CandidateState),
+    #[error("the import is {0}")]
+    ImportState(ImportState),
+    #[error("bytes are missing before this chunk; go on at offset {0}")]
+    ImportOffset(i64),
+    #[error("the endpoint is disabled")]
+    EndpointDisabled,
+    #[error("the event's body is gone, so it cannot be replayed")]
+    BodyGone,
+    #[error("too many requests; come back in {} s", .0.as_secs())]
+    RateLimited(Duration),
+    #[error("the limit is reached: {0}")]
+    LimitReached(&'static str),
+    #[error("the database cannot be reached at the moment; nothing was changed")]
+    Unavailable(#[source] Source),
+    #[error("the server is full at the moment; nothing was changed")]
+    Overloaded,
+    #[error("the server's time limit for this call ran out; repeat it with the same idempotency key")]
+    Deadline,
+    #[error("something went wrong here; it has been logged")]
+    Internal(#[source] Source),
+}
+
+/// What lies behind an error; for the log alone.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// A field that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The field's path, as in `start_time`.
+    pub field: String,
+    /// What would fit; never repeats the value.
+    pub description: String,
+}
+
+/// What was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    Tenant,
+    Patient,
+    Appointment,
+    Practitioner,
+    Service,
+    WebhookEndpoint,
+    WebhookEvent,
+    LinkCandidate,
+    PatientLink,
+    PatientImport,
+    SubjectLink,
+    ApiKey,
+    Integration,
+}
+
+/// Why a credential was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("send an API key or a JWT as `authorization: Bearer …`")]
+    CredentialMissing,
+    #[error("the bearer is neither an API key nor a JWT")]
+    CredentialMalformed,
+    #[error("no such API key")]
+    ApiKeyUnknown,
+    #[error("the API key has expired")]
+    ApiKeyExpired,
+    #[error("the API key was revoked")]
+    ApiKeyRevoked,
+    #[error("the token's algorithm is not allowed")]
+    TokenAlgorithmNotAllowed,
+    #[error("the token's issuer is not configured here")]
+    TokenIssuerUnknown,
+    #[error("the issuer publishes no such key")]
+    TokenKeyUnknown,
+    #[error("the token's signature is wrong")]
+    TokenSignatureInvalid,
+    #[error("the token is for another audience")]
+    TokenAudienceWrong,
+    #[error("the token has expired or says no expiry")]
+    TokenExpired,
+    #[error("the token is not valid yet")]
+    TokenNotYetValid,
+    #[error("the issuer may not speak for this tenant")]
+    TokenTenantNotAllowed,
+    #[error("the token names no subject, or no role that a token can give")]
+    TokenClaimInvalid,
+}
+
+impl Error {
+    /// One field that does not fit.
+    pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::Invalid(vec![Violation { field: field.into(), description: description.into() }])
+    }
+
+    /// A defect: what should not have happened.
+    pub fn internal(source: impl Into<Source>) -> Self {
+        Self::Internal(source.into())
+    }
+}
+
+impl fmt::Display for Noun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tenant => "tenant",
+            Self::Patient => "patient",
+            Self::Appointment => "appointment",
+            Self::Practitioner => "practitioner",
+            Self::Service => "service",
+            Self::WebhookEndpoint => "webhook endpoint",
+            Self::WebhookEvent => "webhook event",
+            Self::LinkCandidate => "link candidate",
+            Self::PatientLink => "patient link",
+            Self::PatientImport => "patient import",
+            Self::SubjectLink => "subject link",
+            Self::ApiKey => "API key",
+            Self::Integration => "integration",
+        })
+    }
+}
+
+struct DisplayViolations<'a>(&'a [Violation]);
+
+impl fmt::Display for DisplayViolations<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, violation) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{}: {}", violation.field, violation.description)?;
+        }
+        Ok(())
+    }
+}

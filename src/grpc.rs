@@ -1,0 +1,49 @@
+//! The gRPC edge: parse, call one verb, convert.
+
+use prost_protovalidate::Validate;
+use tonic::Request;
+
+use crate::{
+    caller::Caller,
+    domain::idempotency,
+    error::{Error, Result, Violation},
+};
+
+pub mod access_rules;
+
+
+
+/// The caller that `caller::Authenticate` put beside the request, and the message.
+fn unchecked<T>(request: Request<T>) -> Result<(Caller, T)> {
+    let (_, mut extensions, message) = request.into_parts();
+    let caller = extensions.remove::<Caller>().ok_or_else(|| Error::internal("a call reached its handler without a caller"))?;
+    Ok((caller, message))
+}
+
+/// The same, with the proto's field rules checked. Errors: `Invalid` with every field that does not fit.
+fn checked<T: Validate>(request: Request<T>) -> Result<(Caller, T)> {
+    let (caller, message) = unchecked(request)?;
+    let Err(error) = message.validate() else { return Ok((caller, message)) };
+    let violations = error.violations().iter().map(|violation| {
+        let text = violation.message();
+        // Well-known formats come without a text of their own.
+        let description = if text.is_empty() { format!("must be a valid {}", violation.rule_id()) } else { text.into() };
+        Violation { field: violation.field_path(), description }
+    });
+    Err(Error::Invalid(violations.collect()))
+}
+
+/// A required id; the field rules have seen that it is a UUID.
+fn id<T: std::str::FromStr>(field: &str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| Error::invalid(field, "must be a UUID"))
+}
+
+/// An id that may be left out.
+fn optional_id<T: std::str::FromStr>(field: &str, text: &str) -> Result<Option<T>> {
+    if text.is_empty() { Ok(None) } else { id(field, text).map(Some) }
+}
+
+/// The idempotency key of a write, bound to its rpc and request.
+fn key(rpc: &'static str, key: &str, request: &impl prost::Message) -> idempotency::Key {
+    idempotency::Key::new(rpc, key, &request.encode_to_vec())
+}

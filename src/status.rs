@@ -1,0 +1,153 @@
+//! Error -> `google.rpc.Status` and HTTP status, side by side: the one mapping, for both edges.
+
+use std::{collections::HashMap, time::Duration};
+
+use http::StatusCode;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{
+    error::{Error, Noun, Refusal},
+    proto::ErrorReason,
+    telemetry,
+};
+
+/// The domain of every `google.rpc.ErrorInfo`.
+pub const DOMAIN: &str = "stellwerk";
+
+/// How an error is told to the outside.
+pub struct Told {
+    pub code: Code,
+    pub http: StatusCode,
+    pub reason: ErrorReason,
+}
+
+impl Error {
+    /// gRPC code, HTTP status and reason; no `_` arm, so that a new error is a decision here.
+    pub fn told(&self) -> Told {
+        let (code, http, reason) = match self {
+            Self::Invalid(_) => (Code::InvalidArgument, 400, ErrorReason::InvalidField),
+            Self::PageTokenInvalid => (Code::InvalidArgument, 400, ErrorReason::PageTokenInvalid),
+            Self::IdempotencyKeyReused => (Code::InvalidArgument, 400, ErrorReason::IdempotencyKeyReused),
+            Self::Unauthenticated(refusal) => (Code::Unauthenticated, 401, refusal.reason()),
+            Self::RoleNotAllowed(_) => (Code::PermissionDenied, 403, ErrorReason::RoleNotAllowed),
+            Self::ScopeMissing(_) => (Code::PermissionDenied, 403, ErrorReason::ScopeMissing),
+            Self::SubjectNotLinked => (Code::PermissionDenied, 403, ErrorReason::SubjectNotLinked),
+            Self::NotOwnRecord => (Code::PermissionDenied, 403, ErrorReason::NotOwnRecord),
+            Self::NotFound(noun) => (Code::NotFound, 404, noun.reason()),
+            Self::SubjectAlreadyLinked => (Code::AlreadyExists, 409, ErrorReason::SubjectAlreadyLinked),
+            Self::NameTaken => (Code::AlreadyExists, 409, ErrorReason::NameTaken),
+            Self::SlotTaken => (Code::FailedPrecondition, 409, ErrorReason::SlotTaken),
+            Self::HoldExpired => (Code::FailedPrecondition, 409, ErrorReason::HoldExpired),
+            Self::AppointmentStatus(_) => (Code::FailedPrecondition, 409, ErrorReason::AppointmentStatus),
+            Self::BookingUrlNotConfigured => (Code::FailedPrecondition, 409, ErrorReason::BookingUrlNotConfigured),
+            Self::CandidateDecided(_) => (Code::FailedPrecondition, 409, ErrorReason::LinkCandidateDecided),
+            Self::ImportState(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientImportState),
+            Self::ImportOffset(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientImportOffset),
+            Self::EndpointDisabled => (Code::FailedPrecondition, 409, ErrorReason::WebhookEndpointDisabled),
+            Self::BodyGone => (Code::FailedPrecondition, 409, ErrorReason::WebhookBodyGone),
+            Self::RateLimited(_) => (Code::ResourceExhausted, 429, ErrorReason::RateLimited),
+            Self::LimitReached(_) => (Code::ResourceExhausted, 429, ErrorReason::LimitReached),
+            Self::Unavailable(_) => (Code::Unavailable, 503, ErrorReason::DatabaseUnavailable),
+            Self::Overloaded => (Code::Unavailable, 503, ErrorReason::Overloaded),
+            Self::Deadline => (Code::DeadlineExceeded, 504, ErrorReason::DeadlineExceeded),
+            Self::Internal(_) => (Code::Internal, 500, ErrorReason::Internal),
+        };
+        Told { code, http: StatusCode::from_u16(http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), reason }
+    }
+
+    /// How long to wait before trying again, where waiting helps.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited(wait) => Some(*wait),
+            Self::Unavailable(_) | Self::Overloaded => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    /// Logs what a caller must not see, once, where the error leaves the house.
+    pub fn log(&self) {
+        match self {
+            Self::Internal(_) => telemetry::log_error("a call failed", self),
+            Self::Unavailable(_) => telemetry::log_error("the database cannot be reached", self),
+            _ => {}
+        }
+    }
+
+    fn metadata(&self) -> HashMap<String, String> {
+        let entry = match self {
+            Self::RoleNotAllowed(role) => Some(("role", role.to_string())),
+            Self::ScopeMissing(scope) => Some(("scope", scope.clone())),
+            Self::AppointmentStatus(status) => Some(("status", status.to_string())),
+            Self::CandidateDecided(state) => Some(("state", state.to_string())),
+            Self::ImportState(state) => Some(("state", state.to_string())),
+            Self::ImportOffset(offset) => Some(("expected_offset", offset.to_string())),
+            Self::LimitReached(limit) => Some(("limit", (*limit).to_string())),
+            _ => None,
+        };
+        entry.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
+    }
+}
+
+/// The reason without its prefix, as `ErrorInfo` and HTTP bodies carry it.
+pub fn reason_name(reason: ErrorReason) -> &'static str {
+    reason.as_str_name().trim_start_matches("ERROR_REASON_")
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        error.log();
+        let told = error.told();
+        let mut details = ErrorDetails::with_error_info(reason_name(told.reason), DOMAIN, error.metadata());
+        if let Error::Invalid(violations) = &error {
+            for violation in violations {
+                details.add_bad_request_violation(&violation.field, &violation.description);
+            }
+        }
+        if let Some(wait) = error.retry_after() {
+            details.set_retry_info(Some(wait));
+        }
+        Status::with_error_details(told.code, error.to_string(), details)
+    }
+}
+
+impl Noun {
+    fn reason(self) -> ErrorReason {
+        match self {
+            Self::Tenant => ErrorReason::TenantNotFound,
+            Self::Patient => ErrorReason::PatientNotFound,
+            Self::Appointment => ErrorReason::AppointmentNotFound,
+            Self::Practitioner => ErrorReason::PractitionerNotFound,
+            Self::Service => ErrorReason::ServiceNotFound,
+            Self::WebhookEndpoint => ErrorReason::WebhookEndpointNotFound,
+            Self::WebhookEvent => ErrorReason::WebhookEventNotFound,
+            Self::LinkCandidate => ErrorReason::LinkCandidateNotFound,
+            Self::PatientLink => ErrorReason::PatientLinkNotFound,
+            Self::PatientImport => ErrorReason::PatientImportNotFound,
+            Self::SubjectLink => ErrorReason::SubjectLinkNotFound,
+            Self::ApiKey => ErrorReason::ApiKeyNotFound,
+            Self::Integration => ErrorReason::IntegrationNotFound,
+        }
+    }
+}
+
+impl Refusal {
+    fn reason(self) -> ErrorReason {
+        match self {
+            Self::CredentialMissing => ErrorReason::CredentialMissing,
+            Self::CredentialMalformed => ErrorReason::CredentialMalformed,
+            Self::ApiKeyUnknown => ErrorReason::ApiKeyUnknown,
+            Self::ApiKeyExpired => ErrorReason::ApiKeyExpired,
+            Self::ApiKeyRevoked => ErrorReason::ApiKeyRevoked,
+            Self::TokenAlgorithmNotAllowed => ErrorReason::TokenAlgorithmNotAllowed,
+            Self::TokenIssuerUnknown => ErrorReason::TokenIssuerUnknown,
+            Self::TokenKeyUnknown => ErrorReason::TokenKeyUnknown,
+            Self::TokenSignatureInvalid => ErrorReason::TokenSignatureInvalid,
+            Self::TokenAudienceWrong => ErrorReason::TokenAudienceWrong,
+            Self::TokenExpired => ErrorReason::TokenExpired,
+            Self::TokenNotYetValid => ErrorReason::TokenNotYetValid,
+            Self::TokenTenantNotAllowed => ErrorReason::TokenTenantNotAllowed,
+            Self::TokenClaimInvalid => ErrorReason::TokenClaimInvalid,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The database: every BEGIN is here, every statement in the files below.
+//!
+//! A transaction names its tenant, role, subject and person in the BEGIN itself, one round trip, and row-level security
+//! does the rest: the files below hold no tenant filter, and forgetting the transaction is an error, not a leak.
+
+use std::time::Duration;
+
+use diesel_async::{
+    AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection, TransactionManager,
+    pooled_connection::deadpool::{Object, Pool},
+};
+use uuid::Uuid;
+
+use crate::{
+    caller::{Caller, Person},
+    error::{Error, Result},
+    ids::TenantId,
+    words::Role,
+};
+
+mod cached;
+pub mod connect;
+mod failure;
+pub mod schema;
+
+pub mod idempotency;
+pub mod migrate;
+pub mod resolve;
+pub mod tenant;
+
+pub(crate) use cached::Cached;
+
+/// The pool, and the doors to it.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool<AsyncPgConnection>,
+}
+
+/// A transaction inside one tenant. Dropped without `commit` it closes its connection, which rolls back at once: a cancelled call
+/// would otherwise leave a pooled connection in transaction, holding its locks until somebody else is handed it.
+pub struct TenantTx {
+    conn: Option<Object<AsyncPgConnection>>,
+    tenant: TenantId,
+}
+
+/// A transaction over the queue's columns of all tenants, and nothing else.
+pub struct WorkerTx {
+    conn: Option<Object<AsyncPgConnection>>,
+}
+
+impl Store {
+    /// The doors to the database at `url`.
+    pub fn new(pool: Pool<AsyncPgConnection>) -> Self {
+        Self { pool }
+    }
+
+    /// A transaction for a request, under the caller's own rights.
+    pub async fn caller(&self, caller: &Caller) -> Result<TenantTx> {
+        let person = match caller.person {
+            Some(Person::Practitioner(id)) => Some(id.0),
+            Some(Person::Patient(id)) => Some(id.0),
+            None => None,
+        };
+        self.begin(caller.tenant, caller.role, &caller.subject, person).await
+    }
+
+    /// A transaction for the server's own work on a tenant's behalf.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTx> {
+        self.begin(tenant, Role::System, "system", None).await
+    }
+
+    /// A transaction of the worker's.
+    pub async fn worker(&self) -> Result<WorkerTx> {
+        let mut conn = self.connection().await?;
+        AnsiTransactionManager::begin_transaction_sql(&mut *conn, "BEGIN; SET LOCAL ROLE stellwerk_worker").await?;
+        Ok(WorkerTx { conn: Some(conn) })
+    }
+
+    /// A connection outside any tenant, for the narrow functions of `resolve` and `migrate`; no table opens to it.
+    pub(in crate::store) async fn connection(&self) -> Result<Object<AsyncPgConnection>> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Whether the database answers at this moment.
+    pub async fn ping(&self) -> Result<()> {
+        let mut conn = self.connection().await?;
+        Ok(conn.batch_execute("SELECT 1").await?)
+    }
+
+    /// Open and idle connections.
+    pub fn connections(&self) -> (usize, usize) {
+        let status = self.pool.status();
+        (status.size, status.available)
+    }
+
+    async fn begin(&self, tenant: TenantId, role: Role, subject: &str, person: Option<Uuid>) -> Result<TenantTx> {
+        let mut conn = self.connection().await?;
+        let sql = format!(
+            "BEGIN; SET LOCAL stellwerk.tenant_id = '{}'; SET LOCAL stellwerk.role = '{}'; \
+             SET LOCAL stellwerk.subject = {}; SET LOCAL stellwerk.person_id = '{}'",
+            tenant.0,
+            role,
+            quote(subject),
+            person.map(|id| id.to_string()).unwrap_or_default(),
+        );
+        AnsiTransactionManager::begin_transaction_sql(&mut *conn, &sql).await?;
+        Ok(TenantTx { conn: Some(conn), tenant })
+    }
+}
+
+impl TenantTx {
+    /// The tenant this transaction is in.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    pub(in crate::store) fn conn(&mut self) -> &mut AsyncPgConnection {
+        open(&mut self.conn)
+    }
+
+    /// Keeps everything that was done.
+    pub async fn commit(mut self) -> Result<()> {
+        commit(&mut self.conn).await
+    }
+
+    /// Opens a part that can be undone alone; end it with one of the two below.
+    pub async fn begin_savepoint(&mut self) -> Result<()> {
+        Ok(AnsiTransactionManager::begin_transaction(self.conn()).await?)
+    }
+
+    /// Keeps what was done since `begin_savepoint`.
+    pub async fn release_savepoint(&mut self) -> Result<()> {
+        Ok(AnsiTransactionManager::commit_transaction(self.conn()).await?)
+    }
+
+    /// Undoes what was done since `begin_savepoint`.
+    pub async fn roll_back_savepoint(&mut self) -> Result<()> {
+        Ok(AnsiTransactionManager::rollback_transaction(self.conn()).await?)
+    }
+
+    /// Waits for the transaction-long lock on `key`: racers queue up instead of killing each other by deadlock.
+    pub async fn lock(&mut self, key: &str) -> Result<()> {
+        use diesel::{sql_query, sql_types::Text};
+        use diesel_async::RunQueryDsl;
+        let sql = sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))");
+        let key = format!("{}/{key}", self.tenant);
+        Cached(sql.bind::<Text, _>(key)).execute(self.conn()).await?;
+        Ok(())
+    }
+}
+
+impl WorkerTx {
+    pub(in crate::store) fn conn(&mut self) -> &mut AsyncPgConnection {
+        open(&mut self.conn)
+    }
+
+    /// Keeps everything that was done.
+    pub async fn commit(mut self) -> Result<()> {
+        commit(&mut self.conn).await
+    }
+}
+
+impl Drop for TenantTx {
+    fn drop(&mut self) {
+        close(self.conn.take());
+    }
+}
+
+impl Drop for WorkerTx {
+    fn drop(&mut self) {
+        close(self.conn.take());
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the connection leaves only in commit, which consumes the transaction")]
+fn open(conn: &mut Option<Object<AsyncPgConnection>>) -> &mut AsyncPgConnection {
+    conn.as_mut().expect("an open transaction")
+}
+
+/// On failure the connection stays with the transaction, whose drop closes it.
+async fn commit(conn: &mut Option<Object<AsyncPgConnection>>) -> Result<()> {
+    AnsiTransactionManager::commit_transaction(open(conn)).await?;
+    drop(conn.take());
+    Ok(())
+}
+
+fn close(conn: Option<Object<AsyncPgConnection>>) {
+    if let Some(conn) = conn {
+        drop(Object::take(conn));
+    }
+}
+
+/// A text as an SQL literal; `connect` makes sure of standard_conforming_strings.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\0', "").replace('\'', "''"))
+}
+
+/// Repeats `work` while PostgreSQL picks it as a deadlock's victim, twice at most.
+pub async fn retry_deadlocks<T>(mut work: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    for pause_ms in [5, 25] {
+        match work().await {
+            Err(error) if failure::is_deadlock(&error) => tokio::time::sleep(Duration::from_millis(pause_ms)).await,
+            result => return result,
+        }
+    }
+    work().await
+}
+
+impl From<diesel_async::pooled_connection::deadpool::PoolError> for Error {
+    fn from(error: diesel_async::pooled_connection::deadpool::PoolError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}

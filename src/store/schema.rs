@@ -1,0 +1,434 @@
+//! The tables as diesel sees them; `tests/it/catalog.rs` compares this with the database.
+
+diesel::table! {
+    api_key (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        prefix -> Text,
+        secret_hash -> Bytea,
+        role -> Text,
+        scopes -> Array<Text>,
+        origin -> Text,
+        create_time -> Timestamptz,
+        expire_time -> Nullable<Timestamptz>,
+        revoke_time -> Nullable<Timestamptz>,
+        last_use_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    appointment (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        patient_id -> Nullable<Uuid>,
+        practitioner_id -> Nullable<Uuid>,
+        service_id -> Nullable<Uuid>,
+        therapist_name -> Nullable<Text>,
+        service_name -> Nullable<Text>,
+        status -> Text,
+        start_time -> Timestamptz,
+        end_time -> Timestamptz,
+        occupied_start_time -> Timestamptz,
+        occupied_end_time -> Timestamptz,
+        time_zone -> Text,
+        hold_expire_time -> Nullable<Timestamptz>,
+        origin -> Text,
+        last_change_origin -> Text,
+        integration_id -> Nullable<Uuid>,
+        external_id -> Nullable<Text>,
+        sync_time -> Nullable<Timestamptz>,
+        cancel_reason -> Nullable<Text>,
+        create_time -> Timestamptz,
+        update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    appointment_change (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        appointment_id -> Uuid,
+        kind -> Text,
+        origin -> Text,
+        cause -> Text,
+        status -> Text,
+        start_time -> Timestamptz,
+        end_time -> Timestamptz,
+        practitioner_id -> Nullable<Uuid>,
+        change_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    appointment_link (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        external_id -> Text,
+        appointment_id -> Nullable<Uuid>,
+        external_patient_id -> Nullable<Text>,
+        start_time -> Nullable<Timestamptz>,
+        duration_minutes -> Nullable<Integer>,
+        time_zone -> Nullable<Text>,
+        therapist_name -> Nullable<Text>,
+        service_name -> Nullable<Text>,
+        status -> Nullable<Text>,
+        state_time -> Nullable<Timestamptz>,
+        state_rank -> SmallInt,
+        state_fingerprint -> Nullable<Bytea>,
+        cancel_time -> Nullable<Timestamptz>,
+        cancel_fingerprint -> Nullable<Bytea>,
+        cancel_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    idempotency_record (tenant_id, subject, rpc, key_hash) {
+        tenant_id -> Uuid,
+        subject -> Text,
+        rpc -> Text,
+        key_hash -> Bytea,
+        request_hash -> Bytea,
+        resource_id -> Uuid,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    integration (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        provider -> Text,
+        name -> Text,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    link_candidate (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        patient_id -> Uuid,
+        known_patient_id -> Uuid,
+        score -> SmallInt,
+        reasons -> Array<Text>,
+        state -> Text,
+        moved_links -> Array<Uuid>,
+        moved_appointments -> Array<Uuid>,
+        decided_by -> Nullable<Text>,
+        create_time -> Timestamptz,
+        decide_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    outbox (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        lane -> Text,
+        payload -> Jsonb,
+        cause -> Text,
+        state -> Text,
+        run_time -> Timestamptz,
+        attempts -> Integer,
+        lease_epoch -> BigInt,
+        lease_until -> Nullable<Timestamptz>,
+        reason -> Nullable<Text>,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    patient (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        first_name -> Text,
+        last_name -> Text,
+        email -> Nullable<Text>,
+        booking_email -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        birth_date -> Nullable<Date>,
+        practitioner_id -> Nullable<Uuid>,
+        origin -> Text,
+        merged_into_id -> Nullable<Uuid>,
+        first_name_folded -> Text,
+        last_name_folded -> Text,
+        email_folded -> Nullable<Text>,
+        booking_email_folded -> Nullable<Text>,
+        phone_folded -> Nullable<Text>,
+        create_time -> Timestamptz,
+        update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    patient_import (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Nullable<Uuid>,
+        state -> Text,
+        dry_run -> Bool,
+        run -> Integer,
+        received_bytes -> BigInt,
+        processed_rows -> BigInt,
+        created_rows -> BigInt,
+        matched_rows -> BigInt,
+        candidate_rows -> BigInt,
+        refused_rows -> BigInt,
+        failure_reason -> Text,
+        delimiter -> Text,
+        encoding -> Text,
+        ignored_columns -> Array<Text>,
+        origin -> Text,
+        create_time -> Timestamptz,
+        end_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    patient_import_chunk (tenant_id, patient_import_id, offset_bytes) {
+        tenant_id -> Uuid,
+        patient_import_id -> Uuid,
+        offset_bytes -> BigInt,
+        size_bytes -> Integer,
+        sealed_data -> Bytea,
+    }
+}
+
+diesel::table! {
+    patient_import_row (tenant_id, patient_import_id, run, row_number) {
+        tenant_id -> Uuid,
+        patient_import_id -> Uuid,
+        run -> Integer,
+        row_number -> BigInt,
+        outcome -> Text,
+        reason -> Text,
+        field -> Text,
+        patient_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    patient_link (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        external_id -> Text,
+        patient_id -> Nullable<Uuid>,
+        origin -> Nullable<Text>,
+        first_name -> Text,
+        last_name -> Text,
+        email -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        birth_date -> Nullable<Date>,
+        state_time -> Nullable<Timestamptz>,
+        state_rank -> SmallInt,
+        state_fingerprint -> Nullable<Bytea>,
+        delete_time -> Nullable<Timestamptz>,
+        link_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    patient_tombstone (tenant_id, fingerprint) {
+        tenant_id -> Uuid,
+        fingerprint -> Bytea,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    practitioner (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        aliases -> Array<Text>,
+        archived -> Bool,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    practitioner_name (tenant_id, folded_name) {
+        tenant_id -> Uuid,
+        folded_name -> Text,
+        practitioner_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    service (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        aliases -> Array<Text>,
+        duration_s -> Integer,
+        buffer_before_s -> Integer,
+        buffer_after_s -> Integer,
+        archived -> Bool,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    service_name (tenant_id, folded_name) {
+        tenant_id -> Uuid,
+        folded_name -> Text,
+        service_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    subject_link (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        issuer -> Text,
+        subject -> Text,
+        practitioner_id -> Nullable<Uuid>,
+        patient_id -> Nullable<Uuid>,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tenant (tenant_id) {
+        tenant_id -> Uuid,
+        name -> Text,
+        default_practitioner_id -> Nullable<Uuid>,
+        booking_url -> Nullable<Text>,
+        time_zone -> Text,
+        phone_region -> Text,
+        webhook_limit_per_minute -> Integer,
+        hold_duration_s -> Integer,
+        event_retention_months -> Integer,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tenant_key (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        root_key_id -> Text,
+        wrapped_key -> Bytea,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_activity (tenant_id, webhook_endpoint_id) {
+        tenant_id -> Uuid,
+        webhook_endpoint_id -> Uuid,
+        integration_id -> Uuid,
+        window_start_time -> Timestamptz,
+        window_count -> Integer,
+        last_delivery_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    webhook_body_key (tenant_id, webhook_event_id) {
+        tenant_id -> Uuid,
+        webhook_event_id -> Uuid,
+        patient_id -> Nullable<Uuid>,
+        external_patient_id -> Nullable<Text>,
+        wrapped_key -> Bytea,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_dedupe (tenant_id, webhook_endpoint_id, delivery_hash) {
+        tenant_id -> Uuid,
+        webhook_endpoint_id -> Uuid,
+        delivery_hash -> Bytea,
+        webhook_event_id -> Uuid,
+        status -> Text,
+        reason -> Nullable<Text>,
+        field -> Nullable<Text>,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_endpoint (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        provider -> Text,
+        name -> Text,
+        token_hash -> Bytea,
+        sealed_token -> Bytea,
+        scheme -> Text,
+        limit_per_minute -> Integer,
+        create_time -> Timestamptz,
+        disable_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    webhook_event (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        webhook_endpoint_id -> Uuid,
+        integration_id -> Uuid,
+        provider -> Text,
+        event_type -> Text,
+        delivery_id -> Nullable<Text>,
+        status -> Text,
+        reason -> Nullable<Text>,
+        field -> Nullable<Text>,
+        will_retry -> Bool,
+        cause -> Text,
+        original_id -> Nullable<Uuid>,
+        receive_time -> Timestamptz,
+        occurred_time -> Nullable<Timestamptz>,
+        patient_id -> Nullable<Uuid>,
+        appointment_id -> Nullable<Uuid>,
+        body_size_bytes -> Integer,
+        sealed_body -> Nullable<Bytea>,
+    }
+}
+
+diesel::table! {
+    webhook_secret (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        webhook_endpoint_id -> Uuid,
+        sealed_secret -> Bytea,
+        create_time -> Timestamptz,
+        expire_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    api_key,
+    appointment,
+    appointment_change,
+    appointment_link,
+    idempotency_record,
+    integration,
+    link_candidate,
+    outbox,
+    patient,
+    patient_import,
+    patient_import_chunk,
+    patient_import_row,
+    patient_link,
+    patient_tombstone,
+    practitioner,
+    practitioner_name,
+    service,
+    service_name,
+    subject_link,
+    tenant,
+    tenant_key,
+    webhook_activity,
+    webhook_body_key,
+    webhook_dedupe,
+    webhook_endpoint,
+    webhook_event,
+    webhook_secret,
+);

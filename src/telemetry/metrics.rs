@@ -1,0 +1,123 @@
+//! The names of all metrics, and the recorder behind them.
+//!
+//! Labels hold only what is in the code: rpc names, status codes, provider keys, message kinds, outcomes.
+//! Never a tenant, an endpoint or an id: each value of a label is a time series that lasts as long as the process.
+
+use std::{sync::OnceLock, thread, time::Duration};
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Histogram, seconds, by `rpc` (`stellwerk.v1.PatientService/GetPatient`) and `code` (`OK`, `NOT_FOUND` …):
+/// from the request's headers to the end of a unary answer, or to the first message of a stream.
+pub const RPC_DURATION: &str = "stellwerk_rpc_duration_seconds";
+
+/// Counter by `provider` and `outcome`: the status of the kept event (`success`, `duplicate` …) or, where
+/// none was kept, why (`bad_signature`, `unknown_endpoint`, `too_large`, `rate_limited`, `unavailable`).
+pub const WEBHOOK_DELIVERIES: &str = "stellwerk_webhook_deliveries_total";
+
+/// Histogram, seconds, by `provider`: from the first byte of a delivery to its answer.
+pub const WEBHOOK_DURATION: &str = "stellwerk_webhook_duration_seconds";
+
+/// Gauge by `kind`: outbox messages that are neither settled nor dead.
+pub const OUTBOX_DEPTH: &str = "stellwerk_outbox_depth";
+
+/// Gauge, seconds, by `kind`: how long the oldest due message has been waiting; 0 if none waits.
+pub const OUTBOX_OLDEST_AGE: &str = "stellwerk_outbox_oldest_age_seconds";
+
+/// Counter by `kind` and `outcome` (`done`, `retry`, `dead`, `lease_lost`).
+pub const OUTBOX_SETTLED: &str = "stellwerk_outbox_settled_total";
+
+/// Gauge by `state` (`idle`, `busy`, `waiting`): connections of the pool, and callers waiting for one.
+pub const DB_POOL_CONNECTIONS: &str = "stellwerk_db_pool_connections";
+
+/// Upper bounds in seconds of every histogram named `…_seconds`: a point read takes a millisecond or two,
+/// and no deadline is longer than 30 s.
+const SECONDS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.5, 10.0, 30.0];
+
+/// How often samples are folded into their buckets when nobody scrapes.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Installs the process's one metrics recorder and returns the handle that renders it.
+///
+/// Later calls return the same handle. There is no listener here: the server decides where it is shown.
+pub fn install_metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(install).clone()
+}
+
+fn install() -> PrometheusHandle {
+    #[expect(clippy::expect_used, reason = "it refuses only an empty list of buckets")]
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+        .expect("a list of buckets that is not empty");
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::error!("another metrics recorder is installed; /metrics will stay empty");
+    }
+    describe();
+    keep_up(handle.clone());
+    handle
+}
+
+/// Samples wait in a list until they are rendered or folded; without this a server that nobody scrapes
+/// would grow without bound.
+fn keep_up(handle: PrometheusHandle) {
+    let thread = thread::Builder::new().name("metrics-upkeep".to_owned()).spawn(move || {
+        loop {
+            thread::park_timeout(UPKEEP);
+            handle.run_upkeep();
+        }
+    });
+    if let Err(error) = thread {
+        super::log_error("metrics are only folded when they are scraped", &error);
+    }
+}
+
+fn describe() {
+    describe_histogram!(RPC_DURATION, Unit::Seconds, "Time to answer an rpc, by rpc and status code");
+    describe_counter!(WEBHOOK_DELIVERIES, "Webhook deliveries, by provider and outcome");
+    describe_histogram!(WEBHOOK_DURATION, Unit::Seconds, "Time to answer a webhook delivery, by provider");
+    describe_gauge!(OUTBOX_DEPTH, "Outbox messages that wait or run, by kind");
+    describe_gauge!(OUTBOX_OLDEST_AGE, Unit::Seconds, "Age of the oldest due outbox message, by kind");
+    describe_counter!(OUTBOX_SETTLED, "Outbox messages settled, by kind and outcome");
+    describe_gauge!(DB_POOL_CONNECTIONS, "Database connections of the pool, by state");
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics::{counter, gauge, histogram};
+
+    use super::*;
+
+    #[test]
+    fn a_second_call_returns_the_recorder_of_the_first() {
+        let first = install_metrics();
+        let second = install_metrics();
+
+        counter!(WEBHOOK_DELIVERIES, "provider" => "twice", "outcome" => "success").increment(3);
+
+        let line = r#"stellwerk_webhook_deliveries_total{provider="twice",outcome="success"} 3"#;
+        assert!(first.render().contains(line), "{}", first.render());
+        assert!(second.render().contains(line), "{}", second.render());
+    }
+
+    #[test]
+    fn durations_are_histograms_with_our_buckets_and_ages_stay_gauges() {
+        let handle = install_metrics();
+
+        histogram!(RPC_DURATION, "rpc" => "Test/Buckets", "code" => "OK").record(0.15);
+        gauge!(OUTBOX_OLDEST_AGE, "kind" => "buckets").set(7.5);
+        let text = handle.render();
+
+        let bucket = |le: &str| {
+            format!(r#"stellwerk_rpc_duration_seconds_bucket{{rpc="Test/Buckets",code="OK",le="{le}"}}"#)
+        };
+        assert!(text.contains(&format!("{} 0\n", bucket("0.1"))), "{text}");
+        assert!(text.contains(&format!("{} 1\n", bucket("0.2"))), "{text}");
+        assert!(text.contains(r#"stellwerk_outbox_oldest_age_seconds{kind="buckets"} 7.5"#), "{text}");
+        assert!(text.contains("# HELP stellwerk_rpc_duration_seconds Time to answer"), "{text}");
+    }
+}

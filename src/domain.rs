@@ -9,7 +9,17 @@ use crate::{
     vault::{TenantKey, Vault},
 };
 
+pub mod access;
+pub mod appointment;
 pub mod idempotency;
+pub mod inbound;
+pub mod matching;
+pub mod patient;
+pub mod patient_csv;
+pub mod patient_import;
+pub mod patient_link;
+pub mod upkeep;
+pub mod webhook;
 
 /// The rooms below, in one hand.
 #[derive(Clone)]
@@ -33,7 +43,9 @@ impl Domain {
                 let fresh = self.vault.new_tenant_key(tenant).map_err(Error::internal)?;
                 store::tenant::insert_key_if_absent(&mut tx, &fresh).await?;
                 // A racing twin may have been first: what is kept counts.
-                store::tenant::find_key(&mut tx).await?.ok_or_else(|| Error::internal("the tenant key was not kept"))?
+                store::tenant::find_key(&mut tx)
+                    .await?
+                    .ok_or_else(|| Error::internal("the tenant key was not kept"))?
             }
         };
         tx.commit().await?;

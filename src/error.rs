@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use crate::ids::AppointmentId;
 use crate::words::{AppointmentStatus, CandidateState, ImportState, Role};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -30,11 +31,11 @@ pub enum Error {
     #[error("the subject is linked already; unlink it first")]
     SubjectAlreadyLinked,
     #[error("another one has this name or alias")]
-    NameTaken,
+    NameTaken { field: String },
     #[error("somebody else has this slot")]
     SlotTaken,
     #[error("the hold ran out; hold the slot again")]
-    HoldExpired,
+    HoldExpired(AppointmentId),
     #[error("an appointment that is {0} does not allow this")]
     AppointmentStatus(AppointmentStatus),
     #[error("no booking URL is configured; set it with UpdateTenantSettings")]
@@ -55,6 +56,8 @@ pub enum Error {
     LimitReached(&'static str),
     #[error("the database cannot be reached at the moment; nothing was changed")]
     Unavailable(#[source] Source),
+    #[error("the keys of the token's issuer cannot be read at the moment; nothing was changed")]
+    IssuerUnavailable,
     #[error("the server is full at the moment; nothing was changed")]
     Overloaded,
     #[error("the server's time limit for this call ran out; repeat it with the same idempotency key")]

@@ -10,13 +10,26 @@ use crate::{
 };
 
 pub mod access_rules;
+pub mod caller;
 
+mod access;
+mod appointments;
+mod convert;
+mod patient_imports;
+mod patients;
+mod webhooks;
 
+pub use access::AccessApi;
+pub use appointments::AppointmentApi;
+pub use patients::PatientApi;
+pub use webhooks::WebhookApi;
 
 /// The caller that `caller::Authenticate` put beside the request, and the message.
 fn unchecked<T>(request: Request<T>) -> Result<(Caller, T)> {
     let (_, mut extensions, message) = request.into_parts();
-    let caller = extensions.remove::<Caller>().ok_or_else(|| Error::internal("a call reached its handler without a caller"))?;
+    let caller = extensions
+        .remove::<Caller>()
+        .ok_or_else(|| Error::internal("a call reached its handler without a caller"))?;
     Ok((caller, message))
 }
 
@@ -27,7 +40,8 @@ fn checked<T: Validate>(request: Request<T>) -> Result<(Caller, T)> {
     let violations = error.violations().iter().map(|violation| {
         let text = violation.message();
         // Well-known formats come without a text of their own.
-        let description = if text.is_empty() { format!("must be a valid {}", violation.rule_id()) } else { text.into() };
+        let description =
+            if text.is_empty() { format!("must be a valid {}", violation.rule_id()) } else { text.into() };
         Violation { field: violation.field_path(), description }
     });
     Err(Error::Invalid(violations.collect()))
@@ -46,4 +60,9 @@ fn optional_id<T: std::str::FromStr>(field: &str, text: &str) -> Result<Option<T
 /// The idempotency key of a write, bound to its rpc and request.
 fn key(rpc: &'static str, key: &str, request: &impl prost::Message) -> idempotency::Key {
     idempotency::Key::new(rpc, key, &request.encode_to_vec())
+}
+
+/// What a page token is bound to: the encoding of a list's request without page size and token.
+fn filters(request: &impl prost::Message) -> Vec<u8> {
+    request.encode_to_vec()
 }

@@ -1,16 +1,28 @@
 //! stellwerk, a signal box for a company's integrations. `main` reads arguments; everything else is here, room by room.
 
+pub mod app;
 pub mod caller;
+pub mod cli;
+pub mod cluster;
+pub mod config;
 pub mod domain;
+pub mod egress;
 pub mod error;
+pub mod fold;
 pub mod grpc;
 pub mod ids;
+pub mod issuer;
 pub mod page;
+pub mod provider;
+pub mod sandbox;
+pub mod serve;
 pub mod status;
 pub mod store;
 pub mod telemetry;
 pub mod vault;
+pub mod web;
 pub mod words;
+pub mod worker;
 
 /// The wire types, generated from `proto/stellwerk/v1`.
 #[allow(clippy::all, unreachable_pub, missing_docs)]

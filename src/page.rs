@@ -37,14 +37,16 @@ pub struct Tokens<'a> {
 impl<'a> Tokens<'a> {
     /// Tokens for `rpc` as `caller` calls it; `filters` is everything in the request but page size and token.
     pub fn new(vault: &'a Vault, caller: &Caller, rpc: &str, filters: Vec<u8>) -> Self {
-        let context = [caller.tenant.0.as_bytes().to_vec(), caller.subject.clone().into_bytes(), rpc.into(), filters];
+        let context =
+            [caller.tenant.0.as_bytes().to_vec(), caller.subject.clone().into_bytes(), rpc.into(), filters];
         Self { vault, context }
     }
 
     /// The page that a request asks for. Errors: `PageTokenInvalid`.
     pub fn page<C: DeserializeOwned>(&self, size: i32, token: &str) -> Result<Page<C>> {
         let size = if size <= 0 { DEFAULT_SIZE } else { size.min(MAX_SIZE) };
-        let after = if token.is_empty() { None } else { Some(self.read(token).ok_or(Error::PageTokenInvalid)?) };
+        let after =
+            if token.is_empty() { None } else { Some(self.read(token).ok_or(Error::PageTokenInvalid)?) };
         Ok(Page { size: size.into(), after })
     }
 
@@ -137,7 +139,10 @@ mod tests {
         let (vault, caller) = (vault(), Caller::system(TenantId::new()));
         let tokens = Tokens::new(&vault, &caller, "ListPatients", vec![]);
 
-        assert_eq!([0, 1, 200, 201].map(|size| tokens.page::<i32>(size, "").unwrap().size), [50, 1, 200, 200]);
+        assert_eq!(
+            [0, 1, 200, 201].map(|size| tokens.page::<i32>(size, "").unwrap().size),
+            [50, 1, 200, 200]
+        );
     }
 
     #[test]

@@ -36,11 +36,13 @@ impl Error {
             Self::NotOwnRecord => (Code::PermissionDenied, 403, ErrorReason::NotOwnRecord),
             Self::NotFound(noun) => (Code::NotFound, 404, noun.reason()),
             Self::SubjectAlreadyLinked => (Code::AlreadyExists, 409, ErrorReason::SubjectAlreadyLinked),
-            Self::NameTaken => (Code::AlreadyExists, 409, ErrorReason::NameTaken),
+            Self::NameTaken { .. } => (Code::AlreadyExists, 409, ErrorReason::NameTaken),
             Self::SlotTaken => (Code::FailedPrecondition, 409, ErrorReason::SlotTaken),
-            Self::HoldExpired => (Code::FailedPrecondition, 409, ErrorReason::HoldExpired),
+            Self::HoldExpired(_) => (Code::FailedPrecondition, 409, ErrorReason::HoldExpired),
             Self::AppointmentStatus(_) => (Code::FailedPrecondition, 409, ErrorReason::AppointmentStatus),
-            Self::BookingUrlNotConfigured => (Code::FailedPrecondition, 409, ErrorReason::BookingUrlNotConfigured),
+            Self::BookingUrlNotConfigured => {
+                (Code::FailedPrecondition, 409, ErrorReason::BookingUrlNotConfigured)
+            }
             Self::CandidateDecided(_) => (Code::FailedPrecondition, 409, ErrorReason::LinkCandidateDecided),
             Self::ImportState(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientImportState),
             Self::ImportOffset(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientImportOffset),
@@ -49,6 +51,7 @@ impl Error {
             Self::RateLimited(_) => (Code::ResourceExhausted, 429, ErrorReason::RateLimited),
             Self::LimitReached(_) => (Code::ResourceExhausted, 429, ErrorReason::LimitReached),
             Self::Unavailable(_) => (Code::Unavailable, 503, ErrorReason::DatabaseUnavailable),
+            Self::IssuerUnavailable => (Code::Unavailable, 503, ErrorReason::IssuerUnavailable),
             Self::Overloaded => (Code::Unavailable, 503, ErrorReason::Overloaded),
             Self::Deadline => (Code::DeadlineExceeded, 504, ErrorReason::DeadlineExceeded),
             Self::Internal(_) => (Code::Internal, 500, ErrorReason::Internal),
@@ -60,7 +63,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited(wait) => Some(*wait),
-            Self::Unavailable(_) | Self::Overloaded => Some(Duration::from_secs(1)),
+            Self::Unavailable(_) | Self::IssuerUnavailable | Self::Overloaded => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -78,6 +81,8 @@ impl Error {
         let entry = match self {
             Self::RoleNotAllowed(role) => Some(("role", role.to_string())),
             Self::ScopeMissing(scope) => Some(("scope", scope.clone())),
+            Self::NameTaken { field } => Some(("field", field.clone())),
+            Self::HoldExpired(hold) => Some(("appointment_id", hold.to_string())),
             Self::AppointmentStatus(status) => Some(("status", status.to_string())),
             Self::CandidateDecided(state) => Some(("state", state.to_string())),
             Self::ImportState(state) => Some(("state", state.to_string())),

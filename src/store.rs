@@ -18,15 +18,32 @@ use crate::{
     words::Role,
 };
 
+pub mod bootstrap;
 mod cached;
 pub mod connect;
+pub mod diagnosis;
 mod failure;
 pub mod schema;
 
+pub mod api_key;
+pub mod appointment;
+pub mod appointment_link;
 pub mod idempotency;
+pub mod integration;
+pub mod link_candidate;
 pub mod migrate;
+pub mod outbox;
+pub mod patient;
+pub mod patient_import;
+pub mod patient_link;
+pub mod practitioner;
 pub mod resolve;
+pub mod service;
+pub mod subject_link;
 pub mod tenant;
+pub mod upkeep;
+pub mod webhook_endpoint;
+pub mod webhook_event;
 
 pub(crate) use cached::Cached;
 
@@ -36,11 +53,21 @@ pub struct Store {
     pool: Pool<AsyncPgConnection>,
 }
 
-/// A transaction inside one tenant. Dropped without `commit` it closes its connection, which rolls back at once: a cancelled call
-/// would otherwise leave a pooled connection in transaction, holding its locks until somebody else is handed it.
+/// Connections of the pool, and callers waiting for one.
+#[derive(Debug, Clone, Copy)]
+pub struct Connections {
+    pub idle: usize,
+    pub busy: usize,
+    pub waiting: usize,
+}
+
+/// A transaction inside one tenant. Dropped without `commit` it is rolled back at once, or its connection is closed: a cancelled
+/// call would otherwise leave a pooled connection in transaction, holding its locks until somebody else is handed it.
 pub struct TenantTx {
     conn: Option<Object<AsyncPgConnection>>,
     tenant: TenantId,
+    /// Open savepoints.
+    depth: usize,
 }
 
 /// A transaction over the queue's columns of all tenants, and nothing else.
@@ -72,7 +99,8 @@ impl Store {
     /// A transaction of the worker's.
     pub async fn worker(&self) -> Result<WorkerTx> {
         let mut conn = self.connection().await?;
-        AnsiTransactionManager::begin_transaction_sql(&mut *conn, "BEGIN; SET LOCAL ROLE stellwerk_worker").await?;
+        AnsiTransactionManager::begin_transaction_sql(&mut *conn, "BEGIN; SET LOCAL ROLE stellwerk_worker")
+            .await?;
         Ok(WorkerTx { conn: Some(conn) })
     }
 
@@ -87,13 +115,20 @@ impl Store {
         Ok(conn.batch_execute("SELECT 1").await?)
     }
 
-    /// Open and idle connections.
-    pub fn connections(&self) -> (usize, usize) {
+    /// What the pool's connections are doing.
+    pub fn connections(&self) -> Connections {
         let status = self.pool.status();
-        (status.size, status.available)
+        let busy = status.size.saturating_sub(status.available);
+        Connections { idle: status.available, busy, waiting: status.waiting }
     }
 
-    async fn begin(&self, tenant: TenantId, role: Role, subject: &str, person: Option<Uuid>) -> Result<TenantTx> {
+    async fn begin(
+        &self,
+        tenant: TenantId,
+        role: Role,
+        subject: &str,
+        person: Option<Uuid>,
+    ) -> Result<TenantTx> {
         let mut conn = self.connection().await?;
         let sql = format!(
             "BEGIN; SET LOCAL stellwerk.tenant_id = '{}'; SET LOCAL stellwerk.role = '{}'; \
@@ -104,7 +139,7 @@ impl Store {
             person.map(|id| id.to_string()).unwrap_or_default(),
         );
         AnsiTransactionManager::begin_transaction_sql(&mut *conn, &sql).await?;
-        Ok(TenantTx { conn: Some(conn), tenant })
+        Ok(TenantTx { conn: Some(conn), tenant, depth: 0 })
     }
 }
 
@@ -125,17 +160,22 @@ impl TenantTx {
 
     /// Opens a part that can be undone alone; end it with one of the two below.
     pub async fn begin_savepoint(&mut self) -> Result<()> {
+        self.depth += 1;
         Ok(AnsiTransactionManager::begin_transaction(self.conn()).await?)
     }
 
     /// Keeps what was done since `begin_savepoint`.
     pub async fn release_savepoint(&mut self) -> Result<()> {
-        Ok(AnsiTransactionManager::commit_transaction(self.conn()).await?)
+        AnsiTransactionManager::commit_transaction(self.conn()).await?;
+        self.depth -= 1;
+        Ok(())
     }
 
     /// Undoes what was done since `begin_savepoint`.
     pub async fn roll_back_savepoint(&mut self) -> Result<()> {
-        Ok(AnsiTransactionManager::rollback_transaction(self.conn()).await?)
+        AnsiTransactionManager::rollback_transaction(self.conn()).await?;
+        self.depth -= 1;
+        Ok(())
     }
 
     /// Waits for the transaction-long lock on `key`: racers queue up instead of killing each other by deadlock.
@@ -162,17 +202,20 @@ impl WorkerTx {
 
 impl Drop for TenantTx {
     fn drop(&mut self) {
-        close(self.conn.take());
+        abandon(self.conn.take(), self.depth);
     }
 }
 
 impl Drop for WorkerTx {
     fn drop(&mut self) {
-        close(self.conn.take());
+        abandon(self.conn.take(), 0);
     }
 }
 
-#[expect(clippy::expect_used, reason = "the connection leaves only in commit, which consumes the transaction")]
+#[expect(
+    clippy::expect_used,
+    reason = "the connection leaves only in commit, which consumes the transaction"
+)]
 fn open(conn: &mut Option<Object<AsyncPgConnection>>) -> &mut AsyncPgConnection {
     conn.as_mut().expect("an open transaction")
 }
@@ -184,9 +227,22 @@ async fn commit(conn: &mut Option<Object<AsyncPgConnection>>) -> Result<()> {
     Ok(())
 }
 
-fn close(conn: Option<Object<AsyncPgConnection>>) {
-    if let Some(conn) = conn {
-        drop(Object::take(conn));
+/// Rolls back and gives the connection back to the pool; if that is not quick, closes it.
+fn abandon(conn: Option<Object<AsyncPgConnection>>, depth: usize) {
+    const QUICK: Duration = Duration::from_secs(1);
+    let Some(mut conn) = conn else { return };
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) if depth == 0 => {
+            runtime.spawn(async move {
+                let undone =
+                    tokio::time::timeout(QUICK, AnsiTransactionManager::rollback_transaction(&mut *conn))
+                        .await;
+                if !matches!(undone, Ok(Ok(()))) {
+                    drop(Object::take(conn));
+                }
+            });
+        }
+        _ => drop(Object::take(conn)),
     }
 }
 
@@ -196,10 +252,14 @@ fn quote(text: &str) -> String {
 }
 
 /// Repeats `work` while PostgreSQL picks it as a deadlock's victim, twice at most.
-pub async fn retry_deadlocks<T>(mut work: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+///
+/// Not `AsyncFnMut`: the compiler cannot yet see that such a closure's futures are `Send`, which gRPC handlers must be.
+pub async fn retry_deadlocks<T, F: Future<Output = Result<T>>>(mut work: impl FnMut() -> F) -> Result<T> {
     for pause_ms in [5, 25] {
         match work().await {
-            Err(error) if failure::is_deadlock(&error) => tokio::time::sleep(Duration::from_millis(pause_ms)).await,
+            Err(error) if failure::is_deadlock(&error) => {
+                tokio::time::sleep(Duration::from_millis(pause_ms)).await
+            }
             result => return result,
         }
     }

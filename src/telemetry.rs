@@ -1,7 +1,7 @@
 //! Logs and metrics of the process: set up once, by `main`.
 //!
 //! Logs go to standard error, one line per event; standard output belongs to the commands. Every line
-//! passes [`redact`] after it is formatted, so that no field, span, message or error chain is forgotten.
+//! passes [`redact()`] after it is formatted, so that no field, span, message or error chain is forgotten.
 
 pub mod metrics;
 pub mod redact;

@@ -131,7 +131,11 @@ impl Vault {
     }
 
     /// Opens a tenant's data key, once per process.
-    pub fn tenant_key(&self, tenant: TenantId, wrapped: &WrappedTenantKey) -> Result<Arc<TenantKey>, VaultError> {
+    pub fn tenant_key(
+        &self,
+        tenant: TenantId,
+        wrapped: &WrappedTenantKey,
+    ) -> Result<Arc<TenantKey>, VaultError> {
         if let Some(key) = self.open_tenant_key(tenant).filter(|key| key.id == wrapped.id) {
             return Ok(key);
         }
@@ -200,7 +204,11 @@ impl TenantKey {
     }
 
     /// Seals a body under a key of its own. Returns the sealed body and its wrapped key; destroying the latter erases the former.
-    pub fn seal_with_own_key(&self, place: Place, plaintext: &[u8]) -> Result<(Vec<u8>, Vec<u8>), VaultError> {
+    pub fn seal_with_own_key(
+        &self,
+        place: Place,
+        plaintext: &[u8],
+    ) -> Result<(Vec<u8>, Vec<u8>), VaultError> {
         let own = random::<32>()?;
         let mut sealed = vec![VERSION];
         sealed.extend(Key::new(own.to_vec())?.seal(plaintext, &self.binding(place))?);
@@ -208,7 +216,12 @@ impl TenantKey {
     }
 
     /// Opens what `seal_with_own_key` sealed.
-    pub fn open_with_own_key(&self, place: Place, sealed: &[u8], wrapped_key: &[u8]) -> Result<Vec<u8>, VaultError> {
+    pub fn open_with_own_key(
+        &self,
+        place: Place,
+        sealed: &[u8],
+        wrapped_key: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
         let own = Key::new(self.open(own_key_place(place), wrapped_key)?)?;
         match sealed.split_first() {
             Some((&VERSION, rest)) => own.open(rest, &self.binding(place)),
@@ -224,7 +237,12 @@ impl TenantKey {
     }
 
     fn binding(&self, place: Place) -> Vec<u8> {
-        join(&[self.tenant.0.as_bytes(), place.table.as_bytes(), place.column.as_bytes(), place.row.as_bytes()])
+        join(&[
+            self.tenant.0.as_bytes(),
+            place.table.as_bytes(),
+            place.column.as_bytes(),
+            place.row.as_bytes(),
+        ])
     }
 }
 
@@ -237,7 +255,8 @@ impl Key {
     fn seal(&self, plaintext: &[u8], binding: &[u8]) -> Result<Vec<u8>, VaultError> {
         let nonce = random::<NONCE_BYTES>()?;
         let payload = Payload { msg: plaintext, aad: binding };
-        let ciphertext = self.cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| VaultError::Malformed)?;
+        let ciphertext =
+            self.cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| VaultError::Malformed)?;
         Ok([nonce.as_slice(), &ciphertext].concat())
     }
 

@@ -34,7 +34,12 @@ impl Key {
 }
 
 /// Takes the key for the record `resource` that the call is about to make or change. Errors: `IdempotencyKeyReused`.
-pub async fn claim(tx: &mut TenantTx, caller: &Caller, key: &Key, resource: impl Into<Uuid>) -> Result<Claim> {
+pub async fn claim(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    key: &Key,
+    resource: impl Into<Uuid>,
+) -> Result<Claim> {
     if key.key.is_empty() {
         return Ok(Claim::First);
     }

@@ -16,8 +16,11 @@ use crate::{
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// Services that need no credential: they tell nothing about a tenant.
-pub const OPEN_SERVICES: [&str; 3] =
-    ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+pub const OPEN_SERVICES: [&str; 3] = [
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+];
 
 /// The rules by path, as in `/stellwerk.v1.PatientService/GetPatient`.
 pub struct AccessRules {
@@ -52,7 +55,8 @@ impl AccessRules {
             for method in service.methods() {
                 let name = method.full_name().to_string();
                 let options = method.options();
-                let option = extension.as_ref().filter(|e| options.has_extension(e)).map(|e| options.get_extension(e));
+                let option =
+                    extension.as_ref().filter(|e| options.has_extension(e)).map(|e| options.get_extension(e));
                 let bytes = option
                     .as_ref()
                     .and_then(|value| value.as_message())
@@ -96,8 +100,12 @@ impl Rule {
             return Err(Error::RoleNotAllowed(caller.role));
         }
         match (caller.role, &self.scope) {
-            (Role::Service, Some(scope)) if !caller.scopes.contains(scope) => Err(Error::ScopeMissing(scope.clone())),
-            (Role::Practitioner | Role::Patient, _) if caller.person.is_none() => Err(Error::SubjectNotLinked),
+            (Role::Service, Some(scope)) if !caller.scopes.contains(scope) => {
+                Err(Error::ScopeMissing(scope.clone()))
+            }
+            (Role::Practitioner | Role::Patient, _) if caller.person.is_none() => {
+                Err(Error::SubjectNotLinked)
+            }
             _ => Ok(()),
         }
     }
@@ -140,6 +148,9 @@ mod tests {
     fn an_rpc_without_a_rule_is_refused_by_name() {
         let error = AccessRules::read(&without_options_of("GetPatient")).err().unwrap();
 
-        assert!(error.to_string().contains("PatientService.GetPatient has no access rule") || error.to_string().contains("has no access rule"));
+        assert!(
+            error.to_string().contains("PatientService.GetPatient has no access rule")
+                || error.to_string().contains("has no access rule")
+        );
     }
 }

@@ -46,7 +46,9 @@ impl Store {
             let (url, tls) = (url.to_string(), tls.clone());
             async move {
                 let mut conn = establish(&url, &tls).await?;
-                conn.batch_execute(SERVICE_SESSION).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+                conn.batch_execute(SERVICE_SESSION)
+                    .await
+                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
                 Ok(conn)
             }
             .boxed()
@@ -80,7 +82,8 @@ async fn establish(url: &str, tls: &Arc<rustls::ClientConfig>) -> ConnectionResu
         let (client, connection) = config.connect(NoTls).await.map_err(bad)?;
         AsyncPgConnection::try_from_client_and_connection(client, connection).await
     } else {
-        let (client, connection) = config.connect(MakeRustlsConnect::new((**tls).clone())).await.map_err(bad)?;
+        let (client, connection) =
+            config.connect(MakeRustlsConnect::new((**tls).clone())).await.map_err(bad)?;
         AsyncPgConnection::try_from_client_and_connection(client, connection).await
     }
 }

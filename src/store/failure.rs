@@ -14,21 +14,39 @@ impl From<DieselError> for Error {
         };
         match (kind, info.constraint_name()) {
             (DatabaseErrorKind::ExclusionViolation, Some("appointment_slot_is_free")) => Self::SlotTaken,
-            (DatabaseErrorKind::UniqueViolation, Some("practitioner_name_pkey" | "service_name_pkey")) => Self::NameTaken,
-            (DatabaseErrorKind::UniqueViolation, Some("subject_link_subject_is_unique")) => Self::SubjectAlreadyLinked,
+            (DatabaseErrorKind::UniqueViolation, Some("practitioner_name_pkey" | "service_name_pkey")) => {
+                Self::NameTaken { field: "name".into() }
+            }
+            (DatabaseErrorKind::UniqueViolation, Some("subject_link_subject_is_unique")) => {
+                Self::SubjectAlreadyLinked
+            }
             (DatabaseErrorKind::ForeignKeyViolation, Some(name)) => match name {
-                "patient_practitioner" | "appointment_practitioner" | "subject_link_practitioner"
+                "patient_practitioner"
+                | "appointment_practitioner"
+                | "subject_link_practitioner"
                 | "tenant_default_practitioner" => Self::NotFound(Noun::Practitioner),
                 "appointment_service" => Self::NotFound(Noun::Service),
                 "appointment_patient" | "subject_link_patient" => Self::NotFound(Noun::Patient),
-                "patient_import_integration" | "webhook_endpoint_integration" => Self::NotFound(Noun::Integration),
+                "patient_import_integration" | "webhook_endpoint_integration" => {
+                    Self::NotFound(Noun::Integration)
+                }
                 _ => Self::internal(error),
             },
-            (DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) => Self::Unavailable(error.into()),
+            (DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) => {
+                Self::Unavailable(error.into())
+            }
             (DatabaseErrorKind::ReadOnlyTransaction, _) => Self::Unavailable(error.into()),
             // Diesel knows no kind for these and does not show the SQLSTATE; the texts are PostgreSQL's own for
             // 57P01, 57P02, 57P03, 53300, 55P03 and 57014 in English, the language that `connect` asks for.
-            (DatabaseErrorKind::Unknown, _) if MOMENTARY.contains(&info.message()) => Self::Unavailable(error.into()),
+            (DatabaseErrorKind::Unknown, _) if MOMENTARY.contains(&info.message()) => {
+                Self::Unavailable(error.into())
+            }
+            // 22021: text cannot hold NUL, and no name of anybody or anything does.
+            (DatabaseErrorKind::Unknown, _)
+                if info.message() == "invalid byte sequence for encoding \"UTF8\": 0x00" =>
+            {
+                Self::invalid("", "texts must not contain NUL characters")
+            }
             _ => Self::internal(error),
         }
     }

@@ -12,13 +12,17 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// Why a database does not fit this program.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    #[error("the database is of a newer version of stellwerk (migration {0}); run that version, or restore a backup")]
+    #[error(
+        "the database is of a newer version of stellwerk (migration {0}); run that version, or restore a backup"
+    )]
     Newer(String),
     #[error("the database lacks the migration {0}; run `stellwerk migrate`")]
     Older(String),
     #[error("the service's role is {0}; give it a login without SUPERUSER and BYPASSRLS that owns no table")]
     RoleTooStrong(String),
-    #[error("the login may not take the role stellwerk_app; run `stellwerk migrate --service-role NAME` as the owner")]
+    #[error(
+        "the login may not take the role stellwerk_app; run `stellwerk migrate --service-role NAME` as the owner"
+    )]
     RoleMissing,
 }
 
@@ -39,7 +43,10 @@ pub fn known_versions() -> Result<Vec<String>> {
 /// Brings the database at `url` up to this program's version. Returns how many migrations ran. One process at a time does it.
 pub async fn up(url: &str, config: &PoolConfig) -> Result<usize> {
     let mut conn = owner_connection(url, config).await?;
-    conn.batch_execute("SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('stellwerk_migrate', 0))").await?;
+    conn.batch_execute(
+        "SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('stellwerk_migrate', 0))",
+    )
+    .await?;
     check_not_newer(&mut conn).await?;
     let mut harness = AsyncMigrationHarness::new(conn);
     let run = tokio::task::block_in_place(|| harness.run_pending_migrations(MIGRATIONS).map(|run| run.len()));
@@ -74,7 +81,9 @@ async fn applied_versions(conn: &mut AsyncPgConnection) -> Result<Vec<String>> {
     if sql_query(exists).load::<Line>(conn).await?.is_empty() {
         return Ok(Vec::new());
     }
-    let lines = sql_query("SELECT version AS line FROM __diesel_schema_migrations ORDER BY 1").load::<Line>(conn).await?;
+    let lines = sql_query("SELECT version AS line FROM __diesel_schema_migrations ORDER BY 1")
+        .load::<Line>(conn)
+        .await?;
     Ok(lines.into_iter().map(|line| line.line).collect())
 }
 
@@ -86,12 +95,13 @@ pub async fn check(url: &str, config: &PoolConfig) -> Result<Result<(), SchemaEr
     if sql_query(versions).load::<Line>(&mut conn).await?.is_empty() {
         return Ok(Err(SchemaError::Older(known.into_iter().next().unwrap_or_default())));
     }
-    let applied: Vec<String> = sql_query("SELECT version AS line FROM stellwerk_schema_versions() AS version")
-        .load::<Line>(&mut conn)
-        .await?
-        .into_iter()
-        .map(|line| line.line)
-        .collect();
+    let applied: Vec<String> =
+        sql_query("SELECT version AS line FROM stellwerk_schema_versions() AS version")
+            .load::<Line>(&mut conn)
+            .await?
+            .into_iter()
+            .map(|line| line.line)
+            .collect();
     if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
         return Ok(Err(SchemaError::Newer(newer.clone())));
     }
@@ -105,5 +115,9 @@ pub async fn check(url: &str, config: &PoolConfig) -> Result<Result<(), SchemaEr
         return Ok(Err(SchemaError::RoleTooStrong(line.line)));
     }
     let member = "SELECT 'yes' AS line WHERE pg_has_role(session_user, 'stellwerk_app', 'MEMBER')";
-    Ok(if sql_query(member).load::<Line>(&mut conn).await?.is_empty() { Err(SchemaError::RoleMissing) } else { Ok(()) })
+    Ok(if sql_query(member).load::<Line>(&mut conn).await?.is_empty() {
+        Err(SchemaError::RoleMissing)
+    } else {
+        Ok(())
+    })
 }

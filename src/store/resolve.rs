@@ -102,7 +102,12 @@ impl Store {
     }
 
     /// Whom a subject of an issuer is linked to; `None` when there is no such tenant.
-    pub async fn resolve_subject(&self, tenant: TenantId, issuer: &str, subject: &str) -> Result<Option<Option<Person>>> {
+    pub async fn resolve_subject(
+        &self,
+        tenant: TenantId,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<Option<Person>>> {
         let mut conn = self.connection().await?;
         let query = sql_query("SELECT * FROM stellwerk_resolve_subject($1, $2, $3)")
             .bind::<SqlUuid, _>(tenant)

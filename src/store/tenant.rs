@@ -1,7 +1,10 @@
 //! Tenants, their settings and their data keys.
 
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into, prelude::Queryable, update};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    prelude::Queryable, update,
+};
 use diesel_async::RunQueryDsl;
 
 use super::{

@@ -16,7 +16,9 @@ const PUNCTUATION: [char; 7] = [',', ';', '.', ':', ')', ']', '}'];
 /// One kind of secret. The first group of the pattern that took part in a match is what is masked;
 /// the rest of the match stays, so that a reader sees what was there.
 struct Rule {
-    pattern: String,
+    /// A part of every match, cheap to look for: most lines hold none of these.
+    trigger: String,
+    pattern: Regex,
     /// Decides about a match that the pattern alone cannot tell from ordinary text.
     holds: fn(&Found<'_>) -> bool,
 }
@@ -53,56 +55,52 @@ const NAME: &str = concat!(
 
 #[rustfmt::skip]
 fn rules() -> Vec<Rule> {
-    let rule = |pattern: &str, holds| Rule { pattern: pattern.replace("NAME", NAME).replace("WORD", WORD), holds };
+    let rule = |trigger: &str, pattern: &str, holds| Rule {
+        trigger: format!("(?i-u:{})", trigger.replace("NAME", NAME)),
+        pattern: compile(&pattern.replace("NAME", NAME).replace("WORD", WORD)),
+        holds,
+    };
     let always = |_: &Found<'_>| true;
     vec![
         // First what shows by its own shape.
-        rule(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)(?:-----END|\n?$)", always),
+        rule("-----BEGIN", r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)(?:-----END|\n?$)", always),
         // `postgres://user:password@host`; the password may hold an unescaped `@`.
-        rule(r"://[^\s:/@]*:(WORD+)@", |found| !starts_with_port(found.secret())),
+        rule("://", r"://[^\s:/@]*:(WORD+)@", |found| !starts_with_port(found.secret())),
         // This service's own API keys. The eight characters that name a key may stay.
-        rule(r"swk_(?:[0-9A-Za-z]{8}_)?([\w-]+)", |found| !is_key_prefix(found)),
-        rule(r"whsec_([\w+/=-]+)", always),
+        rule("swk_", r"swk_(?:[0-9A-Za-z]{8}_)?([\w-]+)", |found| !is_key_prefix(found)),
+        rule("whsec_", r"whsec_([\w+/=-]+)", always),
         // A JWT's header is a JSON object: `{"`, `{ ` or `{` and a line break, in base64url.
-        rule(r"((?:ey[A-J]|\bew[o0])[\w-]{6,}(?:\.[\w-]*)+)", always),
-        rule(r"(?i)(?:/|%2F)api(?:/|%2F)webhooks(?:/|%2F)[\w-]+(?:/|%2F)+([\w.~%-]+)", always),
-        rule(r"(?i)sha(?:1|256|384|512)=([\w+/=-]{6,})", always),
-        rule(r"v\d+a?[,=]([\w+/=-]{16,})", always),
+        rule("ey[a-j]|ew[o0]", r"((?:ey[A-J]|\bew[o0])[\w-]{6,}(?:\.[\w-]*)+)", always),
+        rule("webhooks", r"(?i)(?:/|%2F)api(?:/|%2F)webhooks(?:/|%2F)[\w-]+(?:/|%2F)+([\w.~%-]+)", always),
+        rule("sha[1-5]", r"(?i)sha(?:1|256|384|512)=([\w+/=-]{6,})", always),
+        rule("v[0-9]+a?[,=]", r"v[0-9]+a?[,=]([\w+/=-]{16,})", always),
         // E-mail addresses, also with a quoted local part, and percent-encoded as in a booking link.
-        rule(r#"((?:[\p{L}\p{N}\p{M}._%+'!#$*^~-]+|\\*"[\w .+-]{1,64}\\*")(?:@|%40)[\p{L}\p{N}\p{M}.-]+)"#, is_address),
+        rule("@|%40", r#"((?:[\p{L}\p{N}\p{M}._%+'!#$*^~-]+|\\*"[\w .+-]{1,64}\\*")(?:@|%40)[\p{L}\p{N}\p{M}.-]+)"#, is_address),
         // E.164 allows 15 digits; with fewer than seven it is no subscriber's number.
-        rule(r"(?:\+|%2[Bb])(\d(?:(?:[\s()/.\p{Pd}]|%20){0,2}\d){6,14})", always),
-        rule(r"([0-9A-Fa-f]{64,})", always),
-        rule(r#"(?i)(?:code|state)=([^\s&"\\#]+)"#, is_in_query),
-        rule(r"(?i)(?:bearer|basic)\s+([\w.~+/=-]+)", |found| !is_plain_word(found.secret())),
+        rule("[+][0-9]|%2B[0-9]", r"(?:\+|%2[Bb])([0-9](?:(?:[\s()/.\p{Pd}]|%20){0,2}[0-9]){6,14})", always),
+        rule("[0-9A-F]{64}", r"([0-9A-Fa-f]{64,})", always),
+        rule("code=|state=", r#"(?i)(?:code|state)=([^\s&"\\#]+)"#, is_in_query),
+        rule("bearer|basic", r"(?i)(?:bearer|basic)\s+([\w.~+/=-]+)", |found| !is_plain_word(found.secret())),
         // Then what only its name gives away. Quoted: `name="…"`, `"name":"…"`, `name: Some("…")`, `("name", "…")`;
         // the same inside a string that was escaped once or more; libpq's `name='…'`.
-        rule(r#"(?i)NAME(?:["']?\s*[:=]|"\s*,)\s*(?:Some\()?"((?:[^"\\]|\\.)+)"#, is_value),
-        rule(r#"(?i)NAME(?:\\+"|\\+')?\s*[:=,]\s*(?:Some\()?\\+"((?:[^"\\]|\\{2,}.)+)"#, is_value),
-        rule(r"(?i)NAME\s*=\s*'((?:[^'\\]|\\.)+)'", always),
+        rule("NAME", r#"(?i)NAME(?:["']?\s*[:=]|"\s*,)\s*(?:Some\()?"((?:[^"\\]|\\.)+)"#, is_value),
+        rule("NAME", r#"(?i)NAME(?:\\+"|\\+')?\s*[:=,]\s*(?:Some\()?\\+"((?:[^"\\]|\\{2,}.)+)"#, is_value),
+        rule("NAME", r"(?i)NAME\s*=\s*'((?:[^'\\]|\\.)+)'", always),
         // Bare. After a colon most words are prose or the rest of a module path, so they must look random.
-        rule(r#"(?i)(?:authorization|passw(?:or)?d|passphrase)\s*[:=]\s*((?:(?:bearer|basic)\s+)?WORD+)"#, is_bare),
-        rule(r#"(?i)NAME\s*=\s*(WORD+)"#, is_bare),
-        rule(r#"(?i)(?:NAME|signature)\s*[:=]\s*(WORD+)"#, |found| is_bare(found) && looks_random(found.secret())),
+        rule("NAME", r#"(?i)(?:authorization|passw(?:or)?d|passphrase)\s*[:=]\s*((?:(?:bearer|basic)\s+)?WORD+)"#, is_bare),
+        rule("NAME", r#"(?i)NAME\s*=\s*(WORD+)"#, is_bare),
+        rule("NAME|signature", r#"(?i)(?:NAME|signature)\s*[:=]\s*(WORD+)"#, |found| is_bare(found) && looks_random(found.secret())),
     ]
 }
 
-struct Compiled {
-    any: RegexSet,
-    each: Vec<(Regex, fn(&Found<'_>) -> bool)>,
-}
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(rules);
 
 #[expect(
     clippy::expect_used,
     reason = "the patterns are constants, and every test of this module compiles them"
 )]
-static RULES: LazyLock<Compiled> = LazyLock::new(|| {
-    let rules = rules();
-    Compiled {
-        any: RegexSet::new(rules.iter().map(|rule| &rule.pattern)).expect("patterns that compile"),
-        each: (rules.iter()).map(|rule| (compile(&rule.pattern), rule.holds)).collect(),
-    }
-});
+static TRIGGERS: LazyLock<RegexSet> =
+    LazyLock::new(|| RegexSet::new(RULES.iter().map(|rule| &rule.trigger)).expect("patterns that compile"));
 
 /// A JSON key whose value is a secret.
 static SECRET_KEY: LazyLock<Regex> = LazyLock::new(|| compile(&format!("(?i){NAME}\"$")));
@@ -122,15 +120,17 @@ fn compile(pattern: &str) -> Regex {
 /// of webhook paths, e-mail addresses, and telephone numbers after a `+`. Most lines hold none of these:
 /// one pass over the line finds that out and nothing is copied.
 pub fn redact(line: &str) -> Cow<'_, str> {
-    let rules = &*RULES;
     let mut redacted = Cow::Borrowed(line);
-    for index in rules.any.matches(line) {
-        let (pattern, holds) = &rules.each[index];
-        redacted = Cow::Owned(
-            pattern
-                .replace_all(&redacted, |found: &Captures<'_>| mask(found, &redacted, *holds))
-                .into_owned(),
-        );
+    for index in TRIGGERS.matches(line) {
+        let rule = &RULES[index];
+        let masked = match rule
+            .pattern
+            .replace_all(&redacted, |found: &Captures<'_>| mask(found, &redacted, rule.holds))
+        {
+            Cow::Borrowed(_) => continue,
+            Cow::Owned(masked) => masked,
+        };
+        redacted = Cow::Owned(masked);
     }
     redacted
 }
@@ -253,4 +253,32 @@ fn is_in_query(found: &Found<'_>) -> bool {
 /// Everything around an `@`, except the user of a database URL: an operator needs to see where it leads.
 fn is_address(found: &Found<'_>) -> bool {
     !(found.before().ends_with("postgres://") || found.before().ends_with("postgresql://"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trigger_is_never_narrower_than_its_pattern() {
+        let lines = super::super::tests::SECRETS.iter().map(|(text, _)| *text);
+
+        for line in
+            lines.chain(["&CODE=x", "BEARER X9", "TOKEN=x", "%2b4930123456", "X%40y", "SHA512=abcdef"])
+        {
+            let triggered = TRIGGERS.matches(line);
+            for (index, rule) in RULES.iter().enumerate() {
+                let matched = rule.pattern.is_match(line);
+                assert!(!matched || triggered.matched(index), "{:?} misses {line:?}", rule.trigger);
+            }
+        }
+    }
+
+    #[test]
+    fn every_rule_meets_a_line_of_the_table() {
+        for (index, rule) in RULES.iter().enumerate() {
+            let used = super::super::tests::SECRETS.iter().any(|(text, _)| rule.pattern.is_match(text));
+            assert!(used, "no test needs rule {index}, {:?}", rule.pattern);
+        }
+    }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Words that must not survive, each inside a text that carries it.
-const SECRETS: &[(&str, &str)] = &[
+pub(super) const SECRETS: &[(&str, &str)] = &[
     ("Authorization: Bearer abcDEF123.tail-9", "abcDEF123.tail-9"),
     ("authorization: Bearer onlysmallletters", "onlysmallletters"),
     (r#"("authorization", "Bearer zXc0987")"#, "zXc0987"),
@@ -50,6 +50,8 @@ const SECRETS: &[(&str, &str)] = &[
     ("host=/run password='with space' dbname=x", "space"),
     ("body {\"client_secret\":\"cs-12345\",\"a\":1}", "cs-12345"),
     (r#"body {"token" : "a\"quoted\"part"}"#, "part"),
+    (r#"body "{\"token\":\"escaped-77\"}""#, "escaped-77"),
+    (r#"body "{\"token\":\"twice\\\"escaped-78\"}""#, "escaped-78"),
     ("Config { root_key: Some(\"deadBeef\"), port: 1 }", "deadBeef"),
     ("Config { token: Some(unquoted99) }", "unquoted99"),
     ("refresh_token=rt-1&grant_type=x", "rt-1"),

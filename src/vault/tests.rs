@@ -76,7 +76,9 @@ fn a_token_opens_only_in_its_context() {
 
 #[test]
 fn a_malformed_root_key_is_refused_without_being_repeated() {
-    for text in ["", "r1", "r1:00", "R1:00", &format!("r 1:{}", "0".repeat(64)), &format!("r1:{}", "z".repeat(64))] {
+    for text in
+        ["", "r1", "r1:00", "R1:00", &format!("r 1:{}", "0".repeat(64)), &format!("r1:{}", "z".repeat(64))]
+    {
         assert!(Vault::from_root_keys(text).is_err(), "{text}");
     }
     let twice = format!("r1:{0},r1:{0}", "0".repeat(64));

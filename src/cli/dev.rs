@@ -1,0 +1,216 @@
+//! `stellwerk dev`: everything on one machine that has nothing.
+
+mod commands;
+mod demo;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use clap::Args;
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+
+use self::demo::Demo;
+use super::{
+    Failure,
+    database::{DATABASE, Database, SERVICE_LOGIN, check_schema, root_key},
+    sandbox, serve as serve_command,
+};
+use crate::{
+    app::App,
+    cluster::{Cluster, ClusterOptions, OWNER},
+    config::{Config, CorsOrigin},
+    error::Error,
+    sandbox::booking::BookingTool,
+    serve::{Listeners, shutdown::Shutdown},
+    store::{
+        bootstrap,
+        migrate::{self, SchemaError},
+    },
+    telemetry,
+};
+
+/// What the booking tool invents at the start, so that there is something to see: two patients, then bookings.
+const FIRST_TICKS: usize = 4;
+/// Calls under way get less time than a server gives: Ctrl-C ends everything within 10 s, PostgreSQL included.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
+#[derive(Args, Debug)]
+pub struct Dev {
+    #[command(flatten)]
+    config: Config,
+    /// Where the booking tool's control surface listens.
+    #[arg(long, env = "STELLWERK_SANDBOX_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:7213")]
+    sandbox_address: SocketAddr,
+}
+
+impl Dev {
+    pub(super) async fn run(mut self) -> Result<(), Failure> {
+        let shutdown = Shutdown::on_signals().map_err(|error| Failure::failed(&error))?;
+        self.config.limits.shutdown_grace = self.config.limits.shutdown_grace.min(GRACE);
+        if self.config.callers.cors_origins.is_empty() {
+            self.config.callers.cors_origins.push(CorsOrigin::Loopback);
+        }
+        // First, because nothing has been begun yet that would have to be undone.
+        let listeners = Listeners::bind(&self.config).await?;
+        let sandbox = sandbox::listen(self.sandbox_address).await?;
+
+        let (url, owner_url) = (self.config.database.url(), self.config.database.migration_url());
+        if let (Some(url), Some(owner_url)) = (url, owner_url) {
+            let database = Database::named(url, owner_url);
+            return self.run_on(&database, listeners, sandbox, &shutdown).await;
+        }
+        let mut cluster = tokio::select! {
+            started = Cluster::start(self.cluster_options()) => started?,
+            () = shutdown.stop.cancelled() => return Ok(()),
+        };
+        let result = self.run_with(&mut cluster, listeners, sandbox, &shutdown).await;
+        // Whatever happened, PostgreSQL does not stay behind.
+        cluster.stop().await?;
+        result
+    }
+
+    fn cluster_options(&self) -> ClusterOptions {
+        ClusterOptions {
+            data_dir: self.config.database.data_dir.clone(),
+            settings: Vec::new(),
+            bin_dir: self.config.database.pg_bin.clone(),
+        }
+    }
+
+    /// PostgreSQL is started again when it dies: connections are made anew by themselves.
+    async fn run_with(
+        &self,
+        cluster: &mut Cluster,
+        listeners: Listeners,
+        sandbox: TcpListener,
+        shutdown: &Shutdown,
+    ) -> Result<(), Failure> {
+        let superuser = cluster.url(OWNER, "postgres");
+        bootstrap::ensure_database(&superuser, DATABASE).await?;
+        bootstrap::ensure_login(&superuser, SERVICE_LOGIN).await?;
+        let database = Database::of_cluster(cluster);
+        let running = self.run_on(&database, listeners, sandbox, shutdown);
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                result = &mut running => return result,
+                () = cluster.exited() => {
+                    tracing::warn!("PostgreSQL has ended; starting it again");
+                    cluster.restart().await?;
+                }
+            }
+        }
+    }
+
+    async fn run_on(
+        &self,
+        database: &Database,
+        listeners: Listeners,
+        sandbox: TcpListener,
+        shutdown: &Shutdown,
+    ) -> Result<(), Failure> {
+        let (app, demo) = tokio::select! {
+            ready = self.prepare(database) => ready?,
+            () = shutdown.stop.cancelled() => return Ok(()),
+        };
+        let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::failed(&error));
+        let addresses = commands::Addresses {
+            grpc: from_here(address(&listeners.grpc)?),
+            http: from_here(address(&listeners.http)?),
+            metrics: from_here(address(&listeners.metrics)?),
+            sandbox: address(&sandbox)?,
+        };
+        let tool = self.booking_tool(&demo, addresses.http)?;
+        println!("{}", commands::welcome(&addresses, &demo, &self.config.database.data_dir));
+        tokio::join!(
+            serve_command::run(&app, listeners, &self.config, shutdown),
+            run_tool(tool, sandbox, shutdown),
+        )
+        .0
+    }
+
+    /// Schema, keys and demo tenant; each is made on the first run and found on the next ones.
+    async fn prepare(&self, database: &Database) -> Result<(App, Demo), Failure> {
+        let pool = self.config.database.pool();
+        let owner_url = database.owner_url.expose_secret();
+        // Looked at first: who may serve need not be who may migrate.
+        match migrate::check(database.service_url.expose_secret(), &pool).await? {
+            Ok(()) | Err(SchemaError::RoleTooStrong(_)) => {}
+            Err(SchemaError::Older(_)) => {
+                let run = migrate::up(owner_url, &pool).await?;
+                tracing::info!(run, "migrated the database");
+            }
+            // Granted below in a cluster of our own; elsewhere the second look refuses it.
+            Err(SchemaError::RoleMissing) => {}
+            Err(newer @ SchemaError::Newer(_)) => return Err(Failure::refused(&newer)),
+        }
+        if database.is_private {
+            migrate::grant_service_role(owner_url, &pool, SERVICE_LOGIN).await?;
+        }
+        match migrate::check(database.service_url.expose_secret(), &pool).await? {
+            Err(strong @ SchemaError::RoleTooStrong(_)) => {
+                tracing::warn!("fine for trying things out, but `serve` will refuse this login: {strong}");
+            }
+            _ => check_schema(database, &pool).await?,
+        }
+
+        let mut access = serve_command::access(&self.config);
+        if access.keys.root_keys().is_none() {
+            access.keys.set_root_keys(root_key(&self.config.database.data_dir)?);
+        }
+        let app = App::new(access.domain_of(database)?, &self.config.callers)?;
+        let demo = Demo::find_or_make(&app.domain, &self.config.database.data_dir).await?;
+        Ok((app, demo))
+    }
+
+    fn booking_tool(&self, demo: &Demo, http: SocketAddr) -> Result<BookingTool, Failure> {
+        let target =
+            format!("http://{http}{}", demo.webhook_path).parse().map_err(|error| Failure::failed(&error))?;
+        let tool =
+            BookingTool::new(target, sandbox::scheme(demo::SCHEME), demo.webhook_secret.as_str().into());
+        Ok(tool.map_err(|error| Failure::refused(&error))?.with_seed(rand::random()))
+    }
+}
+
+/// The tool's troubles are shown, but end nothing else.
+async fn run_tool(tool: BookingTool, listener: TcpListener, shutdown: &Shutdown) {
+    let first = async {
+        for _ in 0..FIRST_TICKS {
+            if let Err(error) = tool.tick().await {
+                telemetry::log_error("the booking tool could not invent anything", &error);
+            }
+        }
+    };
+    tokio::select! {
+        () = first => {}
+        () = shutdown.stop.cancelled() => return,
+    }
+    let stop = shutdown.stop.clone();
+    if let Err(error) = tool.serve(listener, async move { stop.cancelled().await }).await {
+        telemetry::log_error("the booking tool's control surface ended", &error);
+    }
+}
+
+/// An address to call from this machine: nobody can call 0.0.0.0.
+fn from_here(listening: SocketAddr) -> SocketAddr {
+    if listening.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listening.port())
+    } else {
+        listening
+    }
+}
+
+impl Database {
+    fn of_cluster(cluster: &Cluster) -> Self {
+        Self {
+            service_url: cluster.url(SERVICE_LOGIN, DATABASE).into(),
+            owner_url: cluster.url(OWNER, DATABASE).into(),
+            is_private: true,
+        }
+    }
+}
+
+/// A verb's answer for a tenant that is gone, as in another database than last time.
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::NotFound(_))
+}

@@ -1,0 +1,90 @@
+//! The demo tenant: made once, remembered in the data folder with its secrets, so that the next start finds its data.
+
+use std::{fs, io, path::Path};
+
+use chrono::Utc;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::is_gone;
+use crate::{
+    caller::Caller,
+    cli::{Failure, database::write_private},
+    domain::{
+        Domain, access,
+        idempotency::Key,
+        webhook::{self, NewEndpoint},
+    },
+    ids::{TenantId, WebhookEndpointId},
+    words::SignatureScheme,
+};
+
+/// The one that a line of shell can sign.
+pub(super) const SCHEME: SignatureScheme = SignatureScheme::Legacy;
+
+/// What the file holds; only its owner can read it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Demo {
+    pub(super) tenant_id: TenantId,
+    pub(super) admin_key: String,
+    pub(super) webhook_endpoint_id: WebhookEndpointId,
+    /// The address without host and port, which may change between starts.
+    pub(super) webhook_path: String,
+    pub(super) webhook_secret: String,
+}
+
+impl Demo {
+    /// The remembered tenant if this database has it, else a new one.
+    pub(super) async fn find_or_make(domain: &Domain, data_dir: &Path) -> Result<Self, Failure> {
+        let path = data_dir.join("demo.json");
+        if let Some(demo) = Self::read(&path)? {
+            match access::get_settings(domain, &Caller::system(demo.tenant_id)).await {
+                Ok(_) => return Ok(demo),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let demo = Self::make(domain).await?;
+        let text = serde_json::to_string_pretty(&demo).map_err(|error| Failure::failed(&error))?;
+        fs::create_dir_all(data_dir).map_err(|error| unusable(&path, &error))?;
+        write_private(&path, &text)?;
+        Ok(demo)
+    }
+
+    fn read(path: &Path) -> Result<Option<Self>, Failure> {
+        match fs::read_to_string(path) {
+            Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| unusable(path, &error.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unusable(path, &error)),
+        }
+    }
+
+    async fn make(domain: &Domain) -> Result<Self, Failure> {
+        let lost = || Failure::refused_because("a secret of the demo tenant was not shown");
+        let house = Caller::system(TenantId::HOUSE);
+        let unrepeated = Key::new("CreateTenant", "", b"");
+        let tenant = access::create_tenant(domain, &house, &unrepeated, "demo", "Europe/Berlin").await?;
+        let caller = Caller::system(tenant.tenant.id);
+        let new = NewEndpoint {
+            integration: None,
+            name: "demo booking tool".into(),
+            scheme: SCHEME,
+            limit_per_minute: None,
+        };
+        let unrepeated = Key::new("CreateWebhookEndpoint", "", b"");
+        let (endpoint, secret) =
+            webhook::create_endpoint(domain, &caller, &unrepeated, new, Utc::now()).await?;
+        let path = endpoint.url.strip_prefix(&domain.public_url).unwrap_or(&endpoint.url);
+        Ok(Self {
+            tenant_id: tenant.tenant.id,
+            admin_key: tenant.secret.ok_or_else(lost)?.expose_secret().into(),
+            webhook_endpoint_id: endpoint.endpoint.id,
+            webhook_path: path.into(),
+            webhook_secret: secret.ok_or_else(lost)?.expose_secret().into(),
+        })
+    }
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Failure {
+    Failure::refused_because(format!("{} cannot be used: {error}", path.display()))
+}

@@ -1,0 +1,265 @@
+//! `stellwerk doctor`.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use super::{
+    Failure,
+    database::{Access, Database},
+    print,
+};
+use crate::{
+    domain::Domain,
+    error::Error,
+    store::{
+        connect::owner_connection,
+        diagnosis::{self, RootKeyUse},
+        migrate::{self, SchemaError},
+        outbox::{self, Depth},
+    },
+};
+
+/// Deliveries are refused when their timestamp is 300 s off.
+const CLOCK_TOLERABLE: TimeDelta = TimeDelta::seconds(2);
+const CLOCK_WRONG: TimeDelta = TimeDelta::seconds(60);
+/// The longest pause between two attempts is 10 min: a message older than this is not merely unlucky.
+const STUCK_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// Look whether everything a server needs is in order, and say what to do. Changes nothing. Exit code 1 when
+/// something must be done.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    #[command(flatten)]
+    access: Access,
+    /// Answer with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How grave it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    Warning,
+    Failed,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Finding {
+    check: &'static str,
+    state: State,
+    says: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+impl Doctor {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let findings = self.examine().await;
+        let failed = findings.iter().filter(|finding| finding.state == State::Failed).count();
+        let lines: Vec<String> = findings.iter().flat_map(Finding::lines).collect();
+        print(self.json, &serde_json::json!({ "healthy": failed == 0, "findings": findings }), &lines);
+        match failed {
+            0 => Ok(()),
+            _ => Err(Failure { exit_code: 1, line: format!("{failed} of {} checks failed", findings.len()) }),
+        }
+    }
+
+    /// Stops where the next check would only repeat the same trouble.
+    async fn examine(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let database = match Database::find(&self.access.database) {
+            Ok(database) => database,
+            Err(failure) => return vec![Finding::failed("database", failure.to_string(), "see there")],
+        };
+        let (url, pool) = (database.service_url.expose_secret(), self.access.database.pool());
+        match owner_connection(url, &pool).await {
+            Ok(_) => findings.push(Finding::ok("database", "answers")),
+            Err(error) => {
+                let advice = "check DATABASE_URL, the network, and that PostgreSQL runs";
+                findings.push(Finding::failed("database", Failure::from_chain(&error), advice));
+                return findings;
+            }
+        }
+        match migrate::check(url, &pool).await {
+            Ok(Ok(())) => {
+                findings.push(Finding::ok("schema", "has this program's version"));
+                findings.push(Finding::ok("role", "the login may serve, and no more"));
+            }
+            Ok(Err(error)) => {
+                findings.push(schema(&error));
+                return findings;
+            }
+            Err(error) => {
+                findings.push(unanswered("schema", &error));
+                return findings;
+            }
+        }
+        match self.access.domain_of(&database) {
+            Ok(domain) => findings.extend(examine_domain(&domain).await),
+            Err(failure) => findings.push(Finding::failed(
+                "root keys",
+                failure.to_string(),
+                "give the keys that the tenants' keys were wrapped with",
+            )),
+        }
+        findings
+    }
+}
+
+async fn examine_domain(domain: &Domain) -> Vec<Finding> {
+    let at_hand: Vec<&str> = domain.vault.root_key_ids().collect();
+    let begin = Utc::now();
+    let clock_then = diagnosis::clock(&domain.store).await;
+    let ours = begin + (Utc::now() - begin) / 2;
+    vec![
+        told("root keys", diagnosis::root_keys(&domain.store).await, |used| root_keys(&at_hand, &used)),
+        told("partitions", diagnosis::missing_partitions(&domain.store).await, |missing| {
+            partitions(&missing)
+        }),
+        told("clock", clock_then, |theirs| clock(ours, theirs)),
+        told("outbox", outbox::depth(&domain.store).await, |depths| queue(&depths)),
+    ]
+}
+
+fn told<T>(check: &'static str, answer: Result<T, Error>, tell: impl FnOnce(T) -> Finding) -> Finding {
+    answer.map_or_else(|error| unanswered(check, &error), tell)
+}
+
+fn unanswered(check: &'static str, error: &Error) -> Finding {
+    Finding::failed(check, Failure::from_chain(error), "repeat; if it stays, the schema is not whole")
+}
+
+fn schema(error: &SchemaError) -> Finding {
+    let (check, advice) = match error {
+        SchemaError::Newer(_) => ("schema", "run the newer version of stellwerk"),
+        SchemaError::Older(_) => ("schema", "run `stellwerk migrate` as the tables' owner"),
+        SchemaError::RoleTooStrong(_) => {
+            ("role", "make a login of its own: CREATE ROLE name LOGIN PASSWORD '…'")
+        }
+        SchemaError::RoleMissing => {
+            ("role", "run `stellwerk migrate --service-role NAME` as the tables' owner")
+        }
+    };
+    Finding::failed(check, error.to_string(), advice)
+}
+
+fn root_keys(at_hand: &[&str], used: &[RootKeyUse]) -> Finding {
+    let missing: Vec<String> = used
+        .iter()
+        .filter(|key| !at_hand.contains(&key.root_key_id.as_str()))
+        .map(|key| format!("{} ({} tenants)", key.root_key_id, key.tenants))
+        .collect();
+    if missing.is_empty() {
+        return Finding::ok("root keys", format!("{} at hand, {} in use", at_hand.len(), used.len()));
+    }
+    Finding::failed(
+        "root keys",
+        format!("not at hand: {}", missing.join(", ")),
+        "add them to STELLWERK_ROOT_KEYS; what these tenants keep sealed cannot be read before",
+    )
+}
+
+fn partitions(missing: &[String]) -> Finding {
+    if missing.is_empty() {
+        return Finding::ok("partitions", "this month's and the next one's are there");
+    }
+    let says = format!("missing: {}; events go into the default partition", missing.join(", "));
+    Finding::warning("partitions", says, "run a server with --worker=true: it makes them every hour")
+}
+
+fn clock(ours: DateTime<Utc>, theirs: DateTime<Utc>) -> Finding {
+    let off = (ours - theirs).abs();
+    let says = format!("{:.1} s off the database's", off.num_milliseconds() as f64 / 1000.0);
+    let advice = "let both machines keep their time by NTP";
+    if off >= CLOCK_WRONG {
+        Finding::failed("clock", says, advice)
+    } else if off >= CLOCK_TOLERABLE {
+        Finding::warning("clock", says, advice)
+    } else {
+        Finding::ok("clock", says)
+    }
+}
+
+fn queue(depths: &[Depth]) -> Finding {
+    let of = |state: &'static str| depths.iter().filter(move |depth| depth.state == state);
+    let dead: i64 = of("dead").map(|depth| depth.messages).sum();
+    let oldest = of("pending").map(|depth| depth.oldest_age_s).fold(0.0, f64::max);
+    let waiting: i64 = of("pending").map(|depth| depth.messages).sum();
+    let says = format!("{waiting} waiting, the oldest for {oldest:.0} s; {dead} dead");
+    if oldest > STUCK_AFTER.as_secs_f64() {
+        Finding::failed("outbox", says, "look that a server with --worker=true runs, and at its log")
+    } else if dead > 0 {
+        Finding::warning("outbox", says, "ListWebhookEvents says why; ReplayWebhookEvent tries again")
+    } else {
+        Finding::ok("outbox", says)
+    }
+}
+
+impl Finding {
+    fn ok(check: &'static str, says: impl Into<String>) -> Self {
+        Self { check, state: State::Ok, says: says.into(), advice: None }
+    }
+
+    fn warning(check: &'static str, says: impl Into<String>, advice: &str) -> Self {
+        Self { check, state: State::Warning, says: says.into(), advice: Some(advice.into()) }
+    }
+
+    fn failed(check: &'static str, says: impl Into<String>, advice: &str) -> Self {
+        Self { check, state: State::Failed, says: says.into(), advice: Some(advice.into()) }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let state = match self.state {
+            State::Ok => "ok     ",
+            State::Warning => "warning",
+            State::Failed => "FAILED ",
+        };
+        let advice = self.advice.iter().map(|advice| format!("                     → {advice}"));
+        [format!("{state}  {:11} {}", self.check, self.says)].into_iter().chain(advice).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn depth(state: &str, messages: i64, oldest_age_s: f64) -> Depth {
+        Depth { kind: "webhook_event_retry".into(), state: state.into(), messages, oldest_age_s }
+    }
+
+    #[test]
+    fn a_root_key_in_use_but_not_at_hand_is_named() {
+        let used = [
+            RootKeyUse { root_key_id: "r1".into(), tenants: 2 },
+            RootKeyUse { root_key_id: "r2".into(), tenants: 7 },
+        ];
+
+        assert_eq!(root_keys(&["r2", "r1"], &used).state, State::Ok);
+        let finding = root_keys(&["r1"], &used);
+        assert_eq!((finding.state, finding.says.as_str()), (State::Failed, "not at hand: r2 (7 tenants)"));
+    }
+
+    #[test]
+    fn a_clock_is_judged_by_how_far_it_is_off_either_way() {
+        let now = Utc::now();
+        let off = |seconds| clock(now, now + TimeDelta::seconds(seconds)).state;
+
+        assert_eq!([off(0), off(1), off(-1)], [State::Ok; 3]);
+        assert_eq!([off(5), off(-5)], [State::Warning; 2]);
+        assert_eq!([off(60), off(-3600)], [State::Failed; 2]);
+    }
+
+    #[test]
+    fn dead_messages_warn_and_an_old_one_that_waits_fails() {
+        assert_eq!(queue(&[]).state, State::Ok);
+        assert_eq!(queue(&[depth("pending", 3, 60.0)]).state, State::Ok);
+        assert_eq!(queue(&[depth("dead", 1, 90_000.0)]).state, State::Warning);
+        assert_eq!(queue(&[depth("dead", 1, 0.0), depth("pending", 1, 901.0)]).state, State::Failed);
+    }
+}

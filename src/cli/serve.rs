@@ -1,0 +1,60 @@
+//! `stellwerk serve`.
+
+use clap::Args;
+
+use super::{
+    Failure,
+    database::{Access, Database, check_schema},
+};
+use crate::{
+    app::App,
+    config::Config,
+    serve::{self, Listeners, services::services, shutdown::Shutdown},
+    worker::{Worker, WorkerConfig},
+};
+
+#[derive(Args, Debug)]
+pub struct Serve {
+    #[command(flatten)]
+    config: Config,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let config = &self.config;
+        let shutdown = Shutdown::on_signals().map_err(|error| Failure::failed(&error))?;
+        if config.database.url().is_none() {
+            return Err(Failure::refused_because("no database: set DATABASE_URL, or try `stellwerk dev`"));
+        }
+        let database = Database::find(&config.database)?;
+        let app = App::new(access(config).domain_of(&database)?, &config.callers)?;
+        let listeners = Listeners::bind(config).await?;
+        check_schema(&database, &config.database.pool()).await?;
+        listeners.tell();
+        run(&app, listeners, config, &shutdown).await
+    }
+}
+
+/// The settings that every other command has, too.
+pub fn access(config: &Config) -> Access {
+    Access { database: config.database.clone(), keys: config.keys.clone(), public: config.public.clone() }
+}
+
+/// Serves and works until `shutdown`.
+pub async fn run(
+    app: &App,
+    listeners: Listeners,
+    config: &Config,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
+    serve::raise_file_limit();
+    let worker = async {
+        if config.listen.worker {
+            let settings = WorkerConfig { grace: config.limits.shutdown_grace, ..WorkerConfig::default() };
+            Worker::new(app.domain.clone(), settings).run(shutdown.stop.clone()).await;
+        }
+    };
+    let services = services(app, &config.limits);
+    let (served, ()) = tokio::join!(serve::serve(app, services, listeners, config, shutdown), worker);
+    served.map_err(|error| Failure::failed(&error))
+}

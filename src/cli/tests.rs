@@ -1,0 +1,85 @@
+use clap::CommandFactory;
+
+use super::*;
+use crate::vault::VaultError;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split(' '))
+}
+
+#[test]
+fn the_command_line_is_whole() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_argument_has_a_help_text() {
+    fn visit(command: &clap::Command) {
+        for argument in command
+            .get_arguments()
+            .filter(|argument| !["help", "version"].contains(&argument.get_id().as_str()))
+        {
+            assert!(argument.get_help().is_some(), "{} of {}", argument.get_id(), command.get_name());
+        }
+        command.get_subcommands().for_each(visit);
+    }
+    visit(&Cli::command());
+}
+
+#[test]
+fn secrets_of_the_environment_are_not_in_the_help() {
+    fn visit(command: &clap::Command) {
+        for argument in command.get_arguments() {
+            let names = ["DATABASE_URL", "ROOT_KEYS", "ENCRYPTION_KEY", "SECRET"];
+            let env = argument.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+            assert!(
+                argument.is_hide_env_values_set() || !names.iter().any(|name| env.contains(name)),
+                "{env}"
+            );
+        }
+        command.get_subcommands().for_each(visit);
+    }
+    visit(&Cli::command());
+}
+
+#[test]
+fn losing_all_data_takes_two_words() {
+    assert!(parse("stellwerk migrate --down").is_err());
+    assert!(parse("stellwerk migrate --yes").is_err());
+    assert!(parse("stellwerk migrate --down --yes").is_ok());
+}
+
+#[test]
+fn a_key_belongs_to_a_tenant_or_to_the_operators() {
+    let tenant = "--tenant 0190c0de-0000-7000-8000-000000000001";
+
+    assert!(parse(&format!("stellwerk api-key create --name desk {tenant} --role admin")).is_ok());
+    assert!(parse("stellwerk api-key create --name watch --operator").is_ok());
+    for unfit in [
+        "--name desk --role admin".to_string(),
+        format!("--name desk {tenant}"),
+        format!("--name desk {tenant} --operator"),
+        format!("--name desk {tenant} --role chief"),
+        "--name watch --operator --role admin".to_string(),
+    ] {
+        assert!(parse(&format!("stellwerk api-key create {unfit}")).is_err(), "{unfit}");
+    }
+}
+
+#[test]
+fn exit_codes_tell_a_refusal_from_a_failure() {
+    let newer = Failure::from(Error::internal(SchemaError::Newer("20990101".into())));
+    let away = Failure::from(Error::Unavailable("connection refused".into()));
+    let keyless = Failure::from(SetupError::from(VaultError::NoRootKey));
+
+    assert_eq!([newer.exit_code, away.exit_code, keyless.exit_code], [3, 1, 3]);
+    assert!(newer.to_string().contains("newer version"), "{newer}");
+    assert!(keyless.to_string().contains("STELLWERK_ROOT_KEYS"), "{keyless}");
+}
+
+#[test]
+fn a_failure_is_one_line_without_secrets() {
+    let failure = Failure::failed(&*Source::from("cannot reach\n  postgres://u:hidden@h/d"));
+
+    assert!(!failure.to_string().contains('\n') && !failure.to_string().contains("hidden"), "{failure}");
+}

@@ -1,0 +1,131 @@
+//! `stellwerk webhook`.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use clap::{Args, Subcommand};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::{
+    Failure,
+    database::{Access, caller_in},
+    print,
+};
+use crate::{
+    config::span,
+    domain::{
+        idempotency::Key,
+        webhook::{self, NewEndpoint, Shown},
+    },
+    error::Error,
+    ids::{IntegrationId, TenantId, WebhookEndpointId},
+    words::SignatureScheme,
+};
+
+#[derive(Subcommand, Debug)]
+pub enum Webhook {
+    /// Make an address for a booking tool to post to, and its secret, which is shown once.
+    Create(Create),
+    /// Make a new secret for an address, which is shown once; the old ones work on for the grace period.
+    Rotate(Rotate),
+}
+
+#[derive(Args, Debug)]
+pub struct Create {
+    #[command(flatten)]
+    access: Access,
+    /// The tenant's id.
+    #[arg(long, value_name = "ID")]
+    tenant: TenantId,
+    /// A name for people.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    name: String,
+    /// How deliveries are signed: `standard` (Standard Webhooks) or `legacy` (hex HMAC of the body).
+    #[arg(long, value_name = "SCHEME", default_value = "standard")]
+    scheme: SignatureScheme,
+    /// The integration it belongs to. Default: the tenant's first booking tool.
+    #[arg(long, value_name = "ID")]
+    integration: Option<IntegrationId>,
+    /// Authentic deliveries per minute. Default: the tenant's setting.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..=1_000_000))]
+    limit_per_minute: Option<i32>,
+    /// Answer with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Rotate {
+    #[command(flatten)]
+    access: Access,
+    /// The tenant's id.
+    #[arg(long, value_name = "ID")]
+    tenant: TenantId,
+    /// The endpoint's id (not its address).
+    #[arg(long, value_name = "ID")]
+    endpoint: WebhookEndpointId,
+    /// How long the old secrets work on, at most 30d; `0s` ends them at once.
+    #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = span)]
+    grace: Duration,
+    /// Answer with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Webhook {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Create(command) => command.run().await,
+            Self::Rotate(command) => command.run().await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self) -> Result<(), Failure> {
+        let domain = self.access.domain().await?;
+        let caller = caller_in(&domain, self.tenant).await?;
+        let new = NewEndpoint {
+            integration: self.integration,
+            name: self.name,
+            scheme: self.scheme,
+            limit_per_minute: self.limit_per_minute,
+        };
+        let unrepeated = Key::new("CreateWebhookEndpoint", "", b"");
+        let (made, secret) = webhook::create_endpoint(&domain, &caller, &unrepeated, new, Utc::now()).await?;
+        show(self.json, &made, secret.as_ref());
+        Ok(())
+    }
+}
+
+impl Rotate {
+    async fn run(self) -> Result<(), Failure> {
+        if self.grace > Duration::from_secs(30 * 86_400) {
+            return Err(Error::invalid("grace", "must be at most 30d").into());
+        }
+        let domain = self.access.domain().await?;
+        let caller = caller_in(&domain, self.tenant).await?;
+        let grace = TimeDelta::from_std(self.grace).map_err(|error| Failure::failed(&error))?;
+        let unrepeated = Key::new("RotateWebhookSecret", "", b"");
+        let (made, secret) =
+            webhook::rotate_secret(&domain, &caller, &unrepeated, self.endpoint, grace, Utc::now()).await?;
+        show(self.json, &made, secret.as_ref());
+        Ok(())
+    }
+}
+
+fn show(json: bool, made: &Shown, secret: Option<&SecretString>) {
+    let secret = secret.map(|secret| secret.expose_secret());
+    let scheme = made.endpoint.scheme.as_str();
+    let value = json!({
+        "webhook_endpoint_id": made.endpoint.id, "url": made.url, "scheme": scheme, "secret": secret,
+    });
+    let lines = [
+        format!("id     {}", made.endpoint.id),
+        format!("url    {}", made.url),
+        format!("scheme {scheme}"),
+        format!("secret {}", secret.unwrap_or_default()),
+    ];
+    print(json, &value, &lines);
+}

@@ -1,0 +1,324 @@
+//! Every setting, with its unit and default. Read once at start: from arguments, else from the environment.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, value_parser};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::{
+    cluster::default_data_dir, egress::AllowedHost, store::connect::PoolConfig, telemetry::LogFormat,
+    web::peer::Network,
+};
+
+/// What `serve` and `dev` run with.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub keys: KeyConfig,
+    #[command(flatten)]
+    pub public: PublicUrlConfig,
+    #[command(flatten)]
+    pub listen: ListenConfig,
+    #[command(flatten)]
+    pub callers: CallerConfig,
+    #[command(flatten)]
+    pub limits: LimitConfig,
+}
+
+/// Where the data is.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseConfig {
+    /// The database as the service uses it, `postgres://user:password@host:port/name?sslmode=require`; its login has no
+    /// SUPERUSER, no BYPASSRLS and owns no table. Give it by the environment: other users see arguments.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = secret)]
+    database_url: Option<SecretString>,
+    /// The same database as the owner of its tables, for `migrate` and `dev`; the service never uses it.
+    /// Default: the database URL.
+    #[arg(
+        long,
+        env = "STELLWERK_MIGRATION_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        value_parser = secret
+    )]
+    migration_database_url: Option<SecretString>,
+    /// A PEM file of the certificate authorities that vouch for the database. Default: the operating system's.
+    #[arg(long, env = "STELLWERK_DATABASE_CA_FILE", value_name = "FILE")]
+    pub database_ca_file: Option<PathBuf>,
+    /// Database connections at most, per process.
+    #[arg(long, env = "STELLWERK_DATABASE_POOL_SIZE", value_name = "COUNT", default_value_t = 32,
+        value_parser = value_parser!(u16).range(1..=1000))]
+    pub database_pool_size: u16,
+    /// How long a request waits for a free connection before it is answered UNAVAILABLE.
+    #[arg(long, env = "STELLWERK_DATABASE_POOL_WAIT", value_name = "SPAN", default_value = "5s", value_parser = span)]
+    pub database_pool_wait: Duration,
+    /// Where `dev` keeps its private PostgreSQL cluster, its root key and the demo's secrets.
+    #[arg(long, env = "STELLWERK_DATA_DIR", value_name = "FOLDER", default_value_os_t = default_data_dir())]
+    pub data_dir: PathBuf,
+    /// The folder of `initdb` and `postgres` for the private cluster. Default: searched for in the usual places.
+    #[arg(long, env = "STELLWERK_PG_BIN", value_name = "FOLDER")]
+    pub pg_bin: Option<PathBuf>,
+}
+
+/// The vault's root keys.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Root keys")]
+pub struct KeyConfig {
+    /// `id:64 hex digits`, several separated by commas; the first one seals, all of them open. Give them by the
+    /// environment: other users see arguments.
+    #[arg(long, env = "STELLWERK_ROOT_KEYS", hide_env_values = true, value_name = "KEYS", value_parser = secret)]
+    root_keys: Option<SecretString>,
+    /// A single root key of 64 hex digits; its id is `integration`. It comes after the others.
+    #[arg(long, env = "INTEGRATION_ENCRYPTION_KEY", hide_env_values = true, value_name = "KEY", value_parser = secret)]
+    integration_encryption_key: Option<SecretString>,
+}
+
+/// Where the outside finds us.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Addresses")]
+pub struct PublicUrlConfig {
+    /// Where providers reach the HTTP adapter, as in `https://hooks.example.org`. Default: its own address.
+    #[arg(long, env = "STELLWERK_PUBLIC_URL", value_name = "URL", value_parser = base_url)]
+    pub public_url: Option<String>,
+    /// Where the HTTP adapter listens: webhooks, `/healthz`, `/readyz`. Put a proxy with TLS in front.
+    #[arg(long, env = "STELLWERK_HTTP_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:7211")]
+    pub http_address: SocketAddr,
+}
+
+/// The listeners beside the HTTP adapter, and who runs here.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Addresses")]
+pub struct ListenConfig {
+    /// Where gRPC and grpc-web are served, without TLS.
+    #[arg(long, env = "STELLWERK_GRPC_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:7210")]
+    pub grpc_address: SocketAddr,
+    /// Where `/metrics` is served. Keep it internal.
+    #[arg(long, env = "STELLWERK_METRICS_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:7212")]
+    pub metrics_address: SocketAddr,
+    /// Whether this process serves gRPC and HTTP.
+    #[arg(long, env = "STELLWERK_API", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub api: bool,
+    /// Whether this process works on the queue.
+    #[arg(long, env = "STELLWERK_WORKER", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub worker: bool,
+}
+
+/// Who may call, from where, and whom we call.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Callers and the way out")]
+pub struct CallerConfig {
+    /// A JSON file of the identity providers whose JWTs are accepted. Default: none, API keys only.
+    #[arg(long, env = "STELLWERK_ISSUERS_FILE", value_name = "FILE")]
+    pub issuers_file: Option<PathBuf>,
+    /// Private hosts and networks that may be called, as in `idp.internal:8443,10.1.0.0/16`. Default: none.
+    #[arg(long, env = "STELLWERK_EGRESS_ALLOW", value_name = "HOSTS", value_delimiter = ',')]
+    pub egress_allow: Vec<AllowedHost>,
+    /// Origins whose pages may call by grpc-web, as in `https://desk.example.org`; `loopback` means every port of
+    /// localhost. Default: none.
+    #[arg(long, env = "STELLWERK_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<CorsOrigin>,
+    /// Networks of the proxies in front, as in `10.0.0.0/8`: the HTTP adapter believes their `X-Forwarded-For`.
+    /// Default: none, the sender is who connects.
+    #[arg(long, env = "STELLWERK_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// What bounds a process.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitConfig {
+    /// The time for one call, from its headers to its answer; callers may ask for less.
+    #[arg(long, env = "STELLWERK_REQUEST_DEADLINE", value_name = "SPAN", default_value = "30s", value_parser = span)]
+    pub request_deadline: Duration,
+    /// The largest gRPC message that is read, in bytes.
+    #[arg(long, env = "STELLWERK_MAX_MESSAGE_BYTES", value_name = "BYTES", default_value_t = 4 * 1024 * 1024,
+        value_parser = value_parser!(u32).range(1024..=64 * 1024 * 1024))]
+    pub max_message_bytes: u32,
+    /// Calls and deliveries at once; further ones are answered UNAVAILABLE / OVERLOADED, or 503.
+    #[arg(long, env = "STELLWERK_MAX_CONCURRENT_REQUESTS", value_name = "COUNT", default_value_t = 1024,
+        value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_concurrent_requests: u32,
+    /// Open connections per listener; further ones wait until one closes.
+    #[arg(long, env = "STELLWERK_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4096,
+        value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+    /// The time for the headers of a request, idle time between two requests included (HTTP/1.1).
+    #[arg(long, env = "STELLWERK_HEADER_TIMEOUT", value_name = "SPAN", default_value = "20s", value_parser = span)]
+    pub header_timeout: Duration,
+    /// How often an HTTP/2 connection is asked whether it lives.
+    #[arg(long, env = "STELLWERK_KEEPALIVE_INTERVAL", value_name = "SPAN", default_value = "60s", value_parser = span)]
+    pub keepalive_interval: Duration,
+    /// How long it has to answer that.
+    #[arg(long, env = "STELLWERK_KEEPALIVE_TIMEOUT", value_name = "SPAN", default_value = "20s", value_parser = span)]
+    pub keepalive_timeout: Duration,
+    /// The age at which a connection takes no further calls, so that callers spread over new instances.
+    #[arg(long, env = "STELLWERK_MAX_CONNECTION_AGE", value_name = "SPAN", default_value = "30m", value_parser = span)]
+    pub max_connection_age: Duration,
+    /// How long its last calls may take after that.
+    #[arg(long, env = "STELLWERK_MAX_CONNECTION_AGE_GRACE", value_name = "SPAN", default_value = "60s", value_parser = span)]
+    pub max_connection_age_grace: Duration,
+    /// How long calls may take to finish when the process is told to stop.
+    #[arg(long, env = "STELLWERK_SHUTDOWN_GRACE", value_name = "SPAN", default_value = "8s", value_parser = span)]
+    pub shutdown_grace: Duration,
+    /// Deliveries per address and flood window; further ones are answered 429 unread. 0 switches this off.
+    #[arg(long, env = "STELLWERK_FLOOD_LIMIT", value_name = "COUNT", default_value_t = 600)]
+    pub flood_limit: u32,
+    /// The window of the flood limit.
+    #[arg(long, env = "STELLWERK_FLOOD_WINDOW", value_name = "SPAN", default_value = "10s", value_parser = span)]
+    pub flood_window: Duration,
+}
+
+/// How the process tells what it does.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Logs")]
+pub struct LogConfig {
+    /// The shape of a log line.
+    #[arg(
+        long,
+        env = "STELLWERK_LOG_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        global = true
+    )]
+    pub log_format: LogFormat,
+    /// What is logged, as in `info,stellwerk=debug`.
+    #[arg(long, env = "STELLWERK_LOG", value_name = "FILTER", default_value = "info", global = true)]
+    pub log: String,
+}
+
+/// An origin whose pages may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CorsOrigin {
+    /// Every port of the machine the browser runs on.
+    Loopback,
+    /// Exactly this one, as the browser writes it.
+    Exact(http::HeaderValue),
+}
+
+impl DatabaseConfig {
+    /// The service's database; `None` when none was named.
+    pub fn url(&self) -> Option<&str> {
+        given(&self.database_url)
+    }
+
+    /// The same as the owner; `None` when no database was named.
+    pub fn migration_url(&self) -> Option<&str> {
+        given(&self.migration_database_url).or_else(|| self.url())
+    }
+
+    /// How the pool behaves.
+    pub fn pool(&self) -> PoolConfig {
+        PoolConfig {
+            size: self.database_pool_size.into(),
+            wait: self.database_pool_wait,
+            ca_file: self.database_ca_file.clone(),
+        }
+    }
+}
+
+impl KeyConfig {
+    /// All root keys in the form that the vault reads; `None` when there is none.
+    pub fn root_keys(&self) -> Option<SecretString> {
+        let listed = given(&self.root_keys).map(str::to_owned);
+        let single = given(&self.integration_encryption_key).map(|digits| format!("integration:{digits}"));
+        let keys: Vec<String> = listed.into_iter().chain(single).collect();
+        if keys.is_empty() { None } else { Some(keys.join(",").into()) }
+    }
+}
+
+impl KeyConfig {
+    /// Takes keys that were found elsewhere, as in the data folder.
+    pub fn set_root_keys(&mut self, keys: SecretString) {
+        self.root_keys = Some(keys);
+    }
+}
+
+impl PublicUrlConfig {
+    /// Where providers reach the HTTP adapter, without a trailing slash.
+    pub fn base(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.http_address))
+    }
+}
+
+impl CorsOrigin {
+    /// Whether a page of this origin is meant.
+    pub fn admits(&self, origin: &http::HeaderValue) -> bool {
+        match self {
+            Self::Exact(exact) => exact == origin,
+            Self::Loopback => {
+                origin.to_str().ok().and_then(|text| text.parse::<Url>().ok()).is_some_and(|url| {
+                    match url.host() {
+                        Some(url::Host::Domain(name)) => name == "localhost",
+                        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+                        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+                        None => false,
+                    }
+                })
+            }
+        }
+    }
+}
+
+impl std::str::FromStr for CorsOrigin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "loopback" {
+            return Ok(Self::Loopback);
+        }
+        let url: Url =
+            text.parse().map_err(|_| "must be an origin such as https://desk.example.org".to_string())?;
+        let origin = url.origin().ascii_serialization();
+        if !matches!(url.scheme(), "http" | "https") || origin != text.trim_end_matches('/') {
+            return Err(format!("must be a scheme, a host and a port alone; did you mean {origin}?"));
+        }
+        http::HeaderValue::from_str(&origin).map(Self::Exact).map_err(|error| error.to_string())
+    }
+}
+
+fn given(setting: &Option<SecretString>) -> Option<&str> {
+    setting.as_ref().map(|text| text.expose_secret().trim()).filter(|text| !text.is_empty())
+}
+
+/// An empty variable counts as an absent one, so no text is refused here; that also keeps it out of clap's messages.
+fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(text.into())
+}
+
+/// A whole number and a unit: `500ms`, `30s`, `5m`, `2h`, `90d`.
+pub fn span(text: &str) -> Result<Duration, String> {
+    let unfit = || "must be a whole number and one of ms, s, m, h, d, as in 30s".to_string();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(unfit)?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| unfit())?;
+    let in_seconds = |seconds: u64| number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(unfit);
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => in_seconds(1),
+        "m" => in_seconds(60),
+        "h" => in_seconds(60 * 60),
+        "d" => in_seconds(24 * 60 * 60),
+        _ => Err(unfit()),
+    }
+    .and_then(|span| if span <= Duration::from_secs(10 * 365 * 86_400) { Ok(span) } else { Err(unfit()) })
+}
+
+fn base_url(text: &str) -> Result<String, String> {
+    let url: Url = text.parse().map_err(|_| "must be a URL such as https://hooks.example.org".to_string())?;
+    let plain = url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !plain {
+        return Err("must be http or https, without user name, query or fragment".into());
+    }
+    Ok(text.trim_end_matches('/').into())
+}
+
+#[cfg(test)]
+mod tests;

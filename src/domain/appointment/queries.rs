@@ -1,0 +1,128 @@
+//! Reading appointments, with what screens show beside them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{AppointmentId, Caller, Domain, Error, Result, TenantTx, store};
+use crate::{
+    caller::Person,
+    ids::AppointmentChangeId,
+    page::{Page, Paged},
+    store::{
+        appointment::{Appointment, Change, Cursor, Filter},
+        integration::Freshness,
+    },
+};
+
+/// A source that has delivered nothing for longer than this is stale.
+const FRESH: TimeDelta = TimeDelta::hours(24);
+
+/// An appointment with what screens show beside it.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    pub appointment: Appointment,
+    /// Its source has delivered nothing for more than 24 hours.
+    pub is_stale: bool,
+    /// Who wants the same time.
+    pub conflicting_ids: Vec<AppointmentId>,
+}
+
+/// One appointment. Errors: `NotFound`.
+pub async fn get(domain: &Domain, caller: &Caller, id: AppointmentId, now: DateTime<Utc>) -> Result<Shown> {
+    let mut tx = domain.store.caller(caller).await?;
+    let row = store::appointment::find(&mut tx, id).await?;
+    let shown = show(&mut tx, row, now).await?;
+    tx.commit().await?;
+    Ok(shown)
+}
+
+/// A page by start time and id, and how fresh the sources are.
+pub async fn list(
+    domain: &Domain,
+    caller: &Caller,
+    filter: &Filter,
+    page: &Page<Cursor>,
+    now: DateTime<Utc>,
+) -> Result<(Paged<Shown, Cursor>, Vec<Freshness>)> {
+    let mut tx = domain.store.caller(caller).await?;
+    let found = store::appointment::list(&mut tx, filter, page).await?;
+    let sources = store::integration::freshness(&mut tx).await?;
+    let rows = show_all(&mut tx, found.rows, &sources, now).await?;
+    tx.commit().await?;
+    Ok((Paged { rows, next: found.next }, sources))
+}
+
+/// The same for a patient's own appointments. Errors: `SubjectNotLinked`.
+pub async fn list_mine(
+    domain: &Domain,
+    caller: &Caller,
+    start_time_from: Option<DateTime<Utc>>,
+    page: &Page<Cursor>,
+    now: DateTime<Utc>,
+) -> Result<(Paged<Shown, Cursor>, Vec<Freshness>)> {
+    let Some(Person::Patient(patient)) = caller.person else { return Err(Error::SubjectNotLinked) };
+    let filter = Filter { patient: Some(patient), start_time_from, ..Filter::default() };
+    list(domain, caller, &filter, page, now).await
+}
+
+/// What happened to an appointment, oldest first. Errors: `NotFound`.
+pub async fn history(
+    domain: &Domain,
+    caller: &Caller,
+    id: AppointmentId,
+    page: &Page<AppointmentChangeId>,
+) -> Result<Paged<Change, AppointmentChangeId>> {
+    let mut tx = domain.store.caller(caller).await?;
+    store::appointment::find(&mut tx, id).await?;
+    let changes = store::appointment::changes(&mut tx, id, page).await?;
+    tx.commit().await?;
+    Ok(changes)
+}
+
+/// Whether a source that last delivered then, if ever, is stale.
+pub fn is_stale(last_delivery_time: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    last_delivery_time.is_none_or(|last| now - last > FRESH)
+}
+
+pub(super) async fn show(tx: &mut TenantTx, row: Appointment, now: DateTime<Utc>) -> Result<Shown> {
+    let sources = match row.integration_id {
+        Some(_) => store::integration::freshness(tx).await?,
+        None => Vec::new(),
+    };
+    let mut shown = show_all(tx, vec![row], &sources, now).await?;
+    shown.pop().ok_or_else(|| Error::internal("one appointment in, none out"))
+}
+
+async fn show_all(
+    tx: &mut TenantTx,
+    rows: Vec<Appointment>,
+    sources: &[Freshness],
+    now: DateTime<Utc>,
+) -> Result<Vec<Shown>> {
+    let mut conflicts = store::appointment::conflicts_of(tx, &rows).await?;
+    let stale = |row: &Appointment| {
+        row.integration_id.is_some_and(|id| {
+            let source = sources.iter().find(|source| source.integration_id == id);
+            is_stale(source.and_then(|source| source.last_delivery_time), now)
+        })
+    };
+    let shown = rows.into_iter().map(|row| Shown {
+        is_stale: stale(&row),
+        conflicting_ids: conflicts.remove(&row.id).unwrap_or_default(),
+        appointment: row,
+    });
+    Ok(shown.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_stale_after_24_hours_without_a_delivery() {
+        let now: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().unwrap();
+
+        assert!(!is_stale(Some(now - TimeDelta::hours(24)), now));
+        assert!(is_stale(Some(now - TimeDelta::hours(24) - TimeDelta::seconds(1)), now));
+        assert!(is_stale(None, now));
+    }
+}

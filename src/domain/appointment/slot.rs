@@ -1,0 +1,284 @@
+//! Time: how it is locked, checked, taken and freed.
+
+use chrono::{DateTime, Months, SubsecRound, TimeDelta, Utc};
+
+use super::{
+    AppointmentId, AppointmentStatus, Caller, Change, ChangeKind, Error, Noun, Origin, PatientId,
+    PractitionerId, Result, Role, Slot, TenantTx, store,
+};
+use crate::store::{appointment::Appointment, service::Service};
+
+/// How far back a booking may begin: clocks differ and people are slow.
+const LATENESS: TimeDelta = TimeDelta::minutes(5);
+/// How far ahead one may begin.
+const HORIZON: Months = Months::new(36);
+
+/// Whole microseconds, which is what the database keeps: what is told must equal what is kept.
+pub(super) fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
+}
+
+/// The time that an appointment keeps others out of: its own and the service's buffers.
+pub fn occupied(
+    start: DateTime<Utc>,
+    end: DateTime<Utc>,
+    service: Option<&Service>,
+) -> (DateTime<Utc>, DateTime<Utc>) {
+    let (before, after) = service.map_or((0, 0), |service| (service.buffer_before_s, service.buffer_after_s));
+    (start - TimeDelta::seconds(before.into()), end + TimeDelta::seconds(after.into()))
+}
+
+/// Takes the locks of these practitioners, in the order of their ids so that two racers never wait for each other, and releases the
+/// holds of theirs that have run out.
+pub(super) async fn open(
+    tx: &mut TenantTx,
+    practitioners: [Option<PractitionerId>; 2],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let practitioners = in_order(practitioners);
+    for practitioner in &practitioners {
+        lock(tx, *practitioner).await?;
+    }
+    for practitioner in practitioners {
+        release_expired(tx, practitioner, now).await?;
+    }
+    Ok(())
+}
+
+/// The same for the practitioner of an appointment, and perhaps another; returns the appointment, locked too. Errors: `NotFound`.
+pub(super) async fn open_with(
+    tx: &mut TenantTx,
+    id: AppointmentId,
+    other: Option<PractitionerId>,
+    now: DateTime<Utc>,
+) -> Result<Appointment> {
+    let mut seen = store::appointment::find(tx, id).await?;
+    loop {
+        open(tx, [seen.practitioner_id, other], now).await?;
+        let row = store::appointment::find_for_update(tx, id).await?;
+        // Moved to somebody else before it was locked; from now on it stays.
+        if row.practitioner_id == seen.practitioner_id {
+            return Ok(row);
+        }
+        seen = row;
+    }
+}
+
+pub(super) async fn lock(tx: &mut TenantTx, practitioner: PractitionerId) -> Result<()> {
+    tx.lock(&format!("practitioner/{practitioner}")).await
+}
+
+/// Cancels holds that have run out; whoever waits for their time gets it. Needs the practitioner's lock.
+pub(super) async fn release_expired(
+    tx: &mut TenantTx,
+    practitioner: PractitionerId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    for hold in store::appointment::expire_holds(tx, practitioner, now).await? {
+        promote_conflicting(tx, practitioner, hold.occupied_start_time, hold.occupied_end_time, now).await?;
+    }
+    Ok(())
+}
+
+/// Offers the time that `before` occupied, and no longer does, to conflicting appointments. Needs the practitioner's lock.
+pub(super) async fn free(tx: &mut TenantTx, before: &Appointment, now: DateTime<Utc>) -> Result<()> {
+    let Some(practitioner) = before.practitioner_id.filter(|_| before.occupies()) else { return Ok(()) };
+    promote_conflicting(tx, practitioner, before.occupied_start_time, before.occupied_end_time, now).await
+}
+
+/// Books the conflicting appointments of a freed time that fit now, first come first. Needs the practitioner's lock.
+pub async fn promote_conflicting(
+    tx: &mut TenantTx,
+    practitioner: PractitionerId,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    for mut row in store::appointment::conflicting(tx, practitioner, from, until).await? {
+        let (from, until) = (row.occupied_start_time, row.occupied_end_time);
+        // Most that do not fit are told apart by reading alone; the constraint has the last word.
+        if !store::appointment::overlapping(tx, practitioner, from, until).await?.is_empty() {
+            continue;
+        }
+        row.status = AppointmentStatus::Booked;
+        row.last_change_origin = Origin::System;
+        row.update_time = now;
+        if update_if_free(tx, &row).await? {
+            let change = Change::of(&row, ChangeKind::Status, Origin::System, "system", now);
+            store::appointment::insert_change(tx, &change).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a person's appointments with their history; whoever waits for their time gets it.
+pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId, now: DateTime<Utc>) -> Result<()> {
+    let mut removed = store::appointment::remove_of_patient(tx, patient).await?;
+    removed.retain(Appointment::occupies);
+    removed.sort_by_key(|row| row.practitioner_id);
+    for practitioner in
+        removed.iter().filter_map(|row| row.practitioner_id).collect::<std::collections::BTreeSet<_>>()
+    {
+        lock(tx, practitioner).await?;
+    }
+    for row in &removed {
+        free(tx, row, micros(now)).await?;
+    }
+    Ok(())
+}
+
+/// Writes the row unless somebody has its time; says whether it did.
+pub(super) async fn update_if_free(tx: &mut TenantTx, row: &Appointment) -> Result<bool> {
+    tx.begin_savepoint().await?;
+    match store::appointment::update(tx, row).await {
+        Ok(()) => tx.release_savepoint().await.map(|()| true),
+        Err(Error::SlotTaken) => tx.roll_back_savepoint().await.map(|()| false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a booking of this slot would be. Errors: `Invalid`, `NotFound` (patient, practitioner, service), `NotOwnRecord`.
+pub(super) async fn new_appointment(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    id: AppointmentId,
+    wanted: &Slot,
+    now: DateTime<Utc>,
+) -> Result<Appointment> {
+    let start = micros(wanted.start);
+    check_own(caller, wanted.practitioner)?;
+    check_start(start, now)?;
+    let time_zone = time_zone(tx, &wanted.time_zone).await?;
+    check_bookable(tx, wanted.practitioner).await?;
+    let service = match wanted.service {
+        Some(service) => Some(store::service::find(tx, service).await?),
+        None => None,
+    };
+    if service.as_ref().is_some_and(|service| service.archived) {
+        return Err(Error::NotFound(Noun::Service));
+    }
+    let usual = service.as_ref().map(|service| TimeDelta::seconds(service.duration_s.into()));
+    let length =
+        wanted.duration.or(usual).ok_or_else(|| Error::invalid("duration", "required without a service"))?;
+    let patient_id = match wanted.patient {
+        Some(patient) => Some(store::patient::survivor(tx, patient).await?),
+        None => None,
+    };
+    let end = micros(start + length);
+    let (occupied_start_time, occupied_end_time) = occupied(start, end, service.as_ref());
+    Ok(Appointment {
+        id,
+        patient_id,
+        practitioner_id: Some(wanted.practitioner),
+        service_id: wanted.service,
+        therapist_name: None,
+        service_name: None,
+        status: AppointmentStatus::Booked,
+        start_time: start,
+        end_time: end,
+        occupied_start_time,
+        occupied_end_time,
+        time_zone,
+        hold_expire_time: None,
+        origin: caller.origin,
+        last_change_origin: caller.origin,
+        integration_id: None,
+        external_id: None,
+        sync_time: None,
+        cancel_reason: None,
+        create_time: now,
+        update_time: now,
+    })
+}
+
+/// Moves the row to another begin, with the buffers it was booked with.
+pub(super) fn shift(row: &mut Appointment, start: DateTime<Utc>, length: Option<TimeDelta>) {
+    let before = row.start_time - row.occupied_start_time;
+    let after = row.occupied_end_time - row.end_time;
+    let end = micros(start + length.unwrap_or(row.end_time - row.start_time));
+    row.start_time = start;
+    row.end_time = end;
+    row.occupied_start_time = start - before;
+    row.occupied_end_time = end + after;
+}
+
+/// A practitioner plans nobody's time but their own. Errors: `NotOwnRecord`.
+pub(super) fn check_own(caller: &Caller, practitioner: PractitionerId) -> Result<()> {
+    let foreign = caller.role == Role::Practitioner && caller.practitioner() != Some(practitioner);
+    if foreign { Err(Error::NotOwnRecord) } else { Ok(()) }
+}
+
+/// Errors: `Invalid`.
+pub(super) fn check_start(start: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
+    if start < now - LATENESS {
+        return Err(Error::invalid("start_time", "must not lie more than 5 minutes back"));
+    }
+    if start > now + HORIZON {
+        return Err(Error::invalid("start_time", "must not lie more than 3 years ahead"));
+    }
+    Ok(())
+}
+
+/// Errors: `NotFound`, also for an archived one.
+pub(super) async fn check_bookable(tx: &mut TenantTx, id: PractitionerId) -> Result<()> {
+    let archived = store::practitioner::find(tx, id).await?.archived;
+    if archived { Err(Error::NotFound(Noun::Practitioner)) } else { Ok(()) }
+}
+
+async fn time_zone(tx: &mut TenantTx, name: &str) -> Result<String> {
+    if name.is_empty() {
+        return Ok(store::tenant::current(tx).await?.time_zone);
+    }
+    match name.parse::<chrono_tz::Tz>() {
+        Ok(zone) => Ok(zone.name().into()),
+        Err(_) => Err(Error::invalid("time_zone", "must be an IANA time zone, as in Europe/Berlin")),
+    }
+}
+
+fn in_order(practitioners: [Option<PractitionerId>; 2]) -> Vec<PractitionerId> {
+    let mut ids: Vec<_> = practitioners.into_iter().flatten().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_start_is_at_most_5_minutes_late_and_3_years_ahead() {
+        let now = at("2028-02-29T12:00:00Z");
+
+        for good in ["2028-02-29T11:55:00Z", "2031-02-28T12:00:00Z"] {
+            assert!(check_start(at(good), now).is_ok(), "{good}");
+        }
+        for bad in ["2028-02-29T11:54:59Z", "2031-02-28T12:00:01Z"] {
+            assert!(check_start(at(bad), now).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn locks_are_taken_in_one_order_and_once() {
+        let (older, younger) = (PractitionerId::new(), PractitionerId(uuid::Uuid::max()));
+
+        assert_eq!(in_order([Some(younger), Some(older)]), [older, younger]);
+        assert_eq!(in_order([Some(older), Some(older)]), [older]);
+        assert_eq!(in_order([None, None]), []);
+    }
+
+    #[test]
+    fn a_practitioner_plans_only_their_own_time() {
+        let own = PractitionerId::new();
+        let mut caller = Caller::system(crate::ids::TenantId::new());
+        caller.role = Role::Practitioner;
+        caller.person = Some(crate::caller::Person::Practitioner(own));
+
+        assert!(check_own(&caller, own).is_ok());
+        assert!(matches!(check_own(&caller, PractitionerId::new()), Err(Error::NotOwnRecord)));
+    }
+}

@@ -1,0 +1,272 @@
+//! What the booking tool says of appointments.
+//!
+//! A record has two clocks, one for its state and one for its cancellation, so that creations, updates and cancellations lead to
+//! the same end in whatever order they arrive.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Applied, Context, patients};
+use crate::{
+    domain::appointment,
+    error::{Error, Result},
+    fold,
+    ids::{AppointmentId, PatientId},
+    provider::booking_tool::{ToolAppointment, ToolStatus},
+    store::{self, TenantTx, appointment::Appointment, appointment_link::AppointmentLink, service::Service},
+    words::{AppointmentStatus, EventStatus, Origin},
+};
+
+/// Kept until the tool speaks of the patient.
+const PATIENT_UNKNOWN: &str = "PATIENT_UNKNOWN";
+/// A cancellation that came before its appointment; kept until the appointment comes.
+const APPOINTMENT_UNKNOWN: &str = "APPOINTMENT_UNKNOWN";
+
+/// `appointment.created` and `appointment.updated`.
+pub(super) async fn upserted(
+    tx: &mut TenantTx,
+    context: &Context<'_>,
+    created: bool,
+    said: &ToolAppointment,
+) -> Result<Applied> {
+    let patient_link = store::patient_link::find(tx, context.integration, &said.patient_id).await?;
+    if patients::is_forgotten(tx, context, patient_link.as_ref(), &said.patient_id).await? {
+        return Ok(Applied::new(EventStatus::Ignored, Some(patients::DELETED)));
+    }
+    let patient = patient_link.and_then(|link| link.patient_id);
+    let mut link = store::appointment_link::find_or_insert(tx, context.integration, &said.id).await?;
+    let fingerprint = context.key.fingerprint("appointment_state", &[&said.canonical()]);
+    let is_same = link.state_fingerprint.as_ref() == Some(&fingerprint) && !is_cancelled(&link);
+    let about =
+        Applied { patient, appointment: link.appointment_id, ..Applied::new(EventStatus::Success, None) };
+    if is_same && !context.is_identified {
+        return Ok(Applied { status: EventStatus::Duplicate, ..about });
+    }
+    let rank = if created { 1 } else { 2 };
+    // A creation that does not say when it happened is older than anything else that was said.
+    let is_known = link.state_time.is_some() || link.cancel_time.is_some();
+    let at =
+        if created && !context.is_dated && is_known { DateTime::UNIX_EPOCH } else { context.effective_time };
+    if link.state_time.is_some_and(|applied| (at, rank) < (applied, link.state_rank)) {
+        return Ok(Applied { status: EventStatus::Ignored, reason: Some(patients::OLDER), ..about });
+    }
+    let before = link.clone();
+    link.external_patient_id = Some(said.patient_id.clone());
+    link.start_time = Some(said.start_time);
+    link.duration_minutes = Some(i32::try_from(said.duration_minutes).map_err(Error::internal)?);
+    link.time_zone = Some(offset_name(said.utc_offset_minutes));
+    link.therapist_name.clone_from(&said.therapist_name);
+    link.service_name.clone_from(&said.service_name);
+    link.status = Some(status(said.status));
+    link.state_time = Some(at);
+    link.state_rank = rank;
+    link.state_fingerprint = Some(fingerprint);
+    let patient = match patient {
+        Some(id) => Some(id),
+        None => current_patient(tx, &link).await?,
+    };
+    settle(tx, context, link, Some(&before), patient).await
+}
+
+/// `appointment.cancelled`.
+pub(super) async fn cancelled(
+    tx: &mut TenantTx,
+    context: &Context<'_>,
+    external_id: &str,
+    reason: Option<&str>,
+) -> Result<Applied> {
+    let mut link = store::appointment_link::find_or_insert(tx, context.integration, external_id).await?;
+    let fingerprint = context.key.fingerprint("cancellation", &[reason.unwrap_or_default().as_bytes()]);
+    let about = Applied { appointment: link.appointment_id, ..Applied::new(EventStatus::Success, None) };
+    let is_same = is_cancelled(&link) && link.cancel_fingerprint.as_ref() == Some(&fingerprint);
+    if is_same && !context.is_identified {
+        return Ok(Applied { status: EventStatus::Duplicate, ..about });
+    }
+    if link.cancel_time.is_some_and(|at| context.effective_time < at) {
+        return Ok(Applied { status: EventStatus::Ignored, reason: Some(patients::OLDER), ..about });
+    }
+    let before = link.clone();
+    link.cancel_time = Some(context.effective_time);
+    link.cancel_fingerprint = Some(fingerprint);
+    link.cancel_reason = reason.map(Into::into);
+    if link.status.is_none() {
+        store::appointment_link::save(tx, &link).await?;
+        return Ok(Applied { reason: Some(APPOINTMENT_UNKNOWN), ..about });
+    }
+    if !is_cancelled(&link) {
+        // A younger state took the cancellation back before it arrived.
+        store::appointment_link::save(tx, &link).await?;
+        return Ok(Applied { status: EventStatus::Ignored, reason: Some(patients::OLDER), ..about });
+    }
+    let patient = match &link.external_patient_id {
+        Some(id) => {
+            let patient_link = store::patient_link::find(tx, context.integration, id).await?;
+            patient_link.and_then(|link| link.patient_id)
+        }
+        None => None,
+    };
+    let patient = match patient {
+        Some(id) => Some(id),
+        None => current_patient(tx, &link).await?,
+    };
+    settle(tx, context, link, Some(&before), patient).await
+}
+
+/// Makes the appointment what the record says. Without a patient the record waits for one.
+///
+/// `before` is the record as last applied: only what changed at the tool changes here, so that what the desk moved since stays
+/// moved. `None`: the record has not been applied yet.
+pub(super) async fn settle(
+    tx: &mut TenantTx,
+    context: &Context<'_>,
+    mut link: AppointmentLink,
+    before: Option<&AppointmentLink>,
+    patient: Option<PatientId>,
+) -> Result<Applied> {
+    let (Some(patient), Some(start), Some(minutes), Some(said)) =
+        (patient, link.start_time, link.duration_minutes, link.status)
+    else {
+        store::appointment_link::save(tx, &link).await?;
+        return Ok(Applied::new(EventStatus::Success, Some(PATIENT_UNKNOWN)));
+    };
+    let status = if is_cancelled(&link) { AppointmentStatus::Cancelled } else { said };
+    let end = start + TimeDelta::minutes(minutes.into());
+    let previous = match link.appointment_id {
+        Some(id) => Some(store::appointment::find_for_update(tx, id).await?),
+        None => None,
+    };
+    let applied = before.filter(|_| previous.is_some());
+    let mut desired = match &previous {
+        Some(known) => known.clone(),
+        None => new_appointment(context, &link, patient, start, end),
+    };
+    desired.patient_id = Some(desired.patient_id.unwrap_or(patient));
+    if applied
+        .is_none_or(|old| old.start_time != link.start_time || old.duration_minutes != link.duration_minutes)
+    {
+        (desired.start_time, desired.end_time) = (start, end);
+    }
+    if applied.is_none_or(|old| effective_status(old) != Some(status)) {
+        desired.status = status;
+        desired.hold_expire_time = None;
+    }
+    if applied.is_none_or(|old| old.therapist_name != link.therapist_name)
+        || desired.practitioner_id.is_none()
+    {
+        desired.practitioner_id = match link.therapist_name.as_deref().map(fold::name) {
+            Some(name) => store::practitioner::find_by_folded_name(tx, &name).await?,
+            None => None,
+        };
+    }
+    let service = named_service(tx, &link, applied, &desired).await?;
+    if let Some(service) = &service {
+        desired.service_id = service.as_ref().map(|service| service.id);
+    }
+    let (buffer_before, buffer_after) = match (&service, &previous) {
+        (Some(Some(service)), _) => (
+            TimeDelta::seconds(service.buffer_before_s.into()),
+            TimeDelta::seconds(service.buffer_after_s.into()),
+        ),
+        (None, Some(known)) => {
+            (known.start_time - known.occupied_start_time, known.occupied_end_time - known.end_time)
+        }
+        (Some(None), _) | (None, None) => (TimeDelta::zero(), TimeDelta::zero()),
+    };
+    desired.occupied_start_time = desired.start_time - buffer_before;
+    desired.occupied_end_time = desired.end_time + buffer_after;
+    desired.therapist_name.clone_from(&link.therapist_name);
+    desired.service_name.clone_from(&link.service_name);
+    desired.cancel_reason = link.cancel_reason.clone().filter(|_| status == AppointmentStatus::Cancelled);
+    desired.sync_time = Some(context.now);
+    let kept =
+        appointment::take_over(tx, desired, previous, Origin::BookingTool, &context.cause, context.now)
+            .await?;
+    link.appointment_id = Some(kept.id);
+    store::appointment_link::save(tx, &link).await?;
+    Ok(Applied {
+        patient: kept.patient_id,
+        appointment: Some(kept.id),
+        ..Applied::new(EventStatus::Success, None)
+    })
+}
+
+/// The service the record names, if that is to be looked up: `Some(None)` means that the name is nobody's.
+async fn named_service(
+    tx: &mut TenantTx,
+    link: &AppointmentLink,
+    applied: Option<&AppointmentLink>,
+    desired: &Appointment,
+) -> Result<Option<Option<Service>>> {
+    let is_new = applied.is_none_or(|old| old.service_name != link.service_name);
+    if !is_new && desired.service_id.is_some() {
+        return Ok(None);
+    }
+    match link.service_name.as_deref().map(fold::name) {
+        Some(name) => Ok(Some(store::service::find_by_folded_name(tx, &name).await?)),
+        None if is_new => Ok(Some(None)),
+        None => Ok(None),
+    }
+}
+
+/// Whom a known appointment belongs to; it stays theirs when the tool forgets the person.
+async fn current_patient(tx: &mut TenantTx, link: &AppointmentLink) -> Result<Option<PatientId>> {
+    match link.appointment_id {
+        Some(id) => Ok(store::appointment::find(tx, id).await?.patient_id),
+        None => Ok(None),
+    }
+}
+
+fn new_appointment(
+    context: &Context<'_>,
+    link: &AppointmentLink,
+    patient: PatientId,
+    start: DateTime<Utc>,
+    end: DateTime<Utc>,
+) -> Appointment {
+    Appointment {
+        id: AppointmentId::new(),
+        patient_id: Some(patient),
+        practitioner_id: None,
+        service_id: None,
+        therapist_name: None,
+        service_name: None,
+        status: AppointmentStatus::Booked,
+        start_time: start,
+        end_time: end,
+        occupied_start_time: start,
+        occupied_end_time: end,
+        time_zone: link.time_zone.clone().unwrap_or_else(|| "+00:00".into()),
+        hold_expire_time: None,
+        origin: Origin::BookingTool,
+        last_change_origin: Origin::BookingTool,
+        integration_id: Some(context.integration),
+        external_id: Some(link.external_id.clone()),
+        sync_time: None,
+        cancel_reason: None,
+        create_time: context.now,
+        update_time: context.now,
+    }
+}
+
+/// Whether the cancellation is younger than the state, or as young.
+fn is_cancelled(link: &AppointmentLink) -> bool {
+    link.cancel_time.is_some_and(|cancelled| link.state_time.is_none_or(|state| cancelled >= state))
+}
+
+fn effective_status(link: &AppointmentLink) -> Option<AppointmentStatus> {
+    if is_cancelled(link) { Some(AppointmentStatus::Cancelled) } else { link.status }
+}
+
+fn status(said: ToolStatus) -> AppointmentStatus {
+    match said {
+        ToolStatus::Booked => AppointmentStatus::Booked,
+        ToolStatus::Cancelled => AppointmentStatus::Cancelled,
+        ToolStatus::Completed => AppointmentStatus::Completed,
+        ToolStatus::NoShow => AppointmentStatus::NoShow,
+    }
+}
+
+/// The tool gives an offset, not a zone: `+02:00`.
+fn offset_name(minutes: i32) -> String {
+    let sign = if minutes < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+}

@@ -1,0 +1,139 @@
+//! What the booking tool says of people.
+
+use chrono::Utc;
+
+use super::{Applied, Context, appointments};
+use crate::{
+    domain::patient::{ARRIVAL_LOCK, Newcomer, arrive, tombstone},
+    error::Result,
+    provider::booking_tool::ToolPatient,
+    store::{self, TenantTx, patient_link::PatientLink},
+    words::{EventStatus, LinkOrigin, Origin},
+};
+
+/// The person was deleted here; nothing of the event is kept.
+pub(super) const DELETED: &str = "PATIENT_DELETED";
+/// A younger state was applied before.
+pub(super) const OLDER: &str = "OLDER_STATE";
+
+/// `patient.created` and `patient.updated`: create, link or update. What changed at the tool changes here; `booking_email`
+/// follows the tool, the practice's own e-mail is not touched.
+pub(super) async fn upserted(
+    tx: &mut TenantTx,
+    context: &Context<'_>,
+    created: bool,
+    said: &ToolPatient,
+) -> Result<Applied> {
+    tx.lock(ARRIVAL_LOCK).await?;
+    let known = store::patient_link::find(tx, context.integration, &said.id).await?;
+    if is_forgotten(tx, context, known.as_ref(), &said.id).await? {
+        return Ok(Applied::new(EventStatus::Ignored, Some(DELETED)));
+    }
+    let fingerprint = context.key.fingerprint("patient_state", &[&said.canonical()]);
+    let rank = if created { 1 } else { 2 };
+    let mut link = known.unwrap_or_else(|| PatientLink::new(context.integration, &said.id));
+    let is_same = link.state_fingerprint.as_ref() == Some(&fingerprint) && link.patient_id.is_some();
+    if is_same && !context.is_identified {
+        return Ok(Applied { patient: link.patient_id, ..Applied::new(EventStatus::Duplicate, None) });
+    }
+    let is_late_creation = created && !context.is_dated && link.state_time.is_some();
+    let is_older = link.state_time.is_some_and(|at| (context.effective_time, rank) < (at, link.state_rank))
+        || link.delete_time.is_some_and(|at| context.effective_time < at);
+    if is_late_creation || is_older {
+        return Ok(Applied { patient: link.patient_id, ..Applied::new(EventStatus::Ignored, Some(OLDER)) });
+    }
+
+    let tenant = store::tenant::current(tx).await?;
+    let id = match link.patient_id {
+        Some(id) => {
+            let mut patient = store::patient::find_for_update(tx, id).await?;
+            // Only what changed at the tool: what the practice corrected since stays.
+            let first_name = said.first_name.clone().unwrap_or_default();
+            if first_name != link.first_name {
+                patient.first_name = first_name;
+            }
+            if said.last_name != link.last_name {
+                patient.last_name.clone_from(&said.last_name);
+            }
+            if said.phone != link.phone {
+                patient.phone.clone_from(&said.phone);
+            }
+            if said.birth_date != link.birth_date {
+                patient.birth_date = said.birth_date;
+            }
+            patient.booking_email.clone_from(&said.email);
+            store::patient::update_data(tx, &patient, &tenant.phone_region).await?;
+            id
+        }
+        None => {
+            let newcomer = Newcomer {
+                first_name: said.first_name.clone().unwrap_or_default(),
+                last_name: said.last_name.clone(),
+                email: said.email.clone(),
+                phone: said.phone.clone(),
+                birth_date: said.birth_date,
+            };
+            let taken_in = arrive(tx, &tenant, &newcomer, Origin::BookingTool, true).await?;
+            link.origin = Some(match taken_in {
+                crate::domain::patient::TakenIn::Matched(_) => LinkOrigin::Email,
+                _ => LinkOrigin::Created,
+            });
+            link.link_time = Utc::now();
+            taken_in.id()
+        }
+    };
+    link.patient_id = Some(id);
+    link.first_name = said.first_name.clone().unwrap_or_default();
+    link.last_name.clone_from(&said.last_name);
+    link.email.clone_from(&said.email);
+    link.phone.clone_from(&said.phone);
+    link.birth_date = said.birth_date;
+    link.state_time = Some(context.effective_time);
+    link.state_rank = rank;
+    link.state_fingerprint = Some(fingerprint);
+    link.delete_time = None;
+    store::patient_link::save(tx, &link).await?;
+    for waiting in store::appointment_link::waiting_for(tx, context.integration, &said.id).await? {
+        appointments::settle(tx, context, waiting, None, Some(id)).await?;
+    }
+    Ok(Applied { patient: Some(id), ..Applied::new(EventStatus::Success, None) })
+}
+
+/// `patient.deleted`: the link goes, the person and the tool's data stay.
+pub(super) async fn deleted(tx: &mut TenantTx, context: &Context<'_>, external_id: &str) -> Result<Applied> {
+    tx.lock(ARRIVAL_LOCK).await?;
+    let known = store::patient_link::find(tx, context.integration, external_id).await?;
+    if is_forgotten(tx, context, known.as_ref(), external_id).await? {
+        return Ok(Applied::new(EventStatus::Ignored, Some(DELETED)));
+    }
+    let mut link = known.unwrap_or_else(|| PatientLink::new(context.integration, external_id));
+    let patient = link.patient_id;
+    if link.delete_time.is_some() && patient.is_none() && !context.is_identified {
+        return Ok(Applied::new(EventStatus::Duplicate, None));
+    }
+    if link.state_time.is_some_and(|at| context.effective_time < at) {
+        return Ok(Applied { patient, ..Applied::new(EventStatus::Ignored, Some(OLDER)) });
+    }
+    link.patient_id = None;
+    link.origin = None;
+    link.delete_time = link.delete_time.max(Some(context.effective_time));
+    // What the tool said of the person is no longer ours to keep.
+    link.first_name.clear();
+    link.last_name.clear();
+    (link.email, link.phone, link.birth_date, link.state_fingerprint) = (None, None, None, None);
+    store::patient_link::save(tx, &link).await?;
+    Ok(Applied { patient, ..Applied::new(EventStatus::Success, None) })
+}
+
+/// Whether the tool's person was deleted here; only asked for people who are not linked.
+pub(super) async fn is_forgotten(
+    tx: &mut TenantTx,
+    context: &Context<'_>,
+    link: Option<&PatientLink>,
+    external_id: &str,
+) -> Result<bool> {
+    if link.is_some_and(|link| link.patient_id.is_some()) {
+        return Ok(false);
+    }
+    store::patient::has_tombstone(tx, &tombstone(context.key, context.integration, external_id)).await
+}

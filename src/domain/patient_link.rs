@@ -1,0 +1,242 @@
+//! Who is whom: pairs that may be one person, merges, and taking records apart again.
+
+use chrono::Utc;
+
+use super::{
+    Domain,
+    idempotency::{Claim, Key, claim},
+    patient::{ARRIVAL_LOCK, Newcomer, Shown, new_patient, show_all, shown},
+};
+use crate::{
+    caller::Caller,
+    error::{Error, Noun, Result},
+    ids::{AppointmentId, LinkCandidateId, PatientId, PatientLinkId},
+    page::{Page, Paged},
+    store::{self, TenantTx, link_candidate::LinkCandidate, patient_link::PatientLink},
+    words::{CandidateState, LinkOrigin},
+};
+
+/// A pair with both people.
+#[derive(Debug)]
+pub struct ShownCandidate {
+    pub candidate: LinkCandidate,
+    pub patient: Shown,
+    pub known_patient: Shown,
+}
+
+/// What an admin decides about a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    Merge,
+    KeepApart,
+}
+
+/// A page of pairs in one state, newest first.
+pub async fn list_candidates(
+    domain: &Domain,
+    caller: &Caller,
+    state: CandidateState,
+    page: &Page<LinkCandidateId>,
+) -> Result<Paged<ShownCandidate, LinkCandidateId>> {
+    let mut tx = domain.store.caller(caller).await?;
+    let paged = store::link_candidate::list(&mut tx, state, page).await?;
+    let rows = show_candidates(&mut tx, paged.rows).await?;
+    tx.commit().await?;
+    Ok(Paged { rows, next: paged.next })
+}
+
+/// Merges the pair into the known person, or keeps the two apart for good. Errors: `CandidateDecided`.
+pub async fn resolve_candidate(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    id: LinkCandidateId,
+    decision: Decision,
+) -> Result<ShownCandidate> {
+    let mut tx = domain.store.caller(caller).await?;
+    if claim(&mut tx, caller, key, id).await? == Claim::First {
+        tx.lock(ARRIVAL_LOCK).await?;
+        let mut candidate = store::link_candidate::find(&mut tx, id).await?;
+        if candidate.state != CandidateState::Open {
+            return Err(Error::CandidateDecided(candidate.state));
+        }
+        match decision {
+            Decision::KeepApart => candidate.state = CandidateState::KeptApart,
+            Decision::Merge => merge(&mut tx, caller, &mut candidate).await?,
+        }
+        candidate.decided_by = Some(caller.subject.clone());
+        candidate.decide_time = Some(Utc::now());
+        store::link_candidate::save(&mut tx, &candidate).await?;
+    }
+    let candidate = store::link_candidate::find(&mut tx, id).await?;
+    let shown = show_candidates(&mut tx, vec![candidate]).await?.pop();
+    tx.commit().await?;
+    shown.ok_or_else(|| Error::internal("a link candidate lost its patients"))
+}
+
+/// Takes a tool's record off a person; returns that person and the one the record stands for now.
+///
+/// After a merge that is the merged person, whole again; after a match by e-mail a new one made of what the tool last said.
+pub async fn unlink(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    from: PatientId,
+    link: PatientLinkId,
+) -> Result<(Shown, Shown)> {
+    let mut tx = domain.store.caller(caller).await?;
+    let fresh = PatientId::new();
+    let unlinked = match claim(&mut tx, caller, key, link).await? {
+        Claim::Repeat(_) => {
+            store::patient_link::find_for_update(&mut tx, link).await?.patient_id.unwrap_or(from)
+        }
+        Claim::First => {
+            tx.lock(ARRIVAL_LOCK).await?;
+            store::patient::find_for_update(&mut tx, from).await?;
+            let record = store::patient_link::find_for_update(&mut tx, link).await?;
+            if record.patient_id != Some(from) {
+                return Err(Error::NotFound(Noun::PatientLink));
+            }
+            match undo_merge(&mut tx, caller, &record, from).await? {
+                Some(restored) => restored,
+                None => split_off(&mut tx, caller, record, from, fresh).await?,
+            }
+        }
+    };
+    let (kept, unlinked) = (shown(&mut tx, from).await?, shown(&mut tx, unlinked).await?);
+    tx.commit().await?;
+    Ok((kept, unlinked))
+}
+
+/// Moves records and appointments of the newer person to the known one, and remembers which.
+async fn merge(tx: &mut TenantTx, caller: &Caller, candidate: &mut LinkCandidate) -> Result<()> {
+    let into = store::patient::survivor(tx, candidate.known_patient_id).await?;
+    let from = store::patient::survivor(tx, candidate.patient_id).await?;
+    if into == from {
+        candidate.state = CandidateState::Merged;
+        return Ok(());
+    }
+    let tenant = store::tenant::current(tx).await?;
+    let mut merged = store::patient::find_for_update(tx, from).await?;
+    let mut survivor = store::patient::find_for_update(tx, into).await?;
+    for mut link in store::patient_link::of_patients(tx, &[from]).await? {
+        candidate.moved_links.push(link.id.0);
+        link.patient_id = Some(into);
+        link.origin = Some(LinkOrigin::Merge);
+        link.link_time = Utc::now();
+        store::patient_link::save(tx, &link).await?;
+    }
+    let appointments = store::appointment::of_patient(tx, from).await?;
+    candidate.moved_appointments = appointments.iter().map(|id| id.0).collect();
+    store::appointment::move_to_patient(tx, &appointments, into, caller.origin, &caller.subject).await?;
+    // What the survivor lacks is taken over; what it has stays.
+    survivor.email = survivor.email.or_else(|| merged.email.clone());
+    survivor.booking_email = survivor.booking_email.or_else(|| merged.booking_email.clone());
+    survivor.phone = survivor.phone.or_else(|| merged.phone.clone());
+    survivor.birth_date = survivor.birth_date.or(merged.birth_date);
+    store::patient::update_data(tx, &survivor, &tenant.phone_region).await?;
+    merged.merged_into_id = Some(into);
+    store::patient::update_data(tx, &merged, &tenant.phone_region).await?;
+    candidate.state = CandidateState::Merged;
+    Ok(())
+}
+
+/// If the record came to `from` by a merge, makes the merged person whole again, with all that the merge moved.
+async fn undo_merge(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    record: &PatientLink,
+    from: PatientId,
+) -> Result<Option<PatientId>> {
+    for merged in store::patient::merged_into(tx, from).await? {
+        let Some(mut candidate) = store::link_candidate::merge_of(tx, merged).await? else { continue };
+        if !candidate.moved_links.contains(&record.id.0) {
+            continue;
+        }
+        let tenant = store::tenant::current(tx).await?;
+        let mut restored = store::patient::find_for_update(tx, merged).await?;
+        restored.merged_into_id = None;
+        store::patient::update_data(tx, &restored, &tenant.phone_region).await?;
+        for mut link in store::patient_link::of_patients(tx, &[from]).await? {
+            if candidate.moved_links.contains(&link.id.0) {
+                link.patient_id = Some(merged);
+                link.origin = Some(LinkOrigin::Unlink);
+                link.link_time = Utc::now();
+                store::patient_link::save(tx, &link).await?;
+                move_appointments_of(tx, caller, &link, from, merged).await?;
+            }
+        }
+        let still_there = store::appointment::of_patient(tx, from).await?;
+        let moved: Vec<AppointmentId> =
+            still_there.into_iter().filter(|id| candidate.moved_appointments.contains(&id.0)).collect();
+        store::appointment::move_to_patient(tx, &moved, merged, caller.origin, &caller.subject).await?;
+        candidate.state = CandidateState::Undone;
+        candidate.decided_by = Some(caller.subject.clone());
+        candidate.decide_time = Some(Utc::now());
+        store::link_candidate::save(tx, &candidate).await?;
+        return Ok(Some(merged));
+    }
+    Ok(None)
+}
+
+/// Makes a person of the record alone, with the appointments that came with it.
+async fn split_off(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    record: PatientLink,
+    from: PatientId,
+    fresh: PatientId,
+) -> Result<PatientId> {
+    let tenant = store::tenant::current(tx).await?;
+    let known = store::patient::find(tx, from).await?;
+    let said =
+        |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_string() } else { text.to_string() };
+    let newcomer = Newcomer {
+        first_name: said(&record.first_name, &known.first_name),
+        last_name: said(&record.last_name, &known.last_name),
+        email: record.email.clone(),
+        phone: record.phone.clone(),
+        birth_date: record.birth_date,
+    };
+    let mut patient = new_patient(fresh, &tenant, &newcomer, known.origin);
+    patient.booking_email = newcomer.email;
+    store::patient::insert(tx, &patient, &tenant.phone_region).await?;
+    let link = PatientLink {
+        patient_id: Some(fresh),
+        origin: Some(LinkOrigin::Unlink),
+        link_time: Utc::now(),
+        ..record
+    };
+    store::patient_link::save(tx, &link).await?;
+    move_appointments_of(tx, caller, &link, from, fresh).await?;
+    Ok(fresh)
+}
+
+/// Moves the appointments that came with the record and still are `from`'s.
+async fn move_appointments_of(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    link: &PatientLink,
+    from: PatientId,
+    to: PatientId,
+) -> Result<()> {
+    let came_with =
+        store::appointment_link::appointments_of(tx, link.integration_id, &link.external_id).await?;
+    let theirs = store::appointment::of_patient(tx, from).await?;
+    let both: Vec<AppointmentId> = came_with.into_iter().filter(|id| theirs.contains(id)).collect();
+    store::appointment::move_to_patient(tx, &both, to, caller.origin, &caller.subject).await
+}
+
+async fn show_candidates(tx: &mut TenantTx, candidates: Vec<LinkCandidate>) -> Result<Vec<ShownCandidate>> {
+    let ids: Vec<PatientId> =
+        candidates.iter().flat_map(|row| [row.patient_id, row.known_patient_id]).collect();
+    let found = store::patient::find_all(tx, &ids).await?;
+    let people = show_all(tx, found).await?;
+    let one = |id: PatientId| people.iter().find(|shown| shown.patient.id == id).cloned();
+    // Both exist: the pair goes with either of them.
+    let pair = |candidate: LinkCandidate| {
+        let (patient, known_patient) = (one(candidate.patient_id)?, one(candidate.known_patient_id)?);
+        Some(ShownCandidate { candidate, patient, known_patient })
+    };
+    Ok(candidates.into_iter().filter_map(pair).collect())
+}

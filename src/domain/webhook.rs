@@ -1,0 +1,311 @@
+//! Webhook endpoints, their secrets, and what was delivered to them.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    Domain,
+    idempotency::{Claim, Key, claim},
+    inbound::{open_body, secret_place},
+};
+use crate::{
+    caller::Caller,
+    error::{Error, Result},
+    ids::{IntegrationId, WebhookEndpointId, WebhookEventId, WebhookSecretId},
+    page::{Page, Paged},
+    provider::{booking_tool, signature},
+    store::{
+        self, TenantTx,
+        webhook_endpoint::{WebhookEndpoint, WebhookSecret},
+        webhook_event::{Filter, WebhookEvent},
+    },
+    vault::{self, Place, TenantKey},
+    words::{EventStatus, SignatureScheme},
+};
+
+/// The provider whose webhooks are understood.
+pub const BOOKING: &str = "booking";
+/// Endpoints of a tenant, at most.
+const MAX_ENDPOINTS: i64 = 100;
+
+/// What an admin asks for.
+#[derive(Debug, Clone)]
+pub struct NewEndpoint {
+    pub integration: Option<IntegrationId>,
+    pub name: String,
+    pub scheme: SignatureScheme,
+    /// Authentic deliveries per minute; the tenant's setting when absent.
+    pub limit_per_minute: Option<i32>,
+}
+
+/// An endpoint with what screens show beside it.
+#[derive(Debug)]
+pub struct Shown {
+    pub endpoint: WebhookEndpoint,
+    pub url: String,
+    pub secrets: Vec<WebhookSecret>,
+    pub last_delivery_time: Option<DateTime<Utc>>,
+}
+
+/// An event with what became of it in the end, and its body's shape.
+#[derive(Debug)]
+pub struct ShownEvent {
+    pub event: WebhookEvent,
+    pub effective_status: EventStatus,
+    /// The server will try again by itself.
+    pub will_retry: bool,
+    /// Values are masked; empty when the body is gone.
+    pub preview: String,
+}
+
+/// Makes an endpoint and its first secret. `None`: the call is a repetition, and the secret is not shown again.
+pub async fn create_endpoint(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    new: NewEndpoint,
+    now: DateTime<Utc>,
+) -> Result<(Shown, Option<SecretString>)> {
+    let tenant_key = domain.tenant_key(caller.tenant).await?;
+    let mut tx = domain.store.caller(caller).await?;
+    let id = WebhookEndpointId::new();
+    if let Claim::Repeat(made) = claim(&mut tx, caller, key, id).await? {
+        return Ok((shown(domain, &mut tx, &tenant_key, WebhookEndpointId(made), now).await?, None));
+    }
+    tx.lock("webhook_endpoints").await?;
+    if store::webhook_endpoint::count(&mut tx).await? >= MAX_ENDPOINTS {
+        return Err(Error::LimitReached("100 webhook endpoints"));
+    }
+    let integration = match new.integration {
+        Some(id) => store::integration::find(&mut tx, id).await?,
+        None => match store::integration::first_of_provider(&mut tx, BOOKING).await? {
+            Some(known) => known,
+            None => {
+                store::integration::insert(&mut tx, IntegrationId::new(), BOOKING, "Booking tool").await?
+            }
+        },
+    };
+    if integration.provider != BOOKING {
+        return Err(Error::invalid("integration_id", "must be an integration of this provider"));
+    }
+    let tenant = store::tenant::current(&mut tx).await?;
+    let token = URL_SAFE_NO_PAD.encode(vault::random::<32>().map_err(Error::internal)?);
+    let endpoint = WebhookEndpoint {
+        id,
+        integration_id: integration.id,
+        provider: BOOKING.into(),
+        name: new.name,
+        token_hash: vault::hash(token.as_bytes()),
+        sealed_token: tenant_key.seal(token_place(id), token.as_bytes()).map_err(Error::internal)?,
+        scheme: new.scheme,
+        limit_per_minute: new.limit_per_minute.unwrap_or(tenant.webhook_limit_per_minute),
+        create_time: now,
+        disable_time: None,
+    };
+    store::webhook_endpoint::insert(&mut tx, &endpoint).await?;
+    let secret = add_secret(&mut tx, &tenant_key, &endpoint, now).await?;
+    let shown = shown(domain, &mut tx, &tenant_key, id, now).await?;
+    tx.commit().await?;
+    Ok((shown, Some(secret)))
+}
+
+/// A page of endpoints, newest first.
+pub async fn list_endpoints(
+    domain: &Domain,
+    caller: &Caller,
+    page: &Page<WebhookEndpointId>,
+    now: DateTime<Utc>,
+) -> Result<Paged<Shown, WebhookEndpointId>> {
+    let key = domain.tenant_key(caller.tenant).await?;
+    let mut tx = domain.store.caller(caller).await?;
+    let paged = store::webhook_endpoint::list(&mut tx, page).await?;
+    let rows = show_all(domain, &mut tx, &key, paged.rows, now).await?;
+    tx.commit().await?;
+    Ok(Paged { rows, next: paged.next })
+}
+
+/// Makes the address answer 404 from now on.
+pub async fn disable_endpoint(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    id: WebhookEndpointId,
+    now: DateTime<Utc>,
+) -> Result<Shown> {
+    let tenant_key = domain.tenant_key(caller.tenant).await?;
+    let mut tx = domain.store.caller(caller).await?;
+    if claim(&mut tx, caller, key, id).await? == Claim::First {
+        store::webhook_endpoint::find(&mut tx, id).await?;
+        store::webhook_endpoint::disable(&mut tx, id, now).await?;
+    }
+    let shown = shown(domain, &mut tx, &tenant_key, id, now).await?;
+    tx.commit().await?;
+    Ok(shown)
+}
+
+/// Makes a new secret; the old ones stay valid for `grace`. `None`: a repetition. Errors: `EndpointDisabled`.
+pub async fn rotate_secret(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    id: WebhookEndpointId,
+    grace: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<(Shown, Option<SecretString>)> {
+    let tenant_key = domain.tenant_key(caller.tenant).await?;
+    let mut tx = domain.store.caller(caller).await?;
+    let secret = match claim(&mut tx, caller, key, id).await? {
+        Claim::Repeat(_) => None,
+        Claim::First => {
+            let endpoint = store::webhook_endpoint::find(&mut tx, id).await?;
+            if endpoint.disable_time.is_some() {
+                return Err(Error::EndpointDisabled);
+            }
+            store::webhook_endpoint::expire_secrets(&mut tx, id, now + grace).await?;
+            Some(add_secret(&mut tx, &tenant_key, &endpoint, now).await?)
+        }
+    };
+    let shown = shown(domain, &mut tx, &tenant_key, id, now).await?;
+    tx.commit().await?;
+    Ok((shown, secret))
+}
+
+/// A page of events, newest first.
+pub async fn list_events(
+    domain: &Domain,
+    caller: &Caller,
+    filter: &Filter,
+    page: &Page<WebhookEventId>,
+) -> Result<Paged<ShownEvent, WebhookEventId>> {
+    let key = domain.tenant_key(caller.tenant).await?;
+    let mut tx = domain.store.caller(caller).await?;
+    let paged = store::webhook_event::list(&mut tx, filter, page).await?;
+    let ids: Vec<WebhookEventId> = paged.rows.iter().map(|event| event.id).collect();
+    let repetitions = store::webhook_event::newest_repetitions(&mut tx, &ids).await?;
+    let mut rows = Vec::with_capacity(paged.rows.len());
+    for event in paged.rows {
+        let newest =
+            repetitions.iter().find(|(original, _)| *original == Some(event.id)).map(|(_, status)| *status);
+        let preview = open_body(&mut tx, &key, &event).await?.map(|body| preview(&body)).unwrap_or_default();
+        rows.push(ShownEvent {
+            effective_status: newest.unwrap_or(event.status),
+            will_retry: event.will_retry && newest.is_none(),
+            event,
+            preview,
+        });
+    }
+    tx.commit().await?;
+    Ok(Paged { rows, next: paged.next })
+}
+
+async fn add_secret(
+    tx: &mut TenantTx,
+    key: &TenantKey,
+    endpoint: &WebhookEndpoint,
+    now: DateTime<Utc>,
+) -> Result<SecretString> {
+    let scheme = match endpoint.scheme {
+        SignatureScheme::Legacy => booking_tool::LEGACY,
+        SignatureScheme::Standard => booking_tool::STANDARD,
+    };
+    let secret = signature::generate_secret(&scheme);
+    let id = WebhookSecretId::new();
+    let sealed = key.seal(secret_place(id.0), secret.expose_secret().as_bytes()).map_err(Error::internal)?;
+    let row = WebhookSecret {
+        id,
+        webhook_endpoint_id: endpoint.id,
+        sealed_secret: sealed,
+        create_time: now,
+        expire_time: None,
+    };
+    store::webhook_endpoint::insert_secret(tx, &row).await?;
+    Ok(secret)
+}
+
+async fn shown(
+    domain: &Domain,
+    tx: &mut TenantTx,
+    key: &TenantKey,
+    id: WebhookEndpointId,
+    now: DateTime<Utc>,
+) -> Result<Shown> {
+    let endpoint = store::webhook_endpoint::find(tx, id).await?;
+    let shown = show_all(domain, tx, key, vec![endpoint], now).await?.pop();
+    shown.ok_or_else(|| Error::internal("a shown endpoint vanished"))
+}
+
+async fn show_all(
+    domain: &Domain,
+    tx: &mut TenantTx,
+    key: &TenantKey,
+    endpoints: Vec<WebhookEndpoint>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Shown>> {
+    let ids: Vec<WebhookEndpointId> = endpoints.iter().map(|endpoint| endpoint.id).collect();
+    let secrets = store::webhook_endpoint::secrets(tx, &ids, now).await?;
+    let deliveries = store::webhook_endpoint::last_deliveries(tx, &ids).await?;
+    let show = |endpoint: WebhookEndpoint| {
+        let token = key.open(token_place(endpoint.id), &endpoint.sealed_token).map_err(Error::internal)?;
+        let token = String::from_utf8(token).map_err(Error::internal)?;
+        Ok(Shown {
+            url: format!("{}/api/webhooks/{}/{token}", domain.public_url, endpoint.provider),
+            secrets: secrets
+                .iter()
+                .filter(|secret| secret.webhook_endpoint_id == endpoint.id)
+                .cloned()
+                .collect(),
+            last_delivery_time: deliveries.iter().find(|(id, _)| *id == endpoint.id).and_then(|(_, at)| *at),
+            endpoint,
+        })
+    };
+    endpoints.into_iter().map(show).collect()
+}
+
+fn token_place(endpoint: WebhookEndpointId) -> Place {
+    Place { table: "webhook_endpoint", column: "sealed_token", row: endpoint.0 }
+}
+
+/// A body's shape: names of fields stay, what they say is masked, except for words that say nothing of a person.
+fn preview(body: &[u8]) -> String {
+    const PLAIN: [&str; 5] = ["event", "occurred_at", "scheduled_at", "duration_minutes", "status"];
+    fn mask(name: &str, value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                fields.iter_mut().for_each(|(name, value)| mask(name, value))
+            }
+            serde_json::Value::Array(items) => {
+                items.truncate(3);
+                items.iter_mut().for_each(|item| mask("", item));
+            }
+            serde_json::Value::Null => {}
+            _ if PLAIN.contains(&name) => {}
+            masked => *masked = serde_json::Value::String("…".into()),
+        }
+    }
+    let Ok(mut value) = serde_json::from_slice::<serde_json::Value>(body) else { return String::new() };
+    mask("", &mut value);
+    let text = value.to_string();
+    text.chars().take(2_000).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::preview;
+
+    #[test]
+    fn a_preview_shows_the_shape_and_nothing_of_a_person() {
+        let body = br#"{"event":"patient.created","id":"evt_1","data":{"id":"p-7","vorname":"Erika","email":null,"tags":["a","b"]}}"#;
+
+        assert_eq!(
+            preview(body),
+            r#"{"data":{"email":null,"id":"…","tags":["…","…"],"vorname":"…"},"event":"patient.created","id":"…"}"#
+        );
+        assert_eq!(preview(b"not json"), "");
+    }
+
+    #[test]
+    fn names_of_fields_that_look_plain_do_not_let_objects_through() {
+        assert_eq!(preview(br#"{"status":{"note":"Erika"}}"#), r#"{"status":{"note":"…"}}"#);
+    }
+}

@@ -1,0 +1,193 @@
+//! AppointmentService.
+
+use chrono::{DateTime, Utc};
+use prost_types::Timestamp;
+use tonic::{Request, Response, Status};
+
+use super::{checked, convert::time, filters, id, key, optional_id};
+use crate::{
+    domain::{
+        Domain,
+        appointment::{self, Booking, Hold, Move, Slot},
+    },
+    error::{Error, Result},
+    page::Tokens,
+    proto::{self, appointment_service_server::AppointmentService},
+    store::appointment::Filter,
+};
+
+mod convert;
+
+pub struct AppointmentApi {
+    domain: Domain,
+}
+
+impl AppointmentApi {
+    pub fn new(domain: Domain) -> Self {
+        Self { domain }
+    }
+}
+
+#[tonic::async_trait]
+impl AppointmentService for AppointmentApi {
+    async fn book_appointment(
+        &self,
+        request: Request<proto::BookAppointmentRequest>,
+    ) -> Result<Response<proto::BookAppointmentResponse>, Status> {
+        let (caller, request) = checked(request)?;
+        let key = key("BookAppointment", &request.idempotency_key, &request);
+        let booking = booking(request)?;
+        let booked = appointment::book(&self.domain, &caller, &key, booking, Utc::now()).await?;
+        Ok(Response::new(proto::BookAppointmentResponse { appointment: Some(booked.into()) }))
+    }
+
+    async fn hold_slot(
+        &self,
+        request: Request<proto::HoldSlotRequest>,
+    ) -> Result<Response<proto::HoldSlotResponse>, Status> {
+        let (caller, request) = checked(request)?;
+        let key = key("HoldSlot", &request.idempotency_key, &request);
+        let hold = hold(request)?;
+        let held = appointment::hold(&self.domain, &caller, &key, hold, Utc::now()).await?;
+        Ok(Response::new(proto::HoldSlotResponse { appointment: Some(held.into()) }))
+    }
+
+    async fn reschedule_appointment(
+        &self,
+        request: Request<proto::RescheduleAppointmentRequest>,
+    ) -> Result<Response<proto::RescheduleAppointmentResponse>, Status> {
+        let (caller, request) = checked(request)?;
+        let key = key("RescheduleAppointment", &request.idempotency_key, &request);
+        let to = Move {
+            appointment: id("appointment_id", &request.appointment_id)?,
+            start: required_time("start_time", request.start_time)?,
+            duration: request.duration.map(|duration| convert::span("duration", duration)).transpose()?,
+            practitioner: optional_id("practitioner_id", &request.practitioner_id)?,
+        };
+        let moved = appointment::reschedule(&self.domain, &caller, &key, to, Utc::now()).await?;
+        Ok(Response::new(proto::RescheduleAppointmentResponse { appointment: Some(moved.into()) }))
+    }
+
+    async fn cancel_appointment(
+        &self,
+        request: Request<proto::CancelAppointmentRequest>,
+    ) -> Result<Response<proto::CancelAppointmentResponse>, Status> {
+        let (caller, request) = checked(request)?;
+        let key = key("CancelAppointment", &request.idempotency_key, &request);
+        let of = id("appointment_id", &request.appointment_id)?;
+        let cancelled =
+            appointment::cancel(&self.domain, &caller, &key, of, &request.reason, Utc::now()).await?;
+        Ok(Response::new(proto::CancelAppointmentResponse { appointment: Some(cancelled.into()) }))
+    }
+
+    async fn get_appointment(
+        &self,
+        request: Request<proto::GetAppointmentRequest>,
+    ) -> Result<Response<proto::GetAppointmentResponse>, Status> {
+        let (caller, request) = checked(request)?;
+        let of = id("appointment_id", &request.appointment_id)?;
+        let found = appointment::get(&self.domain, &caller, of, Utc::now()).await?;
+        Ok(Response::new(proto::GetAppointmentResponse { appointment: Some(found.into()) }))
+    }
+
+    async fn list_appointments(
+        &self,
+        request: Request<proto::ListAppointmentsRequest>,
+    ) -> Result<Response<proto::ListAppointmentsResponse>, Status> {
+        let (caller, request) = checked(request)?;
+        let bound =
+            proto::ListAppointmentsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
+        let tokens = Tokens::new(&self.domain.vault, &caller, "ListAppointments", filters(&bound));
+        let page = tokens.page(request.page_size, &request.page_token)?;
+        let filter = filter(&request)?;
+        let now = Utc::now();
+        let (paged, sources) = appointment::list(&self.domain, &caller, &filter, &page, now).await?;
+        Ok(Response::new(proto::ListAppointmentsResponse {
+            appointments: paged.rows.into_iter().map(Into::into).collect(),
+            next_page_token: tokens.next(paged.next)?,
+            sources: sources.into_iter().map(|source| convert::source(source, now)).collect(),
+        }))
+    }
+
+    async fn list_my_appointments(
+        &self,
+        request: Request<proto::ListMyAppointmentsRequest>,
+    ) -> Result<Response<proto::ListMyAppointmentsResponse>, Status> {
+        let (caller, request) = checked(request)?;
+        let bound =
+            proto::ListMyAppointmentsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
+        let tokens = Tokens::new(&self.domain.vault, &caller, "ListMyAppointments", filters(&bound));
+        let page = tokens.page(request.page_size, &request.page_token)?;
+        let from = optional_time("start_time_from", request.start_time_from)?;
+        let now = Utc::now();
+        let (paged, sources) = appointment::list_mine(&self.domain, &caller, from, &page, now).await?;
+        Ok(Response::new(proto::ListMyAppointmentsResponse {
+            appointments: paged.rows.into_iter().map(Into::into).collect(),
+            next_page_token: tokens.next(paged.next)?,
+            sources: sources.into_iter().map(|source| convert::source(source, now)).collect(),
+        }))
+    }
+
+    async fn get_appointment_history(
+        &self,
+        request: Request<proto::GetAppointmentHistoryRequest>,
+    ) -> Result<Response<proto::GetAppointmentHistoryResponse>, Status> {
+        let (caller, request) = checked(request)?;
+        let bound = request.appointment_id.clone().into_bytes();
+        let tokens = Tokens::new(&self.domain.vault, &caller, "GetAppointmentHistory", bound);
+        let page = tokens.page(request.page_size, &request.page_token)?;
+        let of = id("appointment_id", &request.appointment_id)?;
+        let paged = appointment::history(&self.domain, &caller, of, &page).await?;
+        Ok(Response::new(proto::GetAppointmentHistoryResponse {
+            next_page_token: tokens.next(paged.next)?,
+            changes: paged.rows.into_iter().map(Into::into).collect(),
+        }))
+    }
+}
+
+fn booking(request: proto::BookAppointmentRequest) -> Result<Booking> {
+    Ok(Booking {
+        hold: optional_id("hold_appointment_id", &request.hold_appointment_id)?,
+        patient: optional_id("patient_id", &request.patient_id)?,
+        practitioner: optional_id("practitioner_id", &request.practitioner_id)?,
+        service: optional_id("service_id", &request.service_id)?,
+        start: optional_time("start_time", request.start_time)?,
+        duration: request.duration.map(|duration| convert::span("duration", duration)).transpose()?,
+        time_zone: request.time_zone,
+    })
+}
+
+fn hold(request: proto::HoldSlotRequest) -> Result<Hold> {
+    let span = |field, span: Option<_>| span.map(|span| convert::span(field, span)).transpose();
+    Ok(Hold {
+        slot: Slot {
+            patient: optional_id("patient_id", &request.patient_id)?,
+            practitioner: id("practitioner_id", &request.practitioner_id)?,
+            service: optional_id("service_id", &request.service_id)?,
+            start: required_time("start_time", request.start_time)?,
+            duration: span("duration", request.duration)?,
+            time_zone: request.time_zone,
+        },
+        hold_duration: span("hold_duration", request.hold_duration)?,
+    })
+}
+
+fn filter(request: &proto::ListAppointmentsRequest) -> Result<Filter> {
+    Ok(Filter {
+        patient: optional_id("patient_id", &request.patient_id)?,
+        practitioner: optional_id("practitioner_id", &request.practitioner_id)?,
+        start_time_from: optional_time("start_time_from", request.start_time_from)?,
+        start_time_until: optional_time("start_time_until", request.start_time_until)?,
+        origin: super::convert::origin(request.origin()),
+        status: convert::status(request.status()),
+        unassigned: request.unassigned,
+    })
+}
+
+fn required_time(field: &str, wire: Option<Timestamp>) -> Result<DateTime<Utc>> {
+    time(field, wire.ok_or_else(|| Error::invalid(field, "is required"))?)
+}
+
+fn optional_time(field: &str, wire: Option<Timestamp>) -> Result<Option<DateTime<Utc>>> {
+    wire.map(|wire| time(field, wire)).transpose()
+}

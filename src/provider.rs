@@ -1,0 +1,4 @@
+//! What the outside services say, and how to tell that it was them.
+
+pub mod booking_tool;
+pub mod signature;

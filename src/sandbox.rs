@@ -1,0 +1,3 @@
+//! Provider doubles: they speak the providers' documented language over real HTTP, on loopback only.
+
+pub mod booking;

@@ -1,0 +1,187 @@
+//! The gRPC listener's tower stack: native gRPC and grpc-web over the same routes.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header::CONTENT_TYPE};
+use metrics::histogram;
+use tonic::{Status, service::Routes};
+use tonic_health::server::{HealthReporter, HealthService};
+use tonic_web::GrpcWebLayer;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
+
+use super::gate::Gate;
+use crate::{
+    config::CorsOrigin,
+    error::Error,
+    grpc::access_rules::{AccessRules, DESCRIPTORS},
+    telemetry::metrics::RPC_DURATION,
+};
+
+/// How long a browser may remember that it may call.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// The descriptors of what reflection shows could not be read: a defect of the build.
+#[derive(Debug, thiserror::Error)]
+#[error("reflection cannot be set up")]
+pub struct ReflectionError(#[from] tonic_reflection::server::Error);
+
+/// Everything the listener answers. `services` are ours with their own `Authenticate` around them.
+pub fn router(
+    services: Routes,
+    open: Routes,
+    rules: Arc<AccessRules>,
+    gate: Arc<Gate>,
+    origins: &[CorsOrigin],
+) -> Router {
+    // `layer` puts each one around what is there, so these read from the inside out.
+    let services = services
+        .into_axum_router()
+        .reset_fallback()
+        // A panic is a defect in one call: INTERNAL for its caller, nothing for the others on the connection.
+        .layer(CatchPanicLayer::custom(|_| status_response(Error::internal("a handler panicked").into())))
+        // Before the credential is looked up in the database: a full server has no connections to spare for that.
+        // Probes and reflection stay outside, or an overload would look like a death.
+        .layer(from_fn_with_state((gate, rules), admit));
+    let open = open.into_axum_router().reset_fallback();
+
+    services
+        .merge(open)
+        // Translates grpc-web, so that everything inside sees gRPC alone. It answers 400 to HTTP/1.1 that is not
+        // grpc-web, hence around these routes only, and inside the next.
+        .layer(GrpcWebLayer::new())
+        // What is not gRPC at all gets the answer that the gRPC specification asks for.
+        .layer(from_fn(only_grpc))
+        .fallback(unknown_path)
+        // Outermost: browsers read no answer without its headers, and a preflight costs nothing further in.
+        .layer(cors(origins))
+}
+
+/// Health and reflection (v1, and v1alpha for older tools); neither tells anything about a tenant.
+pub fn open_services(health: HealthReporter) -> Result<Routes, ReflectionError> {
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let health = HealthService::from_health_reporter(health);
+    Ok(Routes::default()
+        .add_service(tonic_health::pb::health_server::HealthServer::new(health))
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?))
+}
+
+/// The names of our services, for health answers.
+pub fn service_names(rules: &AccessRules) -> Vec<String> {
+    let mut names: Vec<String> =
+        rules.all().filter_map(|(path, _)| Some(path.split('/').nth(1)?.to_string())).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn cors(origins: &[CorsOrigin]) -> CorsLayer {
+    let origins = origins.to_vec();
+    // Never with credentials: callers send bearer tokens, and a cookie must mean nothing here.
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.iter().any(|one| one.admits(origin))))
+        .allow_methods([Method::POST])
+        // By name: `*` does not cover `authorization` (Fetch standard, CORS-preflight fetch).
+        .allow_headers(
+            ["authorization", "content-type", "x-grpc-web", "x-user-agent", "grpc-timeout"]
+                .map(HeaderName::from_static),
+        )
+        .expose_headers(
+            ["grpc-status", "grpc-message", "grpc-status-details-bin"].map(HeaderName::from_static),
+        )
+        .max_age(PREFLIGHT_MAX_AGE)
+}
+
+async fn admit(
+    State((gate, rules)): State<(Arc<Gate>, Arc<AccessRules>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let begin = Instant::now();
+    let path = request.uri().path().to_owned();
+    let callers = request.headers().get("grpc-timeout").and_then(|value| grpc_timeout(value.to_str().ok()?));
+    match gate.pass(callers, next.run(request)).await {
+        Ok(response) => response,
+        Err(error) => {
+            // `Authenticate` measures every call that reaches it. Only what is in the protos becomes a label.
+            if matches!(error, Error::Overloaded) && rules.rule(&path).is_some() {
+                let rpc = path.trim_start_matches('/').to_owned();
+                histogram!(RPC_DURATION, "rpc" => rpc, "code" => "UNAVAILABLE").record(begin.elapsed());
+            }
+            status_response(error.into())
+        }
+    }
+}
+
+/// `{1 to 8 digits}{H|M|S|m|u|n}`, gRPC over HTTP/2, "Timeout". One that cannot be read does not count.
+fn grpc_timeout(text: &str) -> Option<Duration> {
+    let unit = text.chars().last().filter(char::is_ascii)?;
+    let digits = text.get(..text.len() - 1)?;
+    if digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    match unit {
+        'H' => Some(Duration::from_secs(number * 3600)),
+        'M' => Some(Duration::from_secs(number * 60)),
+        'S' => Some(Duration::from_secs(number)),
+        'm' => Some(Duration::from_millis(number)),
+        'u' => Some(Duration::from_micros(number)),
+        'n' => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+/// 415 is what the gRPC specification asks for ("Content-Type").
+async fn only_grpc(request: Request, next: Next) -> Response {
+    if is_grpc(request.headers()) {
+        next.run(request).await
+    } else {
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, "this path speaks gRPC and grpc-web\n").into_response()
+    }
+}
+
+/// A client of an unknown service speaks gRPC and must be answered in it, browsers by grpc-web.
+async fn unknown_path(request: Request) -> Response {
+    if !is_grpc(request.headers()) {
+        return (StatusCode::NOT_FOUND, "nothing here; this listener speaks gRPC and grpc-web\n")
+            .into_response();
+    }
+    let unimplemented = service_fn(async |_: http::Request<tonic::body::Body>| {
+        Ok::<_, Infallible>(Status::unimplemented("no such service").into_http::<tonic::body::Body>())
+    });
+    match GrpcWebLayer::new().layer(unimplemented).oneshot(request).await {
+        Ok(response) => response.map(axum::body::Body::new),
+        Err(never) => match never {},
+    }
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+fn status_response(status: Status) -> Response {
+    status.into_http()
+}
+
+#[cfg(test)]
+#[path = "grpc_stack/tests.rs"]
+mod tests;

@@ -1,0 +1,156 @@
+use axum::body::Body;
+use http::{Method, Version, header::ORIGIN};
+use tokio::time::timeout;
+
+use super::*;
+
+const DESK: &str = "https://desk.example.org";
+
+/// The stack over a service that answers `handler`.
+fn stack(places: u32, deadline: Duration, handler: fn() -> Response) -> Router {
+    let slow = Router::new()
+        .route("/test.Slow/Call", axum::routing::post(std::future::pending::<Response>))
+        .route("/test.Quick/Call", axum::routing::post(async move || handler()));
+    let rules = Arc::new(AccessRules::read(DESCRIPTORS).unwrap());
+    let open = open_services(HealthReporter::new()).unwrap();
+    router(slow.into(), open, rules, Arc::new(Gate::new(places, deadline)), &[DESK.parse().unwrap()])
+}
+
+fn quick() -> Router {
+    stack(10, Duration::from_secs(30), || Status::ok("").into_http())
+}
+
+async fn ask(stack: &Router, request: http::request::Builder) -> Response {
+    stack.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+fn call(path: &str, content_type: &str) -> http::request::Builder {
+    http::Request::post(path).header(CONTENT_TYPE, content_type).version(Version::HTTP_2)
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn unknown_services_answer_in_the_language_of_the_question() {
+    let stack = quick();
+
+    let grpc = ask(&stack, call("/no.Such/Rpc", "application/grpc")).await;
+    let web = ask(
+        &stack,
+        call("/no.Such/Rpc", "application/grpc-web+proto").version(Version::HTTP_11).header(ORIGIN, DESK),
+    )
+    .await;
+    let other = ask(&stack, call("/no/such/page", "application/json").version(Version::HTTP_11)).await;
+
+    assert_eq!((grpc.status(), header(&grpc, "grpc-status")), (StatusCode::OK, "12"));
+    assert_eq!((web.status(), header(&web, "content-type")), (StatusCode::OK, "application/grpc-web+proto"));
+    assert_eq!(header(&web, "access-control-allow-origin"), DESK);
+    assert_eq!((other.status(), header(&other, "grpc-status")), (StatusCode::NOT_FOUND, ""));
+}
+
+#[tokio::test]
+async fn what_is_not_grpc_is_told_so_on_a_known_path() {
+    let stack = quick();
+
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        let answer = ask(&stack, call("/test.Quick/Call", "application/json").version(version)).await;
+        assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_names_headers_and_age_and_no_credentials() {
+    let preflight = || {
+        http::Request::builder()
+            .method(Method::OPTIONS)
+            .uri("/test.Quick/Call")
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,x-grpc-web")
+    };
+    let stack = quick();
+
+    let ours = ask(&stack, preflight().header(ORIGIN, DESK)).await;
+    let strange = ask(&stack, preflight().header(ORIGIN, "https://example.net")).await;
+
+    assert_eq!(header(&ours, "access-control-allow-origin"), DESK);
+    let allowed = header(&ours, "access-control-allow-headers").to_owned();
+    for name in ["authorization", "content-type", "x-grpc-web", "x-user-agent", "grpc-timeout"] {
+        assert!(allowed.split(',').any(|one| one == name), "{name} in {allowed}");
+    }
+    assert_eq!(header(&ours, "access-control-max-age"), "7200");
+    assert_eq!(header(&ours, "access-control-allow-credentials"), "");
+    assert_eq!(header(&strange, "access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn browsers_may_read_the_status_of_every_answer() {
+    let answer = ask(&quick(), call("/test.Quick/Call", "application/grpc-web").header(ORIGIN, DESK)).await;
+
+    let exposed = header(&answer, "access-control-expose-headers");
+    for name in ["grpc-status", "grpc-message", "grpc-status-details-bin"] {
+        assert!(exposed.split(',').any(|one| one == name), "{name} in {exposed}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_sheds_calls_but_answers_probes() {
+    let stack = stack(1, Duration::from_secs(30), || Status::ok("").into_http());
+    let mut held = Box::pin(ask(&stack, call("/test.Slow/Call", "application/grpc")));
+    assert!(futures::poll!(&mut held).is_pending());
+
+    let shed = ask(&stack, call("/test.Quick/Call", "application/grpc")).await;
+    let probe = ask(&stack, call("/grpc.health.v1.Health/Check", "application/grpc")).await;
+
+    let shed = Status::from_header_map(shed.headers()).unwrap();
+    let details = tonic_types::StatusExt::get_error_details(&shed);
+    assert_eq!(shed.code(), tonic::Code::Unavailable);
+    assert_eq!(details.error_info().unwrap().reason, "OVERLOADED");
+    assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_secs(1)));
+    assert_ne!(header(&probe, "grpc-status"), "14");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_call_is_ended_by_the_servers_deadline_or_the_callers_shorter_one() {
+    let stack = stack(1, Duration::from_secs(30), || Status::ok("").into_http());
+    let patience = |seconds, request| timeout(Duration::from_secs(seconds), ask(&stack, request));
+
+    let servers = patience(31, call("/test.Slow/Call", "application/grpc")).await.unwrap();
+    let callers =
+        patience(2, call("/test.Slow/Call", "application/grpc").header("grpc-timeout", "1S")).await.unwrap();
+
+    assert_eq!((header(&servers, "grpc-status"), header(&callers, "grpc-status")), ("4", "4"));
+}
+
+#[tokio::test]
+async fn a_panic_is_internal_and_says_nothing() {
+    let stack = stack(1, Duration::from_secs(30), || panic!("secret"));
+
+    let answer = ask(&stack, call("/test.Quick/Call", "application/grpc")).await;
+
+    assert_eq!(header(&answer, "grpc-status"), "13");
+    assert!(!format!("{:?}", answer.headers()).contains("secret"));
+}
+
+#[test]
+fn the_callers_timeout_is_read_as_the_protocol_writes_it() {
+    assert_eq!(grpc_timeout("2H"), Some(Duration::from_secs(7200)));
+    assert_eq!(grpc_timeout("3M"), Some(Duration::from_secs(180)));
+    assert_eq!(grpc_timeout("100m"), Some(Duration::from_millis(100)));
+    assert_eq!(grpc_timeout("99999999n"), Some(Duration::from_nanos(99_999_999)));
+    for text in ["", "S", "1", "1s", "-1S", "+1S", "123456789S", "1.5S", "1ü"] {
+        assert_eq!(grpc_timeout(text), None, "{text}");
+    }
+}
+
+#[test]
+fn health_knows_our_services_by_name() {
+    let names = service_names(&AccessRules::read(DESCRIPTORS).unwrap());
+
+    assert_eq!(
+        names,
+        ["AccessService", "AppointmentService", "PatientService", "WebhookService"]
+            .map(|name| format!("stellwerk.v1.{name}"))
+    );
+}

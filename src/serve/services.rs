@@ -1,0 +1,30 @@
+//! Our services; each one is added here and nowhere else.
+
+use tonic::service::Routes;
+
+use crate::{
+    app::App,
+    config::LimitConfig,
+    grpc::{AccessApi, AppointmentApi, PatientApi, WebhookApi, caller::Authenticate},
+    proto::{
+        access_service_server::AccessServiceServer, appointment_service_server::AppointmentServiceServer,
+        patient_service_server::PatientServiceServer, webhook_service_server::WebhookServiceServer,
+    },
+};
+
+/// All of them, behind the one check of who is calling.
+pub fn services(app: &App, limits: &LimitConfig) -> Routes {
+    let domain = || app.domain.clone();
+    let bytes = limits.max_message_bytes as usize;
+    let services = Routes::default()
+        .add_service(
+            AccessServiceServer::new(AccessApi::new(domain(), &app.rules)).max_decoding_message_size(bytes),
+        )
+        .add_service(
+            AppointmentServiceServer::new(AppointmentApi::new(domain())).max_decoding_message_size(bytes),
+        )
+        .add_service(PatientServiceServer::new(PatientApi::new(domain())).max_decoding_message_size(bytes))
+        .add_service(WebhookServiceServer::new(WebhookApi::new(domain())).max_decoding_message_size(bytes));
+    let authenticate = Authenticate::new(app.rules.clone(), app.domain.store.clone(), app.issuers.clone());
+    services.into_axum_router().layer(authenticate).into()
+}

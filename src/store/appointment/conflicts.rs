@@ -1,0 +1,64 @@
+//! Who wants the same time.
+
+use std::collections::HashMap;
+
+use diesel::{
+    QueryableByName, sql_query,
+    sql_types::{Array, Bool, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl;
+
+use super::Appointment;
+use crate::{
+    error::Result,
+    ids::AppointmentId,
+    store::{Cached, TenantTx},
+    words::AppointmentStatus,
+};
+
+#[derive(QueryableByName)]
+struct Pair {
+    #[diesel(sql_type = SqlUuid)]
+    id: AppointmentId,
+    #[diesel(sql_type = SqlUuid)]
+    other_id: AppointmentId,
+}
+
+/// Who wants the same time as these: for a conflicting one the held and booked ones, for those the conflicting ones.
+/// At most 20 for each; appointments without any are left out.
+pub async fn conflicts_of(
+    tx: &mut TenantTx,
+    of: &[Appointment],
+) -> Result<HashMap<AppointmentId, Vec<AppointmentId>>> {
+    let conflicting = |row: &Appointment| row.status == AppointmentStatus::Conflicting;
+    let wanted: Vec<_> = of.iter().filter(|row| row.occupies() || conflicting(row)).collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    // Two halves, so that the frequent one finds the index of the few conflicting ones.
+    let query = sql_query(
+        "SELECT w.id, o.id AS other_id \
+         FROM unnest($1, $2, $3, $4, $5) AS w(id, practitioner_id, from_time, until_time, conflicting), \
+         LATERAL ( \
+             (SELECT a.id FROM appointment a WHERE NOT w.conflicting AND a.practitioner_id = w.practitioner_id \
+                 AND a.status = 'conflicting' AND a.occupied_start_time >= w.from_time - interval '48 hours' \
+                 AND a.occupied_start_time < w.until_time AND a.occupied_end_time > w.from_time \
+              ORDER BY a.occupied_start_time LIMIT 20) \
+             UNION ALL \
+             (SELECT a.id FROM appointment a WHERE w.conflicting AND a.practitioner_id = w.practitioner_id \
+                 AND a.status IN ('held', 'booked') AND a.start_time >= w.from_time - interval '48 hours' \
+                 AND a.start_time < w.until_time + interval '48 hours' \
+                 AND a.occupied_start_time < w.until_time AND a.occupied_end_time > w.from_time \
+              ORDER BY a.start_time LIMIT 20)) o",
+    )
+    .bind::<Array<SqlUuid>, _>(wanted.iter().map(|row| row.id).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(wanted.iter().filter_map(|row| row.practitioner_id).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(wanted.iter().map(|row| row.occupied_start_time).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(wanted.iter().map(|row| row.occupied_end_time).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(wanted.iter().map(|row| conflicting(row)).collect::<Vec<_>>());
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
+    for Pair { id, other_id } in Cached(query).load(tx.conn()).await? {
+        found.entry(id).or_default().push(other_id);
+    }
+    Ok(found)
+}

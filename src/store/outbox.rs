@@ -1,0 +1,232 @@
+//! Promised work: pushed in the transaction that caused it, claimed and settled by workers that see no payload.
+
+use std::{convert::Infallible, pin::pin, time::Duration};
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, insert_into, sql_query,
+    sql_types::{BigInt, Bool, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::{
+    AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, pooled_connection::deadpool::Object,
+};
+use futures::StreamExt;
+use tokio::sync::Notify;
+
+use super::{Cached, Store, TenantTx, WorkerTx, schema::outbox};
+use crate::{
+    error::{Error, Result},
+    ids::{MessageId, TenantId},
+    telemetry,
+    words::MessageKind,
+};
+
+/// Work to promise.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    pub kind: MessageKind,
+    /// Messages of one lane run one at a time, oldest first.
+    pub lane: String,
+    pub payload: serde_json::Value,
+    /// What made it: an event or a caller.
+    pub cause: String,
+    /// Not before.
+    pub run_time: DateTime<Utc>,
+}
+
+/// A message that is this worker's until its lease ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimed {
+    pub tenant_id: TenantId,
+    pub id: MessageId,
+    pub kind: MessageKind,
+    /// The first one is 1.
+    pub attempts: i32,
+    pub lease_epoch: i64,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    Retry { after: Duration, reason: String },
+    Dead { reason: String },
+}
+
+/// Messages of one kind and state.
+#[derive(Debug, QueryableByName)]
+pub struct Depth {
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    /// `pending` or `dead`.
+    #[diesel(sql_type = Text)]
+    pub state: String,
+    #[diesel(sql_type = BigInt)]
+    pub messages: i64,
+    /// Seconds since the oldest one was pushed.
+    #[diesel(sql_type = Double)]
+    pub oldest_age_s: f64,
+}
+
+#[derive(QueryableByName)]
+struct ClaimedRow {
+    #[diesel(sql_type = SqlUuid)]
+    tenant_id: TenantId,
+    #[diesel(sql_type = SqlUuid)]
+    id: MessageId,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Integer)]
+    attempts: i32,
+    #[diesel(sql_type = BigInt)]
+    lease_epoch: i64,
+}
+
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = Bool)]
+    held: bool,
+}
+
+#[derive(QueryableByName)]
+struct NextRun {
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    next_run: Option<DateTime<Utc>>,
+}
+
+/// How long a kind that only a newer version knows is left to that version.
+const UNKNOWN_KIND_PAUSE: Duration = Duration::from_secs(60);
+/// The pauses between attempts to listen double up to this.
+const LISTEN_PAUSE_AT_MOST: Duration = Duration::from_secs(30);
+
+/// Promises work; it wakes a worker when the transaction commits.
+pub async fn push(tx: &mut TenantTx, message: NewMessage) -> Result<MessageId> {
+    let id = MessageId::new();
+    insert_into(outbox::table)
+        .values((
+            outbox::id.eq(id),
+            outbox::kind.eq(message.kind),
+            outbox::lane.eq(message.lane),
+            outbox::payload.eq(message.payload),
+            outbox::cause.eq(message.cause),
+            outbox::run_time.eq(message.run_time),
+        ))
+        .execute(tx.conn())
+        .await?;
+    Ok(id)
+}
+
+/// What a message is about. Only for admins and the server's own transactions.
+pub async fn payload(tx: &mut TenantTx, id: MessageId) -> Result<serde_json::Value> {
+    let found =
+        outbox::table.filter(outbox::id.eq(id)).select(outbox::payload).first(tx.conn()).await.optional()?;
+    found.ok_or_else(|| Error::internal("the message was settled by somebody else"))
+}
+
+/// Leases the next message that is due.
+pub async fn claim(store: &Store, lease_s: i32) -> Result<Option<Claimed>> {
+    loop {
+        let mut tx = store.worker().await?;
+        let query = sql_query("SELECT * FROM stellwerk_outbox_claim($1)").bind::<Integer, _>(lease_s);
+        let row: Option<ClaimedRow> = Cached(query).load(tx.conn()).await?.pop();
+        let Some(row) = row else {
+            tx.commit().await?;
+            return Ok(None);
+        };
+        let ClaimedRow { tenant_id, id, attempts, lease_epoch, .. } = row;
+        if let Ok(kind) = row.kind.parse() {
+            tx.commit().await?;
+            return Ok(Some(Claimed { tenant_id, id, kind, attempts, lease_epoch }));
+        }
+        // A rolling update: an error here would stop this worker at the head of the queue.
+        let outcome =
+            Outcome::Retry { after: UNKNOWN_KIND_PAUSE, reason: "a newer version knows this kind".into() };
+        settle_in(&mut tx, (tenant_id, id, lease_epoch), &outcome).await?;
+        tx.commit().await?;
+    }
+}
+
+/// Keeps a message for longer. False: the lease had gone to somebody else.
+pub async fn extend(store: &Store, message: &Claimed, lease_s: i32) -> Result<bool> {
+    let mut tx = store.worker().await?;
+    let query = sql_query("SELECT stellwerk_outbox_extend($1, $2, $3, $4) AS held")
+        .bind::<SqlUuid, _>(message.tenant_id)
+        .bind::<SqlUuid, _>(message.id)
+        .bind::<BigInt, _>(message.lease_epoch)
+        .bind::<Integer, _>(lease_s);
+    let row: Held = Cached(query).get_result(tx.conn()).await?;
+    tx.commit().await?;
+    Ok(row.held)
+}
+
+/// Ends an attempt. False: the lease had gone to somebody else, whose outcome counts.
+pub async fn settle(store: &Store, message: &Claimed, outcome: &Outcome) -> Result<bool> {
+    let mut tx = store.worker().await?;
+    let held = settle_in(&mut tx, (message.tenant_id, message.id, message.lease_epoch), outcome).await?;
+    tx.commit().await?;
+    Ok(held)
+}
+
+async fn settle_in(tx: &mut WorkerTx, lease: (TenantId, MessageId, i64), outcome: &Outcome) -> Result<bool> {
+    let (word, delay_s, reason) = match outcome {
+        Outcome::Done => ("done", 0.0, None),
+        Outcome::Retry { after, reason } => ("retry", after.as_secs_f64(), Some(reason)),
+        Outcome::Dead { reason } => ("dead", 0.0, Some(reason)),
+    };
+    let query = sql_query("SELECT stellwerk_outbox_settle($1, $2, $3, $4, $5, $6) AS held")
+        .bind::<SqlUuid, _>(lease.0)
+        .bind::<SqlUuid, _>(lease.1)
+        .bind::<BigInt, _>(lease.2)
+        .bind::<Text, _>(word)
+        .bind::<Double, _>(delay_s)
+        .bind::<Nullable<Text>, _>(reason);
+    let row: Held = Cached(query).get_result(tx.conn()).await?;
+    Ok(row.held)
+}
+
+/// When the next message comes due; in the past for one that waits behind another of its lane.
+pub async fn next_run(store: &Store) -> Result<Option<DateTime<Utc>>> {
+    let mut tx = store.worker().await?;
+    let query = sql_query("SELECT stellwerk_outbox_next_run() AS next_run");
+    let row: NextRun = Cached(query).get_result(tx.conn()).await?;
+    tx.commit().await?;
+    Ok(row.next_run)
+}
+
+/// How many messages there are of each kind and state.
+pub async fn depth(store: &Store) -> Result<Vec<Depth>> {
+    let mut conn = store.connection().await?;
+    Ok(Cached(sql_query("SELECT * FROM stellwerk_outbox_depth()")).load(&mut *conn).await?)
+}
+
+/// Notifies `wake` whenever a message was pushed, on any instance; never ends. Only a hint: some are missed while the connection
+/// is down, so that each new one notifies, too.
+pub async fn listen(store: Store, wake: &Notify) -> Infallible {
+    let mut pause = Duration::ZERO;
+    loop {
+        tokio::time::sleep(pause).await;
+        match listener(&store).await {
+            Ok(mut conn) => {
+                pause = Duration::ZERO;
+                wake.notify_one();
+                let mut notifications = pin!(conn.notifications_stream());
+                while let Some(Ok(_)) = notifications.next().await {
+                    wake.notify_one();
+                }
+            }
+            // Once per outage; the poll goes on meanwhile.
+            Err(error) if pause.is_zero() => {
+                telemetry::log_error("pushed messages are only polled for", &error)
+            }
+            Err(_) => {}
+        }
+        pause = (pause * 2).clamp(Duration::from_secs(1), LISTEN_PAUSE_AT_MOST);
+    }
+}
+
+/// Taken out of the pool for good: what listens must not be handed to a request.
+async fn listener(store: &Store) -> Result<AsyncPgConnection> {
+    let mut conn = Object::take(store.connection().await?);
+    conn.batch_execute("LISTEN stellwerk_outbox").await?;
+    Ok(conn)
+}

@@ -1,0 +1,108 @@
+//! A booking tool's records of people: what was last applied, and whom they stand for.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, delete, insert_into,
+    prelude::{AsChangeset, Insertable, Queryable},
+    update,
+};
+use diesel_async::RunQueryDsl;
+
+use super::{Cached, TenantTx, schema::patient_link};
+use crate::{
+    error::{Error, Noun, Result},
+    ids::{IntegrationId, PatientId, PatientLinkId},
+    words::LinkOrigin,
+};
+
+/// A booking tool's record of a person.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = patient_link, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
+pub struct PatientLink {
+    pub id: PatientLinkId,
+    pub integration_id: IntegrationId,
+    pub external_id: String,
+    pub patient_id: Option<PatientId>,
+    pub origin: Option<LinkOrigin>,
+    pub first_name: String,
+    pub last_name: String,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub birth_date: Option<NaiveDate>,
+    /// When the applied state was true at the tool.
+    pub state_time: Option<DateTime<Utc>>,
+    /// Breaks ties of `state_time`: a creation is older than an update.
+    pub state_rank: i16,
+    pub state_fingerprint: Option<Vec<u8>>,
+    /// When the tool deleted the person.
+    pub delete_time: Option<DateTime<Utc>>,
+    pub link_time: DateTime<Utc>,
+}
+
+impl PatientLink {
+    /// A record of which nothing is known yet.
+    pub fn new(integration_id: IntegrationId, external_id: &str) -> Self {
+        Self {
+            id: PatientLinkId::new(),
+            integration_id,
+            external_id: external_id.into(),
+            patient_id: None,
+            origin: None,
+            first_name: String::new(),
+            last_name: String::new(),
+            email: None,
+            phone: None,
+            birth_date: None,
+            state_time: None,
+            state_rank: 0,
+            state_fingerprint: None,
+            delete_time: None,
+            link_time: Utc::now(),
+        }
+    }
+}
+
+/// The record with the tool's id.
+pub async fn find(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    external_id: &str,
+) -> Result<Option<PatientLink>> {
+    let query = patient_link::table
+        .filter(patient_link::integration_id.eq(integration))
+        .filter(patient_link::external_id.eq(external_id))
+        .select(PatientLink::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
+/// One record of a person, locked.
+pub async fn find_for_update(tx: &mut TenantTx, id: PatientLinkId) -> Result<PatientLink> {
+    let query =
+        patient_link::table.filter(patient_link::id.eq(id)).select(PatientLink::as_select()).for_update();
+    query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::PatientLink))
+}
+
+/// Keeps a record, new or changed.
+pub async fn save(tx: &mut TenantTx, link: &PatientLink) -> Result<()> {
+    let statement = update(patient_link::table.filter(patient_link::id.eq(link.id))).set(link);
+    if Cached(statement).execute(tx.conn()).await? == 0 {
+        insert_into(patient_link::table).values(link).execute(tx.conn()).await?;
+    }
+    Ok(())
+}
+
+/// The records of these people, oldest link first.
+pub async fn of_patients(tx: &mut TenantTx, patients: &[PatientId]) -> Result<Vec<PatientLink>> {
+    let query = patient_link::table
+        .filter(patient_link::patient_id.eq_any(patients))
+        .order(patient_link::id)
+        .select(PatientLink::as_select());
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// Removes the records of a person, with what the tool said of it.
+pub async fn remove_of(tx: &mut TenantTx, patient: PatientId) -> Result<()> {
+    delete(patient_link::table.filter(patient_link::patient_id.eq(patient))).execute(tx.conn()).await?;
+    Ok(())
+}

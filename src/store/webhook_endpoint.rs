@@ -1,0 +1,172 @@
+//! The addresses that providers post to, their secrets, and their shared limit.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, Selectable, SelectableHelper,
+    insert_into,
+    prelude::{Insertable, Queryable},
+    sql_query,
+    sql_types::{Bool, Integer, Uuid as SqlUuid},
+    update,
+};
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Cached, TenantTx,
+    schema::{webhook_activity, webhook_endpoint, webhook_secret},
+};
+use crate::{
+    error::{Error, Noun, Result},
+    ids::{IntegrationId, WebhookEndpointId, WebhookSecretId},
+    page::{Page, Paged},
+    words::SignatureScheme,
+};
+
+/// An address that a provider posts to.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = webhook_endpoint, check_for_backend(diesel::pg::Pg))]
+pub struct WebhookEndpoint {
+    pub id: WebhookEndpointId,
+    pub integration_id: IntegrationId,
+    pub provider: String,
+    pub name: String,
+    pub token_hash: Vec<u8>,
+    pub sealed_token: Vec<u8>,
+    pub scheme: SignatureScheme,
+    pub limit_per_minute: i32,
+    pub create_time: DateTime<Utc>,
+    pub disable_time: Option<DateTime<Utc>>,
+}
+
+/// A secret of an endpoint.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = webhook_secret, check_for_backend(diesel::pg::Pg))]
+pub struct WebhookSecret {
+    pub id: WebhookSecretId,
+    pub webhook_endpoint_id: WebhookEndpointId,
+    pub sealed_secret: Vec<u8>,
+    pub create_time: DateTime<Utc>,
+    pub expire_time: Option<DateTime<Utc>>,
+}
+
+/// Whether a delivery is within the limit.
+#[derive(Debug, QueryableByName)]
+pub struct Admission {
+    #[diesel(sql_type = Bool)]
+    pub admitted: bool,
+    /// Seconds until the window ends.
+    #[diesel(sql_type = Integer)]
+    pub retry_after_s: i32,
+}
+
+/// Adds an endpoint with its limit's row.
+pub async fn insert(tx: &mut TenantTx, endpoint: &WebhookEndpoint) -> Result<()> {
+    insert_into(webhook_endpoint::table).values(endpoint).execute(tx.conn()).await?;
+    let row = (
+        webhook_activity::webhook_endpoint_id.eq(endpoint.id),
+        webhook_activity::integration_id.eq(endpoint.integration_id),
+    );
+    insert_into(webhook_activity::table).values(row).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// How many endpoints the tenant has.
+pub async fn count(tx: &mut TenantTx) -> Result<i64> {
+    Ok(webhook_endpoint::table.count().get_result(tx.conn()).await?)
+}
+
+/// One endpoint.
+pub async fn find(tx: &mut TenantTx, id: WebhookEndpointId) -> Result<WebhookEndpoint> {
+    let query =
+        webhook_endpoint::table.filter(webhook_endpoint::id.eq(id)).select(WebhookEndpoint::as_select());
+    query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::WebhookEndpoint))
+}
+
+/// A page, newest first.
+pub async fn list(
+    tx: &mut TenantTx,
+    page: &Page<WebhookEndpointId>,
+) -> Result<Paged<WebhookEndpoint, WebhookEndpointId>> {
+    let mut query = webhook_endpoint::table
+        .order(webhook_endpoint::id.desc())
+        .limit(page.limit())
+        .select(WebhookEndpoint::as_select())
+        .into_boxed();
+    if let Some(after) = page.after {
+        query = query.filter(webhook_endpoint::id.lt(after));
+    }
+    let rows = query.load(tx.conn()).await?;
+    Ok(page.cut(rows, |row: &WebhookEndpoint| row.id))
+}
+
+/// Makes the address answer 404 from `now` on.
+pub async fn disable(tx: &mut TenantTx, id: WebhookEndpointId, now: DateTime<Utc>) -> Result<()> {
+    let open = webhook_endpoint::table
+        .filter(webhook_endpoint::id.eq(id))
+        .filter(webhook_endpoint::disable_time.is_null());
+    Cached(update(open).set(webhook_endpoint::disable_time.eq(now))).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Keeps a secret.
+pub async fn insert_secret(tx: &mut TenantTx, secret: &WebhookSecret) -> Result<()> {
+    insert_into(webhook_secret::table).values(secret).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Lets the secrets so far expire at `at`, those that would not do so sooner.
+pub async fn expire_secrets(tx: &mut TenantTx, endpoint: WebhookEndpointId, at: DateTime<Utc>) -> Result<()> {
+    use diesel::BoolExpressionMethods;
+    let valid = webhook_secret::table
+        .filter(webhook_secret::webhook_endpoint_id.eq(endpoint))
+        .filter(webhook_secret::expire_time.is_null().or(webhook_secret::expire_time.gt(at)));
+    Cached(update(valid).set(webhook_secret::expire_time.eq(at))).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The secrets that are valid at `now`, newest first.
+pub async fn secrets(
+    tx: &mut TenantTx,
+    endpoints: &[WebhookEndpointId],
+    now: DateTime<Utc>,
+) -> Result<Vec<WebhookSecret>> {
+    use diesel::BoolExpressionMethods;
+    let query = webhook_secret::table
+        .filter(webhook_secret::webhook_endpoint_id.eq_any(endpoints))
+        .filter(webhook_secret::expire_time.is_null().or(webhook_secret::expire_time.gt(now)))
+        .order(webhook_secret::id.desc())
+        .select(WebhookSecret::as_select());
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// When anything authentic last arrived at each endpoint.
+pub async fn last_deliveries(
+    tx: &mut TenantTx,
+    endpoints: &[WebhookEndpointId],
+) -> Result<Vec<(WebhookEndpointId, Option<DateTime<Utc>>)>> {
+    let query = webhook_activity::table
+        .filter(webhook_activity::webhook_endpoint_id.eq_any(endpoints))
+        .select((webhook_activity::webhook_endpoint_id, webhook_activity::last_delivery_time));
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// Counts an authentic delivery against the shared limit. The row stays locked until the transaction ends, which also makes the
+/// deliveries of one endpoint apply one by one; a refused one rolls back and leaves no trace. A window begins with its first
+/// delivery and lasts 60 s by the database's clock, the one clock that all instances share.
+pub async fn admit(
+    tx: &mut TenantTx,
+    endpoint: WebhookEndpointId,
+    limit_per_minute: i32,
+) -> Result<Admission> {
+    let query = sql_query(
+        "UPDATE webhook_activity SET last_delivery_time = now(), \
+             window_start_time = CASE WHEN window_start_time <= clock_timestamp() - interval '60 s' \
+                 THEN clock_timestamp() ELSE window_start_time END, \
+             window_count = CASE WHEN window_start_time <= clock_timestamp() - interval '60 s' THEN 1 ELSE window_count + 1 END \
+         WHERE webhook_endpoint_id = $1 \
+         RETURNING window_count <= $2 AS admitted, \
+             greatest(1, ceil(60 - extract(epoch FROM clock_timestamp() - window_start_time)))::integer AS retry_after_s",
+    );
+    let bound = query.bind::<SqlUuid, _>(endpoint).bind::<Integer, _>(limit_per_minute);
+    Ok(Cached(bound).get_result(tx.conn()).await?)
+}

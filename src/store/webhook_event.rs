@@ -1,0 +1,186 @@
+//! Verified deliveries, append-only; the keys of their bodies; and the delivery ids already taken.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, delete, insert_into,
+    prelude::{Insertable, Queryable},
+};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::{
+    TenantTx,
+    schema::{webhook_body_key, webhook_dedupe, webhook_event},
+};
+use crate::{
+    error::{Error, Noun, Result},
+    ids::{AppointmentId, IntegrationId, PatientId, WebhookEndpointId, WebhookEventId},
+    page::{Page, Paged},
+    words::{EventCause, EventStatus},
+};
+
+/// A verified delivery, or the repetition of one.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = webhook_event, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct WebhookEvent {
+    pub id: WebhookEventId,
+    pub webhook_endpoint_id: WebhookEndpointId,
+    pub integration_id: IntegrationId,
+    pub provider: String,
+    pub event_type: String,
+    pub delivery_id: Option<String>,
+    pub status: EventStatus,
+    pub reason: Option<String>,
+    pub field: Option<String>,
+    pub will_retry: bool,
+    pub cause: EventCause,
+    pub original_id: Option<WebhookEventId>,
+    pub receive_time: DateTime<Utc>,
+    pub occurred_time: Option<DateTime<Utc>>,
+    pub patient_id: Option<PatientId>,
+    pub appointment_id: Option<AppointmentId>,
+    pub body_size_bytes: i32,
+    pub sealed_body: Option<Vec<u8>>,
+}
+
+/// The key of a kept body, and whose data the body holds.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = webhook_body_key)]
+#[diesel(treat_none_as_default_value = false)]
+pub struct BodyKey {
+    pub webhook_event_id: WebhookEventId,
+    pub patient_id: Option<PatientId>,
+    pub external_patient_id: Option<String>,
+    pub wrapped_key: Vec<u8>,
+}
+
+/// The answer that a delivery id got.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = webhook_dedupe, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct Taken {
+    pub webhook_endpoint_id: WebhookEndpointId,
+    pub delivery_hash: Vec<u8>,
+    pub webhook_event_id: WebhookEventId,
+    pub status: EventStatus,
+    pub reason: Option<String>,
+    pub field: Option<String>,
+}
+
+/// Which events a list shows.
+#[derive(Debug, Default)]
+pub struct Filter {
+    pub endpoint: Option<WebhookEndpointId>,
+    pub status: Option<EventStatus>,
+    pub event_type: Option<String>,
+}
+
+/// Keeps an event.
+pub async fn insert(tx: &mut TenantTx, event: &WebhookEvent) -> Result<()> {
+    insert_into(webhook_event::table).values(event).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// One event.
+pub async fn find(tx: &mut TenantTx, id: WebhookEventId) -> Result<WebhookEvent> {
+    let query = webhook_event::table.filter(webhook_event::id.eq(id)).select(WebhookEvent::as_select());
+    query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::WebhookEvent))
+}
+
+/// A page, newest first.
+pub async fn list(
+    tx: &mut TenantTx,
+    filter: &Filter,
+    page: &Page<WebhookEventId>,
+) -> Result<Paged<WebhookEvent, WebhookEventId>> {
+    let mut query = webhook_event::table
+        .order(webhook_event::id.desc())
+        .limit(page.limit())
+        .select(WebhookEvent::as_select())
+        .into_boxed();
+    if let Some(endpoint) = filter.endpoint {
+        query = query.filter(webhook_event::webhook_endpoint_id.eq(endpoint));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(webhook_event::status.eq(status));
+    }
+    if let Some(event_type) = &filter.event_type {
+        query = query.filter(webhook_event::event_type.eq(event_type.clone()));
+    }
+    if let Some(after) = page.after {
+        query = query.filter(webhook_event::id.lt(after));
+    }
+    let rows = query.load(tx.conn()).await?;
+    Ok(page.cut(rows, |row: &WebhookEvent| row.id))
+}
+
+/// The newest repetition of each of these events, with its status.
+pub async fn newest_repetitions(
+    tx: &mut TenantTx,
+    originals: &[WebhookEventId],
+) -> Result<Vec<(Option<WebhookEventId>, EventStatus)>> {
+    let query = webhook_event::table
+        .filter(webhook_event::original_id.eq_any(originals))
+        .order((webhook_event::original_id, webhook_event::id.desc()))
+        .distinct_on(webhook_event::original_id)
+        .select((webhook_event::original_id, webhook_event::status));
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// Keeps the key of a body.
+pub async fn insert_body_key(tx: &mut TenantTx, key: &BodyKey) -> Result<()> {
+    insert_into(webhook_body_key::table).values(key).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The wrapped keys of these events' bodies, those that were not destroyed.
+pub async fn body_keys(
+    tx: &mut TenantTx,
+    events: &[WebhookEventId],
+) -> Result<Vec<(WebhookEventId, Vec<u8>)>> {
+    let query = webhook_body_key::table
+        .filter(webhook_body_key::webhook_event_id.eq_any(events))
+        .select((webhook_body_key::webhook_event_id, webhook_body_key::wrapped_key));
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// Erases the bodies that are about this person, by destroying their keys.
+pub async fn destroy_body_keys_of(tx: &mut TenantTx, patient: PatientId) -> Result<()> {
+    delete(webhook_body_key::table.filter(webhook_body_key::patient_id.eq(patient)))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// The same by the tool's own id of the person, for bodies that came before the person did.
+pub async fn destroy_body_keys_of_external(tx: &mut TenantTx, external_patient_id: &str) -> Result<()> {
+    let theirs =
+        webhook_body_key::table.filter(webhook_body_key::external_patient_id.eq(external_patient_id));
+    delete(theirs).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// What a delivery id was answered before.
+pub async fn find_taken(
+    tx: &mut TenantTx,
+    endpoint: WebhookEndpointId,
+    delivery_hash: &[u8],
+) -> Result<Option<Taken>> {
+    let query = webhook_dedupe::table
+        .filter(webhook_dedupe::webhook_endpoint_id.eq(endpoint))
+        .filter(webhook_dedupe::delivery_hash.eq(delivery_hash))
+        .select(Taken::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
+/// Takes a delivery id, with the answer it got.
+pub async fn insert_taken(tx: &mut TenantTx, taken: &Taken) -> Result<()> {
+    insert_into(webhook_dedupe::table).values(taken).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Where a body is sealed: in its event's row.
+pub fn body_place(event: Uuid) -> crate::vault::Place {
+    crate::vault::Place { table: "webhook_event", column: "sealed_body", row: event }
+}

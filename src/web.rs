@@ -1,0 +1,85 @@
+//! The HTTP edge: routes for providers and for operations. It faces the internet, so every answer is short JSON and says
+//! nothing internal.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{StatusCode, header::RETRY_AFTER};
+use serde::Serialize;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{domain::Domain, error::Error, ids::WebhookEventId, serve::gate::Gate, status::reason_name};
+
+pub mod flood;
+pub mod health;
+pub mod peer;
+mod webhooks;
+
+use flood::FloodLimit;
+use health::Readiness;
+use peer::Network;
+
+/// What the routes share.
+pub struct Web {
+    pub domain: Domain,
+    pub readiness: Arc<Readiness>,
+    pub gate: Arc<Gate>,
+    pub flood: FloodLimit,
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// The answer to a provider.
+#[derive(Debug, Default, Serialize)]
+struct Answer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<WebhookEventId>,
+    status: &'a str,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+/// Every route of the HTTP adapter.
+pub fn router(web: Arc<Web>) -> Router {
+    Router::new()
+        .route("/api/webhooks/{provider}/{endpoint}", post(webhooks::receive))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .fallback(async || refused(StatusCode::NOT_FOUND, "ROUTE_NOT_FOUND"))
+        .method_not_allowed_fallback(async || refused(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"))
+        // A defect in one request must not look like a broken connection, which providers repeat at once.
+        .layer(CatchPanicLayer::custom(|_| refused(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL")))
+        .with_state(web)
+}
+
+fn refused(status: StatusCode, reason: &str) -> Response {
+    (status, Json(Answer { status: "refused", reason, ..Answer::default() })).into_response()
+}
+
+/// The one mapping of `status`, as HTTP.
+fn failed(error: &Error) -> Response {
+    error.log();
+    let told = error.told();
+    let status = if told.http.is_server_error() { "failed" } else { "refused" };
+    let body = Answer { status, reason: reason_name(told.reason), ..Answer::default() };
+    with_retry_after((told.http, Json(body)).into_response(), error.retry_after())
+}
+
+fn with_retry_after(mut response: Response, wait: Option<Duration>) -> Response {
+    if let Some(wait) = wait {
+        response.headers_mut().insert(RETRY_AFTER, whole_seconds(wait).into());
+    }
+    response
+}
+
+/// Rounded up: who comes back a moment early is refused again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests;

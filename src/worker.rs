@@ -1,0 +1,327 @@
+//! The one loop: claim, run, settle.
+//!
+//! A message runs at least once, so handlers are idempotent. While one runs no transaction of the queue's is open; its lease is
+//! extended, and a worker that may have lost it stops at once, because somebody else has begun.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use metrics::{counter, gauge};
+use tokio::{sync::Notify, task::JoinSet, time};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::{
+    domain::{Domain, inbound, patient_import, upkeep},
+    error::Result,
+    store::outbox::{self, Claimed, Outcome},
+    telemetry::{self, metrics as names},
+    words::MessageKind,
+};
+
+/// How the worker behaves.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// Messages worked on at a time, per process.
+    pub concurrency: usize,
+    /// For how long a message is ours before it must be extended; counts in whole seconds.
+    pub lease: Duration,
+    /// How long to wait for a wake that may have been missed, at most.
+    pub poll: Duration,
+    /// How long work may go on after a stop before its lease is released.
+    pub grace: Duration,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            lease: Duration::from_secs(60),
+            poll: Duration::from_secs(5),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Works through the outbox. Any number of them, in any number of processes, share the work.
+#[derive(Clone)]
+pub struct Worker {
+    domain: Domain,
+    config: WorkerConfig,
+}
+
+/// The pauses after failed attempts.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(10 * 60),
+];
+/// A message claimed this often without ever being settled takes its worker down each time.
+const CLAIMS_AT_MOST: i32 = 25;
+/// Between two looks at a queue whose next message is due but not to be had, as behind another one of its lane.
+const POLL_AT_LEAST: Duration = Duration::from_millis(200);
+/// How long settling may take; after that the lease's end settles it.
+const SETTLE_WITHIN: Duration = Duration::from_secs(10);
+
+impl Worker {
+    pub fn new(domain: Domain, config: WorkerConfig) -> Self {
+        Self { domain, config }
+    }
+
+    /// Works until `stop`; then ends within `grace` and the time that settling takes.
+    pub async fn run(self, stop: CancellationToken) {
+        let wake = Arc::new(Notify::new());
+        // All of them end when this set is dropped.
+        let mut beside = JoinSet::new();
+        beside.spawn(self.clone().listen(wake.clone()));
+        beside.spawn(self.clone().keep_up());
+        beside.spawn(self.clone().measure());
+
+        let mut running = JoinSet::new();
+        let mut reachable = true;
+        while !stop.is_cancelled() {
+            let mut pause = self.config.poll;
+            if running.len() < self.config.concurrency {
+                let asked = Instant::now();
+                match outbox::claim(&self.domain.store, self.lease_s()).await {
+                    Ok(Some(message)) => {
+                        reachable = true;
+                        let work = self.clone().work(message, asked, stop.clone());
+                        running.spawn(work.instrument(span(&message)));
+                        continue;
+                    }
+                    Ok(None) => {
+                        reachable = true;
+                        pause = self.pause().await;
+                    }
+                    // Once per outage.
+                    Err(error) if std::mem::replace(&mut reachable, false) => {
+                        telemetry::log_error("no work can be claimed", &error);
+                    }
+                    Err(_) => {}
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                // A place is free, or the next message of a lane has become the first.
+                Some(_) = running.join_next() => {}
+                () = wake.notified(), if running.len() < self.config.concurrency => {}
+                () = time::sleep(pause) => {}
+            }
+            while running.try_join_next().is_some() {}
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    /// One attempt, from its claim to its end.
+    async fn work(self, message: Claimed, asked: Instant, stop: CancellationToken) {
+        let outcome = tokio::select! {
+            outcome = self.attempt(&message) => Some(outcome),
+            () = self.outlive_lease(&message, asked) => None,
+            () = self.outlast(&stop) => {
+                Some(Outcome::Retry { after: Duration::ZERO, reason: "the worker was stopped".into() })
+            }
+        };
+        // Whatever ran is dropped by now, its transaction undone.
+        let told = match outcome {
+            Some(outcome) => self.settle(&message, &outcome).await,
+            None => "lease_lost",
+        };
+        counter!(names::OUTBOX_SETTLED, "kind" => message.kind.as_str(), "outcome" => told).increment(1);
+    }
+
+    /// Runs the handler; its errors and panics become an outcome.
+    async fn attempt(&self, message: &Claimed) -> Outcome {
+        if message.attempts > CLAIMS_AT_MOST {
+            return self.bury(message, "no attempt came to an end".into()).await;
+        }
+        let failure = match AssertUnwindSafe(run(&self.domain, message)).catch_unwind().await {
+            Ok(Ok(outcome)) => return outcome,
+            Ok(Err(error)) => {
+                telemetry::log_error("a message failed", &error);
+                error.to_string()
+            }
+            // The panic hook has logged it.
+            Err(_) => "the handler panicked".into(),
+        };
+        match after_failure(message.attempts, rand::random(), failure) {
+            Outcome::Dead { reason } => self.bury(message, reason).await,
+            outcome => outcome,
+        }
+    }
+
+    /// No attempt is left: what the message was for learns of it first.
+    async fn bury(&self, message: &Claimed, reason: String) -> Outcome {
+        match give_up(&self.domain, message).await {
+            Ok(()) => {
+                tracing::error!(reason, "a message is dead");
+                Outcome::Dead { reason }
+            }
+            Err(error) => {
+                telemetry::log_error("a message can neither be done nor given up", &error);
+                Outcome::Retry { after: PAUSES[PAUSES.len() - 1], reason }
+            }
+        }
+    }
+
+    /// Keeps the lease that was asked for at `asked`; ends when it may be somebody else's.
+    async fn outlive_lease(&self, message: &Claimed, asked: Instant) {
+        // Counted from the question, not from the answer, so that it ends here before it ends there.
+        let mut ours_until = asked + self.config.lease;
+        loop {
+            time::sleep(self.config.lease / 3).await;
+            let asked = Instant::now();
+            let extension = outbox::extend(&self.domain.store, message, self.lease_s());
+            match time::timeout_at(ours_until.into(), extension).await {
+                Ok(Ok(true)) => ours_until = asked + self.config.lease,
+                // Another third may do it.
+                Ok(Err(_)) if Instant::now() < ours_until => {}
+                Ok(Ok(false) | Err(_)) | Err(_) => {
+                    tracing::warn!("the lease is lost; whoever has it now goes on");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Ends when the stop was so long ago that work must end, too.
+    async fn outlast(&self, stop: &CancellationToken) {
+        stop.cancelled().await;
+        time::sleep(self.config.grace).await;
+    }
+
+    /// Settles, a second time if need be. Returns the outcome's word for the metrics.
+    async fn settle(&self, message: &Claimed, outcome: &Outcome) -> &'static str {
+        let word = match outcome {
+            Outcome::Done => "done",
+            Outcome::Retry { .. } => "retry",
+            Outcome::Dead { .. } => "dead",
+        };
+        let settle = async {
+            match outbox::settle(&self.domain.store, message, outcome).await {
+                Ok(held) => Ok(held),
+                Err(_) => outbox::settle(&self.domain.store, message, outcome).await,
+            }
+        };
+        match time::timeout(SETTLE_WITHIN, settle).await {
+            Ok(Ok(true)) => word,
+            Ok(Ok(false)) => "lease_lost",
+            Ok(Err(error)) => {
+                telemetry::log_error("a message could not be settled and will run again", &error);
+                "lease_lost"
+            }
+            Err(_) => {
+                tracing::error!("a message could not be settled in time and will run again");
+                "lease_lost"
+            }
+        }
+    }
+
+    /// How long there is nothing to claim.
+    async fn pause(&self) -> Duration {
+        let next_run = outbox::next_run(&self.domain.store).await.unwrap_or_default();
+        until_next(next_run, Utc::now(), self.config.poll)
+    }
+
+    async fn listen(self, wake: Arc<Notify>) {
+        match outbox::listen(self.domain.store, &wake).await {}
+    }
+
+    async fn keep_up(self) {
+        let mut due = time::interval(upkeep::EVERY);
+        loop {
+            due.tick().await;
+            upkeep::run(&self.domain).await;
+        }
+    }
+
+    async fn measure(self) {
+        let mut due = time::interval(self.config.poll);
+        due.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        loop {
+            due.tick().await;
+            // An outage is told by those who work.
+            let Ok(depths) = outbox::depth(&self.domain.store).await else { continue };
+            for kind in MessageKind::ALL.iter().map(|kind| kind.as_str()) {
+                let pending = depths.iter().find(|depth| depth.kind == kind && depth.state == "pending");
+                gauge!(names::OUTBOX_DEPTH, "kind" => kind)
+                    .set(pending.map_or(0.0, |depth| depth.messages as f64));
+                gauge!(names::OUTBOX_OLDEST_AGE, "kind" => kind)
+                    .set(pending.map_or(0.0, |depth| depth.oldest_age_s));
+            }
+        }
+    }
+
+    fn lease_s(&self) -> i32 {
+        i32::try_from(self.config.lease.as_secs()).unwrap_or(i32::MAX).max(1)
+    }
+}
+
+fn span(message: &Claimed) -> tracing::Span {
+    tracing::info_span!(
+        "message",
+        tenant.id = %message.tenant_id,
+        message.id = %message.id,
+        message.kind = message.kind.as_str(),
+        attempt = message.attempts,
+    )
+}
+
+/// The handlers.
+async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
+    let payload = payload(domain, message).await?;
+    match message.kind {
+        MessageKind::WebhookEventRetry => {
+            inbound::retry(domain, message.tenant_id, &payload, Utc::now()).await
+        }
+        MessageKind::PatientImport => patient_import::run(domain, message.tenant_id, &payload).await,
+    }
+}
+
+/// What is left to do when no attempt is left.
+async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
+    match message.kind {
+        MessageKind::WebhookEventRetry => {
+            let payload = payload(domain, message).await?;
+            inbound::give_up(domain, message.tenant_id, &payload, Utc::now()).await
+        }
+        MessageKind::PatientImport => {
+            let payload = payload(domain, message).await?;
+            patient_import::give_up(domain, message.tenant_id, &payload).await
+        }
+    }
+}
+
+async fn payload(domain: &Domain, message: &Claimed) -> Result<serde_json::Value> {
+    let mut tx = domain.store.tenant(message.tenant_id).await?;
+    let payload = outbox::payload(&mut tx, message.id).await?;
+    tx.commit().await?;
+    Ok(payload)
+}
+
+/// What follows the failed attempt number `attempt`; `chance` from 0 to 1 spreads the pauses by a fifth either way, so that what failed
+/// together does not come back together.
+pub fn after_failure(attempt: i32, chance: f64, reason: String) -> Outcome {
+    let pause =
+        usize::try_from(attempt.saturating_sub(1)).ok().map_or(Some(&PAUSES[0]), |index| PAUSES.get(index));
+    match pause {
+        Some(pause) => Outcome::Retry { after: pause.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0)), reason },
+        None => Outcome::Dead { reason },
+    }
+}
+
+fn until_next(next_run: Option<DateTime<Utc>>, now: DateTime<Utc>, poll: Duration) -> Duration {
+    let wait = next_run.map_or(poll, |next| (next - now).to_std().unwrap_or_default());
+    wait.clamp(POLL_AT_LEAST.min(poll), poll)
+}
+
+#[cfg(test)]
+#[path = "worker/tests.rs"]
+mod tests;

@@ -125,9 +125,7 @@ impl Worker {
         let outcome = tokio::select! {
             outcome = self.attempt(&message) => Some(outcome),
             () = self.outlive_lease(&message, asked) => None,
-            () = self.outlast(&stop) => {
-                Some(Outcome::Retry { after: Duration::ZERO, reason: "the worker was stopped".into() })
-            }
+            () = self.outlast(&stop) => Some(Outcome::Release),
         };
         // Whatever ran is dropped by now, its transaction undone.
         let told = match outcome {
@@ -202,6 +200,7 @@ impl Worker {
         let word = match outcome {
             Outcome::Done => "done",
             Outcome::Retry { .. } => "retry",
+            Outcome::Release => "release",
             Outcome::Dead { .. } => "dead",
         };
         let settle = async {

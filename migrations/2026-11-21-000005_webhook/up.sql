@@ -200,6 +200,11 @@ DECLARE
     partition record;
     dropped integer := 0;
 BEGIN
+    -- First, because dropping a partition locks the whole table until the end.
+    DELETE FROM webhook_body_key k USING tenant t
+        WHERE t.tenant_id = k.tenant_id AND k.create_time < now() - make_interval(months => t.event_retention_months);
+    DELETE FROM webhook_dedupe WHERE create_time < now() - interval '30 days';
+    DELETE FROM idempotency_record WHERE create_time < now() - interval '7 days';
     PERFORM pg_advisory_xact_lock(hashtextextended('stellwerk_make_partitions', 0));
     FOR partition IN
         SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -209,10 +214,6 @@ BEGIN
         EXECUTE format('DROP TABLE %I', partition.relname);
         dropped := dropped + 1;
     END LOOP;
-    DELETE FROM webhook_body_key k USING tenant t
-        WHERE t.tenant_id = k.tenant_id AND k.create_time < now() - make_interval(months => t.event_retention_months);
-    DELETE FROM webhook_dedupe WHERE create_time < now() - interval '30 days';
-    DELETE FROM idempotency_record WHERE create_time < now() - interval '7 days';
     RETURN dropped;
 END $$;
 REVOKE ALL ON FUNCTION stellwerk_make_partitions(integer), stellwerk_drop_partitions() FROM PUBLIC;

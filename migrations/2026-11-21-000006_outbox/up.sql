@@ -61,7 +61,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
         WHERE tenant_id = of_tenant AND id = of_id AND lease_epoch = of_epoch AND state = 'pending' RETURNING 1)
     SELECT EXISTS (SELECT FROM kept);
 $$;
--- outcome: done deletes, retry runs again after delay_s, dead stays to be seen. False: the lease had gone to somebody else.
+-- outcome: done deletes, retry runs again after delay_s, release gives the claim back as if it had not been, dead stays to be seen. False: the lease had gone to somebody else.
 CREATE FUNCTION stellwerk_outbox_settle(of_tenant uuid, of_id uuid, of_epoch bigint, outcome text, delay_s double precision, why text)
 RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -70,6 +70,9 @@ BEGIN
         DELETE FROM outbox WHERE tenant_id = of_tenant AND id = of_id AND lease_epoch = of_epoch AND state = 'pending';
     ELSIF outcome = 'retry' THEN
         UPDATE outbox SET run_time = now() + make_interval(secs => delay_s), lease_until = NULL, reason = why
+            WHERE tenant_id = of_tenant AND id = of_id AND lease_epoch = of_epoch AND state = 'pending';
+    ELSIF outcome = 'release' THEN
+        UPDATE outbox SET lease_until = NULL, attempts = attempts - 1
             WHERE tenant_id = of_tenant AND id = of_id AND lease_epoch = of_epoch AND state = 'pending';
     ELSIF outcome = 'dead' THEN
         UPDATE outbox SET state = 'dead', lease_until = NULL, reason = why
@@ -87,7 +90,9 @@ $$;
 -- When the next message comes due, so that a worker need not poll for it.
 CREATE FUNCTION stellwerk_outbox_next_run() RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT min(greatest(run_time, coalesce(lease_until, run_time))) FROM outbox WHERE state = 'pending';
+    SELECT min(greatest(run_time, coalesce(lease_until, run_time))) FROM outbox head
+    WHERE state = 'pending' AND NOT EXISTS (SELECT FROM outbox earlier WHERE earlier.tenant_id = head.tenant_id
+        AND earlier.lane = head.lane AND earlier.id < head.id AND earlier.state = 'pending');
 $$;
 REVOKE ALL ON FUNCTION stellwerk_outbox_claim(integer), stellwerk_outbox_extend(uuid, uuid, bigint, integer),
     stellwerk_outbox_settle(uuid, uuid, bigint, text, double precision, text),

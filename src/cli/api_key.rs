@@ -52,8 +52,6 @@ struct Owner {
 #[derive(Args, Debug)]
 pub struct Create {
     #[command(flatten)]
-    access: Access,
-    #[command(flatten)]
     owner: Owner,
     /// A name for people.
     #[arg(long, value_name = "NAME")]
@@ -70,23 +68,23 @@ pub struct Create {
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    access: Access,
 }
 
 #[derive(Args, Debug)]
 pub struct List {
     #[command(flatten)]
-    access: Access,
-    #[command(flatten)]
     owner: Owner,
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    access: Access,
 }
 
 #[derive(Args, Debug)]
 pub struct Revoke {
-    #[command(flatten)]
-    access: Access,
     #[command(flatten)]
     owner: Owner,
     /// The key's id.
@@ -95,6 +93,8 @@ pub struct Revoke {
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    access: Access,
 }
 
 impl ApiKey {

@@ -36,11 +36,11 @@ const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
 #[derive(Args, Debug)]
 pub struct Dev {
-    #[command(flatten)]
-    config: Config,
     /// Where the booking tool's control surface listens.
     #[arg(long, env = "STELLWERK_SANDBOX_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:7213")]
     sandbox_address: SocketAddr,
+    #[command(flatten)]
+    config: Config,
 }
 
 impl Dev {

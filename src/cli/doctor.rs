@@ -33,11 +33,11 @@ const STUCK_AFTER: Duration = Duration::from_secs(15 * 60);
 /// something must be done.
 #[derive(Args, Debug)]
 pub struct Doctor {
-    #[command(flatten)]
-    access: Access,
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    access: Access,
 }
 
 /// How grave it is.

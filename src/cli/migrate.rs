@@ -11,8 +11,6 @@ use crate::{config::DatabaseConfig, store::migrate};
 /// create roles. Running it twice changes nothing; several at once wait for each other.
 #[derive(Args, Debug)]
 pub struct Migrate {
-    #[command(flatten)]
-    database: DatabaseConfig,
     /// Let this login of the database take the service's role. It must exist, without SUPERUSER and BYPASSRLS.
     #[arg(long, value_name = "LOGIN")]
     service_role: Option<String>,
@@ -25,6 +23,8 @@ pub struct Migrate {
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    database: DatabaseConfig,
 }
 
 impl Migrate {

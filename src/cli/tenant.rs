@@ -19,8 +19,6 @@ pub enum Tenant {
 
 #[derive(Args, Debug)]
 pub struct Create {
-    #[command(flatten)]
-    access: Access,
     /// A name for people.
     #[arg(long, value_name = "NAME")]
     name: String,
@@ -33,6 +31,8 @@ pub struct Create {
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    access: Access,
 }
 
 impl Tenant {

@@ -33,8 +33,6 @@ pub enum Webhook {
 
 #[derive(Args, Debug)]
 pub struct Create {
-    #[command(flatten)]
-    access: Access,
     /// The tenant's id.
     #[arg(long, value_name = "ID")]
     tenant: TenantId,
@@ -53,12 +51,12 @@ pub struct Create {
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    access: Access,
 }
 
 #[derive(Args, Debug)]
 pub struct Rotate {
-    #[command(flatten)]
-    access: Access,
     /// The tenant's id.
     #[arg(long, value_name = "ID")]
     tenant: TenantId,
@@ -71,6 +69,8 @@ pub struct Rotate {
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    access: Access,
 }
 
 impl Webhook {

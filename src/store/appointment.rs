@@ -105,6 +105,18 @@ pub async fn update(tx: &mut TenantTx, changed: &Appointment) -> Result<()> {
     if written == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Appointment)) }
 }
 
+/// Writes when the source last spoke of an appointment.
+pub async fn update_sync_time(
+    tx: &mut TenantTx,
+    id: AppointmentId,
+    time: Option<DateTime<Utc>>,
+) -> Result<()> {
+    let statement = diesel::update(appointment::table.filter(appointment::id.eq(id)))
+        .set(appointment::sync_time.eq(time));
+    Cached(statement).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// One appointment. Errors: `NotFound`.
 pub async fn find(tx: &mut TenantTx, id: AppointmentId) -> Result<Appointment> {
     let query = appointment::table.filter(appointment::id.eq(id)).select(Appointment::as_select());

@@ -49,8 +49,15 @@ pub struct Claimed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    Retry { after: Duration, reason: String },
-    Dead { reason: String },
+    Retry {
+        after: Duration,
+        reason: String,
+    },
+    /// Not tried after all: somebody else may, and no attempt is used up.
+    Release,
+    Dead {
+        reason: String,
+    },
 }
 
 /// Messages of one kind and state.
@@ -171,6 +178,7 @@ async fn settle_in(tx: &mut WorkerTx, lease: (TenantId, MessageId, i64), outcome
     let (word, delay_s, reason) = match outcome {
         Outcome::Done => ("done", 0.0, None),
         Outcome::Retry { after, reason } => ("retry", after.as_secs_f64(), Some(reason)),
+        Outcome::Release => ("release", 0.0, None),
         Outcome::Dead { reason } => ("dead", 0.0, Some(reason)),
     };
     let query = sql_query("SELECT stellwerk_outbox_settle($1, $2, $3, $4, $5, $6) AS held")

@@ -22,7 +22,7 @@ pub const WEBHOOK_DURATION: &str = "stellwerk_webhook_duration_seconds";
 /// Gauge by `kind`: outbox messages that are neither settled nor dead.
 pub const OUTBOX_DEPTH: &str = "stellwerk_outbox_depth";
 
-/// Gauge, seconds, by `kind`: how long the oldest due message has been waiting; 0 if none waits.
+/// Gauge, seconds, by `kind`: how long the oldest message has been waiting; 0 if none waits.
 pub const OUTBOX_OLDEST_AGE: &str = "stellwerk_outbox_oldest_age_seconds";
 
 /// Counter by `kind` and `outcome` (`done`, `retry`, `dead`, `lease_lost`).

@@ -16,8 +16,8 @@ const ASSIGNED_BACK: TimeDelta = TimeDelta::hours(24);
 
 /// Keeps an appointment as its source says it is. If somebody has the time, it is kept as `conflicting` for a person to decide.
 ///
-/// `desired` is `booked` (or `conflicting`, which asks for the time again), or over. `previous` is how it stands here, read with
-/// `find_for_update` in this transaction; its id, origin and creation stay. A change is written down only if there is one.
+/// `desired` is `booked` (or `conflicting`, which asks for the time again), or over. `previous` is how `find` shows it, not locked
+/// yet; its id, origin and creation stay. A change is written down only if there is one. Repeat the transaction on a deadlock.
 pub async fn take_over(
     tx: &mut TenantTx,
     desired: Appointment,
@@ -33,7 +33,7 @@ pub async fn take_over(
     }
     match previous {
         None => arrive(tx, desired, &change).await,
-        Some(before) => follow(tx, desired, &before, &change).await,
+        Some(seen) => follow(tx, desired, seen, &change).await,
     }
 }
 
@@ -119,34 +119,29 @@ async fn arrive(tx: &mut TenantTx, desired: Appointment, cause: &Cause<'_>) -> R
 async fn follow(
     tx: &mut TenantTx,
     desired: Appointment,
-    before: &Appointment,
+    seen: Appointment,
     cause: &Cause<'_>,
 ) -> Result<Appointment> {
-    let wanted = Appointment {
-        id: before.id,
-        origin: before.origin,
-        last_change_origin: before.last_change_origin,
-        create_time: before.create_time,
-        update_time: before.update_time,
-        ..desired
-    };
-    let settles = claim_of(before) != claim_of(&wanted);
-    if settles {
-        let practitioners = [before, &wanted].map(|row| row.practitioner_id.filter(|_| row.occupies()));
-        open(tx, practitioners, cause.now).await?;
-    }
-    let (row, kind) = stamped(wanted.clone(), before, cause);
-    let (row, kind) = if !(settles && row.occupies()) {
+    let unchanged = merged(&desired, &seen);
+    if is_same(&unchanged, &seen) {
         // Every event tells that the source has spoken, even if nothing else.
-        if row != *before {
-            store::appointment::update(tx, &row).await?;
+        if unchanged.sync_time != seen.sync_time {
+            store::appointment::update_sync_time(tx, unchanged.id, unchanged.sync_time).await?;
         }
+        return Ok(unchanged);
+    }
+    let before = lock_both(tx, &desired, seen, cause).await?;
+    let wanted = merged(&desired, &before);
+    let settles = claim_of(&before) != claim_of(&wanted);
+    let (row, kind) = stamped(wanted.clone(), &before, cause);
+    let (row, kind) = if !(settles && row.occupies()) {
+        store::appointment::update(tx, &row).await?;
         (row, kind)
     } else if update_if_free(tx, &row).await? {
         (row, kind)
     } else {
         let colliding = Appointment { status: AppointmentStatus::Conflicting, ..wanted };
-        let (row, kind) = stamped(colliding, before, cause);
+        let (row, kind) = stamped(colliding, &before, cause);
         store::appointment::update(tx, &row).await?;
         (row, kind)
     };
@@ -155,9 +150,43 @@ async fn follow(
     }
     // A completed one has used its time.
     if settles && row.status != AppointmentStatus::Completed {
-        free(tx, before, cause.now).await?;
+        free(tx, &before, cause.now).await?;
     }
     Ok(row)
+}
+
+/// Locks the practitioners whose time is taken or freed, and then the appointment: the order of every other verb. Returns how the
+/// appointment stands now.
+async fn lock_both(
+    tx: &mut TenantTx,
+    desired: &Appointment,
+    mut seen: Appointment,
+    cause: &Cause<'_>,
+) -> Result<Appointment> {
+    loop {
+        if claim_of(&seen) != claim_of(desired) {
+            let practitioners = [&seen, desired].map(|row| row.practitioner_id.filter(|_| row.occupies()));
+            open(tx, practitioners, cause.now).await?;
+        }
+        let now = store::appointment::find_for_update(tx, seen.id).await?;
+        // Somebody else moved it before it was locked; from now on it stays.
+        if claim_of(&now) == claim_of(&seen) {
+            return Ok(now);
+        }
+        seen = now;
+    }
+}
+
+/// What the source says, over what is ours to say.
+fn merged(desired: &Appointment, before: &Appointment) -> Appointment {
+    Appointment {
+        id: before.id,
+        origin: before.origin,
+        last_change_origin: before.last_change_origin,
+        create_time: before.create_time,
+        update_time: before.update_time,
+        ..desired.clone()
+    }
 }
 
 /// The time a row keeps others out of; nothing for one that does not.
@@ -167,11 +196,16 @@ fn claim_of(row: &Appointment) -> Option<(Option<PractitionerId>, DateTime<Utc>,
 
 /// The row with the marks of a change, if it is one: that its source has spoken again is none.
 fn stamped(row: Appointment, before: &Appointment, cause: &Cause<'_>) -> (Appointment, Option<ChangeKind>) {
-    if (Appointment { sync_time: before.sync_time, ..row.clone() }) == *before {
+    if is_same(&row, before) {
         return (row, None);
     }
     let kind = kind_of(before, &row);
     (Appointment { last_change_origin: cause.origin, update_time: cause.now, ..row }, Some(kind))
+}
+
+/// Whether they differ in nothing but when the source last spoke.
+fn is_same(row: &Appointment, before: &Appointment) -> bool {
+    (Appointment { sync_time: before.sync_time, ..row.clone() }) == *before
 }
 
 async fn insert_if_free(tx: &mut TenantTx, row: &Appointment) -> Result<bool> {

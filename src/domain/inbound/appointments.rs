@@ -131,7 +131,7 @@ pub(super) async fn settle(
     let status = if is_cancelled(&link) { AppointmentStatus::Cancelled } else { said };
     let end = start + TimeDelta::minutes(minutes.into());
     let previous = match link.appointment_id {
-        Some(id) => Some(store::appointment::find_for_update(tx, id).await?),
+        Some(id) => Some(store::appointment::find(tx, id).await?),
         None => None,
     };
     let applied = before.filter(|_| previous.is_some());

@@ -225,6 +225,7 @@ impl Egress {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the one home of the outgoing client")]
 fn build(config: &EgressConfig, is_listed: bool, guard: Guard) -> Result<reqwest::Client, EgressError> {
     reqwest::Client::builder()
         .user_agent(concat!("stellwerk/", env!("CARGO_PKG_VERSION")))

@@ -25,7 +25,7 @@ pub mod words;
 pub mod worker;
 
 /// The wire types, generated from `proto/stellwerk/v1`.
-#[allow(clippy::all, unreachable_pub, missing_docs)]
+#[allow(clippy::all, clippy::expect_used, unreachable_pub, rustdoc::all)]
 pub mod proto {
     tonic::include_proto!("stellwerk.v1");
 

@@ -159,6 +159,10 @@ fn is_loopback(target: &Url) -> bool {
 
 /// reqwest insists on a TLS configuration even for plain HTTP. This one trusts nobody, and leaves the
 /// choice of a process-wide crypto provider to whoever runs the sandbox.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a double is no part of the product: it has a client of its own"
+)]
 pub(super) fn client() -> Result<reqwest::Client, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)

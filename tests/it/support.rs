@@ -1,0 +1,41 @@
+//! What tests lean on: databases, the running program, callers of every kind, and waiting for a state.
+
+// Each test file uses another part of it.
+#![allow(dead_code)]
+
+pub(crate) mod app;
+pub(crate) mod booking_tool;
+pub(crate) mod caller;
+pub(crate) mod cluster;
+pub(crate) mod database;
+pub(crate) mod jwt;
+pub(crate) mod seed;
+pub(crate) mod tenant;
+
+use std::time::{Duration, Instant};
+
+use tonic::Status;
+use tonic_types::StatusExt;
+
+/// Longer than anything here takes on a busy machine; only a defect waits so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until the state is reached. Panics at the deadline, naming the state.
+pub(crate) async fn wait_until(state: &str, deadline: Duration, mut is_reached: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + deadline;
+    while !is_reached().await {
+        assert!(Instant::now() < end, "waited too long until {state}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The reason of a refusal, from its `ErrorInfo`; empty when it carries none.
+pub(crate) fn reason(status: &Status) -> String {
+    status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
+}
+
+/// The fields that a refusal complains of, from its `BadRequest`.
+pub(crate) fn fields(status: &Status) -> Vec<String> {
+    let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
+    violations.into_iter().map(|violation| violation.field).collect()
+}

@@ -1,0 +1,251 @@
+//! The running program over a database of its own, and the callers it knows.
+
+use std::{
+    env, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use chrono::Utc;
+use clap::Parser;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use stellwerk::{
+    app::{self, App},
+    caller::Caller,
+    config::Config,
+    domain::{Domain, access, idempotency},
+    ids::TenantId,
+    serve::{self, Listeners, services::services, shutdown::Shutdown},
+    vault::Vault,
+    words::Role,
+    worker::{Worker, WorkerConfig},
+};
+use tokio::task::JoinHandle;
+use tonic::transport::{Channel, Endpoint};
+use uuid::Uuid;
+
+use super::{PATIENCE, caller::TestCaller, database::TestDatabase, tenant::TestTenant, wait_until};
+
+/// A server with its worker. Its database goes with it.
+pub(crate) struct TestApp {
+    pub(crate) database: TestDatabase,
+    pub(crate) domain: Domain,
+    running: Running,
+    channel: Channel,
+    operator_secret: SecretString,
+    // The server reads it again when it changes.
+    _issuers: Option<IssuersFile>,
+}
+
+/// What a server in this process listens on, and how it ends. Dropped, it stops.
+pub(crate) struct Running {
+    pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+    shutdown: Shutdown,
+    ended: JoinHandle<()>,
+}
+
+#[derive(Default)]
+pub(crate) struct TestAppBuilder {
+    database: Option<TestDatabase>,
+    issuers: Option<Value>,
+    settings: Vec<String>,
+}
+
+/// The settings as the command line takes them.
+#[derive(Parser)]
+#[command(no_binary_name = true)]
+struct Line {
+    #[command(flatten)]
+    config: Config,
+}
+
+impl TestApp {
+    pub(crate) async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    pub(crate) fn builder() -> TestAppBuilder {
+        TestAppBuilder::default()
+    }
+
+    /// A new tenant and its first admin, made by an operator.
+    pub(crate) async fn tenant(&self, name: &str) -> TestTenant {
+        TestTenant::make(&self.operator(), self.http(), self.channel.clone(), name).await
+    }
+
+    pub(crate) fn anonymous(&self) -> TestCaller {
+        TestCaller::new(self.channel.clone(), None)
+    }
+
+    pub(crate) fn operator(&self) -> TestCaller {
+        self.bearer(self.operator_secret.expose_secret())
+    }
+
+    /// Somebody with this credential.
+    pub(crate) fn bearer(&self, credential: &str) -> TestCaller {
+        TestCaller::new(self.channel.clone(), Some(credential))
+    }
+
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.running.http
+    }
+
+    pub(crate) fn grpc(&self) -> SocketAddr {
+        self.running.grpc
+    }
+
+    pub(crate) fn metrics(&self) -> SocketAddr {
+        self.running.metrics
+    }
+
+    /// Waits until every promise was kept. Panics when one was given up.
+    pub(crate) async fn work_until_idle(&self) {
+        let owner = self.database.owner().await;
+        let count = |state| format!("SELECT count(*) FROM outbox WHERE state = '{state}'");
+        wait_until("the outbox is empty", PATIENCE, async || owner.value(&count("pending")).await == "0")
+            .await;
+        assert_eq!(
+            owner.lines("SELECT kind || ' ' || reason FROM outbox WHERE state = 'dead'").await,
+            [""; 0]
+        );
+    }
+
+    /// Another instance over the same database, with the same keys.
+    pub(crate) async fn second_instance(&self, settings: &[&str]) -> Running {
+        let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+        launch(self.domain.clone(), &settings).await
+    }
+
+    /// Stops the server and waits for its end.
+    pub(crate) async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+impl TestAppBuilder {
+    /// The issuers file, as JSON; see `issuer::file`.
+    pub(crate) fn issuers(mut self, issuers: Value) -> Self {
+        self.issuers = Some(issuers);
+        self
+    }
+
+    /// A setting as on the command line, as in `--request-deadline=2s`.
+    pub(crate) fn setting(mut self, setting: &str) -> Self {
+        self.settings.push(setting.into());
+        self
+    }
+
+    /// A database made before, as when the tenants of issuers must be known.
+    pub(crate) fn database(mut self, database: TestDatabase) -> Self {
+        self.database = Some(database);
+        self
+    }
+
+    pub(crate) async fn start(self) -> TestApp {
+        let database = match self.database {
+            Some(database) => database,
+            None => TestDatabase::new().await,
+        };
+        let root_keys: SecretString = Vault::generate_root_key("test").expect("randomness").into();
+        // The tests post to the address itself; this only has to look like one in `url`.
+        let public_url = "http://hooks.example.org".to_string();
+        let domain = app::domain(database.service_url(), &Default::default(), &root_keys, public_url)
+            .expect("a domain");
+        let issuers = self.issuers.as_ref().map(IssuersFile::write);
+        let mut settings = self.settings;
+        settings.extend(issuers.iter().map(IssuersFile::setting));
+
+        let running = launch(domain.clone(), &settings).await;
+        let channel = running.channel();
+        let operator_secret = operator_key(&domain).await;
+        TestApp { database, domain, running, channel, operator_secret, _issuers: issuers }
+    }
+}
+
+/// TO CONNECT: the only place that knows how the program is put together. Everything listens on free ports of loopback.
+async fn launch(domain: Domain, settings: &[String]) -> Running {
+    let free =
+        ["--grpc-address", "--http-address", "--metrics-address"].map(|name| format!("{name}=127.0.0.1:0"));
+    // All tests share one address, so the flood limit is off unless a test asks for it.
+    let line = free.into_iter().chain(["--flood-limit=0".to_string()]).chain(settings.iter().cloned());
+    let config = Line::try_parse_from(line).expect("settings that can be read").config;
+    let app = App::new(domain.clone(), &config.callers).expect("a server's rooms");
+    let listeners = Listeners::bind(&config).await.expect("free ports");
+    let [grpc, http, metrics] = [&listeners.grpc, &listeners.http, &listeners.metrics]
+        .map(|listener| listener.local_addr().expect("a bound listener"));
+
+    let shutdown = Shutdown::default();
+    let told = shutdown.clone();
+    let ended = tokio::spawn(async move {
+        let worker = Worker::new(domain, WorkerConfig::default()).run(told.stop.clone());
+        let served = serve::serve(&app, services(&app, &config.limits), listeners, &config, &told);
+        let (served, ()) = tokio::join!(served, worker);
+        served.expect("the server ends in order");
+    });
+    Running { grpc, http, metrics, shutdown, ended }
+}
+
+impl Running {
+    pub(crate) fn channel(&self) -> Channel {
+        Endpoint::try_from(format!("http://{}", self.grpc)).expect("an address").connect_lazy()
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.shutdown.stop.cancel();
+        (&mut self.ended).await.expect("the server ends without a panic");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shutdown.stop.cancel();
+        self.shutdown.hurry.cancel();
+        self.ended.abort();
+    }
+}
+
+/// The first operator's key cannot come from an rpc, because only an operator could call it.
+async fn operator_key(domain: &Domain) -> SecretString {
+    let spec = access::ApiKeySpec {
+        name: "test".into(),
+        role: Role::Operator,
+        scopes: Vec::new(),
+        origin: None,
+        expire_time: None,
+    };
+    let house = Caller::system(TenantId::HOUSE);
+    let key = idempotency::Key::new("CreateApiKey", "", b"");
+    let made = access::create_api_key(domain, &house, &key, &spec, &[], Utc::now())
+        .await
+        .expect("an operator's key");
+    made.secret.expect("a new key has a secret")
+}
+
+/// A JSON file that a server reads: the identity providers that it believes, or their keys.
+pub(crate) struct IssuersFile(PathBuf);
+
+impl IssuersFile {
+    pub(crate) fn write(json: &Value) -> Self {
+        let path = env::temp_dir().join(format!("stellwerk-issuers-{}.json", Uuid::now_v7()));
+        fs::write(&path, json.to_string()).expect("a file");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// For a server's command line.
+    pub(crate) fn setting(&self) -> String {
+        format!("--issuers-file={}", self.0.display())
+    }
+}
+
+impl Drop for IssuersFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}

@@ -1,0 +1,178 @@
+//! One row of every table, planted as the owner: what a stranger must not see and a migration must not touch.
+
+use uuid::Uuid;
+
+use super::database::Session;
+
+/// The subject whose idempotency record is planted.
+pub(crate) const SUBJECT: &str = "api_key|erika";
+
+/// The tables that hold tenants' rows; partitions are reached through their parent.
+pub(crate) const TABLES: &str = "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace \
+    AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> '__diesel_schema_migrations' ORDER BY 1";
+
+/// A tenant with a row in every table. Two people and two appointments stand for somebody's own and somebody else's.
+#[derive(Clone, Copy)]
+pub(crate) struct Seed {
+    pub(crate) tenant: Uuid,
+    pub(crate) practitioner: Uuid,
+    pub(crate) other_practitioner: Uuid,
+    pub(crate) patient: Uuid,
+    pub(crate) other_patient: Uuid,
+    pub(crate) appointment: Uuid,
+    pub(crate) other_appointment: Uuid,
+}
+
+impl Seed {
+    /// Plants a tenant. Panics when a table got no row: give a new table one in `statements`.
+    pub(crate) async fn plant(owner: &Session) -> Self {
+        let [
+            tenant,
+            practitioner,
+            other_practitioner,
+            patient,
+            other_patient,
+            appointment,
+            other_appointment,
+        ] = std::array::from_fn(|_| Uuid::now_v7());
+        let seed = Self {
+            tenant,
+            practitioner,
+            other_practitioner,
+            patient,
+            other_patient,
+            appointment,
+            other_appointment,
+        };
+        // Columns named tenant_id fill themselves from this, as they do for the program.
+        owner.run(&format!("SET stellwerk.tenant_id = '{tenant}'")).await;
+        for statement in seed.statements() {
+            owner.run(&statement).await;
+        }
+        owner.run("RESET stellwerk.tenant_id").await;
+        for table in owner.lines(TABLES).await {
+            let rows =
+                owner.value(&format!("SELECT count(*) FROM {table} WHERE tenant_id = '{tenant}'")).await;
+            assert_ne!(rows, "0", "the table {table} has no row in tests/it/support/seed.rs");
+        }
+        seed
+    }
+
+    /// In the order that foreign keys ask for.
+    fn statements(&self) -> Vec<String> {
+        let Self {
+            tenant,
+            practitioner,
+            other_practitioner,
+            patient,
+            other_patient,
+            appointment,
+            other_appointment,
+        } = self;
+        let [tenant_key, integration, endpoint, event, import, api_key] =
+            std::array::from_fn(|_| Uuid::now_v7());
+        let [link, candidate, subject_link, appointment_link, change, secret, message, service] =
+            std::array::from_fn(|_| Uuid::now_v7());
+        vec![
+            format!("INSERT INTO tenant (tenant_id, name) VALUES ('{tenant}', 'Praxis Muster')"),
+            format!(
+                "INSERT INTO tenant_key (id, root_key_id, wrapped_key) VALUES ('{tenant_key}', 'r1', '\\x00')"
+            ),
+            format!(
+                "INSERT INTO practitioner (id, name) VALUES ('{practitioner}', 'Dr. Muster'), \
+                 ('{other_practitioner}', 'Dr. Beispiel')"
+            ),
+            format!("INSERT INTO practitioner_name VALUES (DEFAULT, 'dr muster', '{practitioner}')"),
+            format!("INSERT INTO service (id, name, duration_s) VALUES ('{service}', 'Massage', 1800)"),
+            format!("INSERT INTO service_name VALUES (DEFAULT, 'massage', '{service}')"),
+            format!(
+                "INSERT INTO api_key (id, name, prefix, secret_hash, role, origin) \
+                 VALUES ('{api_key}', 'desk', 'swk_1', sha256('{api_key}'), 'admin', 'admin')"
+            ),
+            format!(
+                "INSERT INTO idempotency_record (subject, rpc, key_hash, request_hash, resource_id) \
+                 VALUES ('{SUBJECT}', 'CreatePatient', '\\x00', '\\x00', '{patient}')"
+            ),
+            format!(
+                "INSERT INTO integration (id, provider, name) VALUES ('{integration}', 'booking', 'Terminbuch')"
+            ),
+            format!(
+                "INSERT INTO patient (id, first_name, last_name, first_name_folded, last_name_folded, practitioner_id, origin) \
+                 VALUES ('{patient}', 'Erika', 'Muster', 'erika', 'muster', '{practitioner}', 'admin'), \
+                 ('{other_patient}', 'Max', 'Beispiel', 'max', 'beispiel', '{other_practitioner}', 'admin')"
+            ),
+            format!(
+                "INSERT INTO patient_link (id, integration_id, external_id, patient_id, origin) \
+                 VALUES ('{link}', '{integration}', 'p1', '{patient}', 'created')"
+            ),
+            format!(
+                "INSERT INTO link_candidate (id, patient_id, known_patient_id, score, reasons) \
+                 VALUES ('{candidate}', '{patient}', '{other_patient}', 80, '{{same_phone}}')"
+            ),
+            "INSERT INTO patient_tombstone (fingerprint) VALUES ('\\x00')".into(),
+            format!(
+                "INSERT INTO subject_link (id, issuer, subject, practitioner_id) \
+                 VALUES ('{subject_link}', 'api_key', '{api_key}', '{practitioner}')"
+            ),
+            format!(
+                "INSERT INTO appointment (id, patient_id, practitioner_id, status, start_time, end_time, \
+                     occupied_start_time, occupied_end_time, time_zone, origin, last_change_origin) \
+                 SELECT id, patient, practitioner, 'booked', at, at + interval '1 hour', at, at + interval '1 hour', \
+                     'Europe/Berlin', 'admin', 'admin' \
+                 FROM (VALUES ('{appointment}'::uuid, '{patient}'::uuid, '{practitioner}'::uuid), \
+                     ('{other_appointment}', '{other_patient}', '{other_practitioner}')) AS v (id, patient, practitioner), \
+                     (VALUES (timestamptz '2026-03-02 09:00+01')) AS t (at)"
+            ),
+            format!(
+                "INSERT INTO appointment_link (id, integration_id, external_id, appointment_id) \
+                 VALUES ('{appointment_link}', '{integration}', 'a1', '{appointment}')"
+            ),
+            format!(
+                "INSERT INTO appointment_change (id, appointment_id, kind, origin, cause, status, start_time, end_time) \
+                 SELECT '{change}', id, 'created', 'admin', '{SUBJECT}', status, start_time, end_time \
+                 FROM appointment WHERE tenant_id = '{tenant}' AND id = '{appointment}'"
+            ),
+            format!(
+                "INSERT INTO webhook_endpoint (id, integration_id, provider, name, token_hash, sealed_token, scheme, limit_per_minute) \
+                 VALUES ('{endpoint}', '{integration}', 'booking', 'Terminbuch', sha256('{endpoint}'), '\\x00', 'standard', 100)"
+            ),
+            format!(
+                "INSERT INTO webhook_secret (id, webhook_endpoint_id, sealed_secret) VALUES ('{secret}', '{endpoint}', '\\x00')"
+            ),
+            format!(
+                "INSERT INTO webhook_activity (webhook_endpoint_id, integration_id) VALUES ('{endpoint}', '{integration}')"
+            ),
+            format!(
+                "INSERT INTO webhook_event (id, webhook_endpoint_id, integration_id, provider, event_type, status, cause, \
+                     receive_time, body_size_bytes) \
+                 VALUES ('{event}', '{endpoint}', '{integration}', 'booking', 'ping', 'ignored', 'delivery', now(), 2)"
+            ),
+            format!(
+                "INSERT INTO webhook_body_key (webhook_event_id, wrapped_key) VALUES ('{event}', '\\x00')"
+            ),
+            format!(
+                "INSERT INTO webhook_dedupe (webhook_endpoint_id, delivery_hash, webhook_event_id, status) \
+                 VALUES ('{endpoint}', '\\x00', '{event}', 'ignored')"
+            ),
+            format!(
+                "INSERT INTO outbox (id, kind, lane, payload, cause) \
+                 VALUES ('{message}', 'patient_import', 'import/{import}', '{{}}', '{SUBJECT}')"
+            ),
+            format!("INSERT INTO patient_import (id, origin) VALUES ('{import}', 'admin')"),
+            format!("INSERT INTO patient_import_chunk VALUES (DEFAULT, '{import}', 0, 1, '\\x00')"),
+            format!("INSERT INTO patient_import_row VALUES (DEFAULT, '{import}', 1, 1, 'refused')"),
+        ]
+    }
+}
+
+/// The rows for which the condition holds, as one hash per table.
+pub(crate) async fn contents(owner: &Session, condition: &str) -> Vec<String> {
+    let mut hashes = Vec::new();
+    for table in owner.lines(TABLES).await {
+        let rows = format!(
+            "SELECT '{table} ' || coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), 'empty') FROM {table} t WHERE {condition}"
+        );
+        hashes.push(owner.value(&rows).await);
+    }
+    hashes
+}

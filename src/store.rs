@@ -98,10 +98,10 @@ impl Store {
 
     /// A transaction of the worker's.
     pub async fn worker(&self) -> Result<WorkerTx> {
-        let mut conn = self.connection().await?;
-        AnsiTransactionManager::begin_transaction_sql(&mut *conn, "BEGIN; SET LOCAL ROLE stellwerk_worker")
+        let mut tx = WorkerTx { conn: Some(self.connection().await?) };
+        AnsiTransactionManager::begin_transaction_sql(tx.conn(), "BEGIN; SET LOCAL ROLE stellwerk_worker")
             .await?;
-        Ok(WorkerTx { conn: Some(conn) })
+        Ok(tx)
     }
 
     /// A connection outside any tenant, for the narrow functions of `resolve` and `migrate`; no table opens to it.
@@ -129,7 +129,8 @@ impl Store {
         subject: &str,
         person: Option<Uuid>,
     ) -> Result<TenantTx> {
-        let mut conn = self.connection().await?;
+        // Guarded before BEGIN is sent: a call may be dropped while it waits for the answer.
+        let mut tx = TenantTx { conn: Some(self.connection().await?), tenant, depth: 0 };
         let sql = format!(
             "BEGIN; SET LOCAL stellwerk.tenant_id = '{}'; SET LOCAL stellwerk.role = '{}'; \
              SET LOCAL stellwerk.subject = {}; SET LOCAL stellwerk.person_id = '{}'",
@@ -138,8 +139,8 @@ impl Store {
             quote(subject),
             person.map(|id| id.to_string()).unwrap_or_default(),
         );
-        AnsiTransactionManager::begin_transaction_sql(&mut *conn, &sql).await?;
-        Ok(TenantTx { conn: Some(conn), tenant, depth: 0 })
+        AnsiTransactionManager::begin_transaction_sql(tx.conn(), &sql).await?;
+        Ok(tx)
     }
 }
 

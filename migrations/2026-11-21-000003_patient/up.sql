@@ -166,6 +166,16 @@ CREATE POLICY patient_own_record ON patient FOR SELECT TO stellwerk_app
         AND id = nullif(current_setting('stellwerk.person_id'), '')::uuid);
 GRANT SELECT, INSERT, UPDATE, DELETE ON patient TO stellwerk_app;
 
+-- Whom a person was merged into, or the person itself. Asked when a subject signs in, so that undoing a merge undoes this, too.
+CREATE FUNCTION stellwerk_survivor(of_tenant uuid, of_patient uuid) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH RECURSIVE chain AS (
+        SELECT p.id, p.merged_into_id, 1 AS length FROM patient p WHERE p.tenant_id = of_tenant AND p.id = of_patient
+        UNION ALL
+        SELECT p.id, p.merged_into_id, chain.length + 1 FROM chain
+            JOIN patient p ON p.tenant_id = of_tenant AND p.id = chain.merged_into_id WHERE chain.length < 16)
+    SELECT id FROM chain ORDER BY length DESC LIMIT 1;
+$$;
 -- Who presents this key or token, and who are they to their tenant? Answers for one secret or subject, nothing else.
 CREATE FUNCTION stellwerk_resolve_api_key(hash bytea)
 RETURNS TABLE (tenant_id uuid, id uuid, role text, scopes text[], origin text, expire_time timestamptz,
@@ -173,7 +183,8 @@ RETURNS TABLE (tenant_id uuid, id uuid, role text, scopes text[], origin text, e
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     RETURN QUERY
-        SELECT k.tenant_id, k.id, k.role, k.scopes, k.origin, k.expire_time, k.revoke_time, l.practitioner_id, l.patient_id
+        SELECT k.tenant_id, k.id, k.role, k.scopes, k.origin, k.expire_time, k.revoke_time, l.practitioner_id,
+            stellwerk_survivor(l.tenant_id, l.patient_id)
         FROM api_key k LEFT JOIN subject_link l
             ON l.tenant_id = k.tenant_id AND l.issuer = 'api_key' AND l.subject = k.id::text
         WHERE k.secret_hash = hash;
@@ -185,11 +196,12 @@ END $$;
 CREATE FUNCTION stellwerk_resolve_subject(of_tenant uuid, of_issuer text, of_subject text)
 RETURNS TABLE (practitioner_id uuid, patient_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT l.practitioner_id, l.patient_id
+    SELECT l.practitioner_id, stellwerk_survivor(l.tenant_id, l.patient_id)
     FROM tenant t LEFT JOIN subject_link l
         ON l.tenant_id = t.tenant_id AND l.issuer = of_issuer AND l.subject = of_subject
     WHERE t.tenant_id = of_tenant AND t.tenant_id <> '00000000-0000-0000-0000-000000000000';
 $$;
 COMMENT ON FUNCTION stellwerk_resolve_subject IS 'No row: no such tenant. A row of nulls: an unlinked subject.';
-REVOKE ALL ON FUNCTION stellwerk_resolve_api_key(bytea), stellwerk_resolve_subject(uuid, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION stellwerk_survivor(uuid, uuid), stellwerk_resolve_api_key(bytea),
+    stellwerk_resolve_subject(uuid, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION stellwerk_resolve_api_key(bytea), stellwerk_resolve_subject(uuid, text, text) TO stellwerk_app;

@@ -175,7 +175,10 @@ async fn a_token_that_is_not_right_in_everything_is_refused() {
     let good = claims(&acme, "admin");
     let changed = |name: &str, value: Value| {
         let mut claims = good.clone();
-        claims[name] = value;
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name] = value,
+        }
         jwt::ES256.sign(&claims)
     };
     let header = json!({ "typ": "JWT", "alg": "ES256", "kid": jwt::ES256.kid });

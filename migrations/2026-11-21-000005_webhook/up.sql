@@ -115,6 +115,7 @@ CREATE TABLE webhook_body_key (
     webhook_event_id uuid NOT NULL,
     patient_id uuid,
     external_patient_id text COLLATE "C",
+    external_appointment_id text COLLATE "C",
     wrapped_key bytea NOT NULL,
     create_time timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT webhook_body_key_pkey PRIMARY KEY (tenant_id, webhook_event_id),
@@ -123,6 +124,9 @@ COMMENT ON TABLE webhook_body_key IS 'The key of one kept body, wrapped. Destroy
 CREATE INDEX webhook_body_key_by_patient ON webhook_body_key (tenant_id, patient_id) WHERE patient_id IS NOT NULL;
 CREATE INDEX webhook_body_key_by_external_patient ON webhook_body_key (tenant_id, external_patient_id)
     WHERE external_patient_id IS NOT NULL;
+COMMENT ON COLUMN webhook_body_key.external_appointment_id IS 'Only where nothing else says whose body it is, as for a cancellation that came before its appointment.';
+CREATE INDEX webhook_body_key_by_external_appointment ON webhook_body_key (tenant_id, external_appointment_id)
+    WHERE external_appointment_id IS NOT NULL;
 ALTER TABLE webhook_body_key ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY webhook_body_key_admins ON webhook_body_key TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid

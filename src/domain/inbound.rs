@@ -215,8 +215,15 @@ async fn keep(
             key.seal_with_own_key(body_place(id.0), delivery.body).map_err(Error::internal)?;
         event.sealed_body = Some(sealed);
         let external_patient_id = patient_named_in(delivery.body);
-        let body_key =
-            BodyKey { webhook_event_id: id, patient_id: event.patient_id, external_patient_id, wrapped_key };
+        let is_nobodys = event.patient_id.is_none() && external_patient_id.is_none();
+        let external_appointment_id = if is_nobodys { appointment_named_in(delivery.body) } else { None };
+        let body_key = BodyKey {
+            webhook_event_id: id,
+            patient_id: event.patient_id,
+            external_patient_id,
+            external_appointment_id,
+            wrapped_key,
+        };
         store::webhook_event::insert_body_key(tx, &body_key).await?;
     }
     store::webhook_event::insert(tx, &event).await?;
@@ -485,5 +492,20 @@ fn patient_named_in(body: &[u8]) -> Option<String> {
         event if event.starts_with("patient.") => &data["id"],
         _ => &data["patient_id"],
     };
-    id.as_str().map(Into::into).or_else(|| id.as_i64().map(|number| number.to_string()))
+    text_of_id(id)
+}
+
+/// What a body of an appointment calls it; the person it is about may come to be known later.
+fn appointment_named_in(body: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let is_of_appointment = value["event"].as_str()?.starts_with("appointment.");
+    text_of_id(&value["data"]["id"]).filter(|_| is_of_appointment)
+}
+
+fn text_of_id(id: &serde_json::Value) -> Option<String> {
+    match id {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
 }

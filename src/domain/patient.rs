@@ -4,7 +4,7 @@ use chrono::{NaiveDate, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    Domain,
+    Domain, appointment,
     idempotency::{Claim, Key, claim},
     matching::{self, Person, Reason},
 };
@@ -184,9 +184,15 @@ pub async fn delete(domain: &Domain, caller: &Caller, key: &Key, id: PatientId) 
         store::appointment_link::remove_waiting(&mut tx, link.integration_id, &link.external_id).await?;
         store::webhook_event::destroy_body_keys_of_external(&mut tx, &link.external_id).await?;
     }
+    // A cancellation names its appointment alone.
+    for (integration, external_id) in store::appointment_link::external_ids_of(&mut tx, &bodies).await? {
+        let tombstone = appointment_tombstone(&tenant_key, integration, &external_id);
+        store::patient::insert_tombstone(&mut tx, &tombstone).await?;
+        store::webhook_event::destroy_body_keys_of_external_appointment(&mut tx, &external_id).await?;
+    }
     // Those who point at others first.
     for one in bodies.into_iter().rev() {
-        store::appointment::remove_of_patient(&mut tx, one).await?;
+        appointment::remove_of_patient(&mut tx, one, Utc::now()).await?;
         store::webhook_event::destroy_body_keys_of(&mut tx, one).await?;
         store::patient_link::remove_of(&mut tx, one).await?;
         store::patient::remove(&mut tx, one).await?;
@@ -297,6 +303,15 @@ pub(super) fn tombstone(
     external_id: &str,
 ) -> Vec<u8> {
     key.fingerprint("patient_tombstone", &[integration.0.as_bytes(), external_id.as_bytes()])
+}
+
+/// The same for a record of an appointment of theirs.
+pub(super) fn appointment_tombstone(
+    key: &crate::vault::TenantKey,
+    integration: IntegrationId,
+    external_id: &str,
+) -> Vec<u8> {
+    key.fingerprint("appointment_tombstone", &[integration.0.as_bytes(), external_id.as_bytes()])
 }
 
 /// A person made of what is known of a newcomer; without e-mail, which is the practice's or the tool's.

@@ -241,7 +241,8 @@ fn filled(text: &str) -> Option<String> {
 }
 
 fn required(field: &str, text: &str) -> Result<String> {
-    filled(text).ok_or_else(|| Error::invalid(field, "must not be blank"))
+    let visible = filled(text).filter(|text| !fold::name(text).is_empty());
+    visible.ok_or_else(|| Error::invalid(field, "must not be blank"))
 }
 
 impl From<Shown> for proto::Patient {

@@ -2,16 +2,20 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, delete, insert_into,
+    ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper,
+    delete, insert_into,
     prelude::{AsChangeset, Insertable, Queryable},
     update,
 };
 use diesel_async::RunQueryDsl;
 
-use super::{Cached, TenantTx, schema::appointment_link};
+use super::{
+    Cached, TenantTx,
+    schema::{appointment, appointment_link},
+};
 use crate::{
     error::{Error, Result},
-    ids::{AppointmentId, AppointmentLinkId, IntegrationId},
+    ids::{AppointmentId, AppointmentLinkId, IntegrationId, PatientId},
     words::AppointmentStatus,
 };
 
@@ -82,7 +86,8 @@ pub async fn find_or_insert(
     found.ok_or_else(|| Error::internal("an appointment link was not kept"))
 }
 
-async fn find_for_update(
+/// The record with the tool's id, locked.
+pub async fn find_for_update(
     tx: &mut TenantTx,
     integration: IntegrationId,
     external_id: &str,
@@ -115,6 +120,20 @@ pub async fn waiting_for(
         .order((appointment_link::start_time, appointment_link::id))
         .select(AppointmentLink::as_select())
         .for_update();
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// The tools' own ids of these people's appointments.
+pub async fn external_ids_of(
+    tx: &mut TenantTx,
+    patients: &[PatientId],
+) -> Result<Vec<(IntegrationId, String)>> {
+    let theirs = appointment::table
+        .filter(appointment::patient_id.eq_any(patients))
+        .select(appointment::id.nullable());
+    let query = appointment_link::table
+        .filter(appointment_link::appointment_id.eq_any(theirs))
+        .select((appointment_link::integration_id, appointment_link::external_id));
     Ok(query.load(tx.conn()).await?)
 }
 

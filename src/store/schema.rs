@@ -334,6 +334,7 @@ diesel::table! {
         webhook_event_id -> Uuid,
         patient_id -> Nullable<Uuid>,
         external_patient_id -> Nullable<Text>,
+        external_appointment_id -> Nullable<Text>,
         wrapped_key -> Bytea,
         create_time -> Timestamptz,
     }

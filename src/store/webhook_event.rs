@@ -52,6 +52,8 @@ pub struct BodyKey {
     pub webhook_event_id: WebhookEventId,
     pub patient_id: Option<PatientId>,
     pub external_patient_id: Option<String>,
+    /// Only where neither of the two above is known.
+    pub external_appointment_id: Option<String>,
     pub wrapped_key: Vec<u8>,
 }
 
@@ -158,6 +160,16 @@ pub async fn destroy_body_keys_of_external(tx: &mut TenantTx, external_patient_i
     let theirs =
         webhook_body_key::table.filter(webhook_body_key::external_patient_id.eq(external_patient_id));
     delete(theirs).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The same for bodies that name nothing but the tool's id of an appointment.
+pub async fn destroy_body_keys_of_external_appointment(
+    tx: &mut TenantTx,
+    external_appointment_id: &str,
+) -> Result<()> {
+    let about = webhook_body_key::external_appointment_id.eq(external_appointment_id);
+    delete(webhook_body_key::table.filter(about)).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -8,17 +8,28 @@ pub(crate) mod booking_tool;
 pub(crate) mod caller;
 pub(crate) mod cluster;
 pub(crate) mod database;
+pub(crate) mod desk;
 pub(crate) mod jwt;
+pub(crate) mod said;
 pub(crate) mod seed;
+pub(crate) mod server;
 pub(crate) mod tenant;
 
-use std::time::{Duration, Instant};
+use std::{
+    env,
+    time::{Duration, Instant},
+};
 
 use tonic::Status;
 use tonic_types::StatusExt;
 
 /// Longer than anything here takes on a busy machine; only a defect waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many rounds the long forms make; 0 unless `make soak` asks for them by STELLWERK_SOAK.
+pub(crate) fn soak_rounds() -> u32 {
+    env::var("STELLWERK_SOAK").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or_default()
+}
 
 /// Waits until the state is reached. Panics at the deadline, naming the state.
 pub(crate) async fn wait_until(state: &str, deadline: Duration, mut is_reached: impl AsyncFnMut() -> bool) {

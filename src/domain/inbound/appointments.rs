@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Applied, Context, patients};
 use crate::{
-    domain::appointment,
+    domain::{appointment, patient::appointment_tombstone},
     error::{Error, Result},
     fold,
     ids::{AppointmentId, PatientId},
@@ -74,7 +74,15 @@ pub(super) async fn cancelled(
     external_id: &str,
     reason: Option<&str>,
 ) -> Result<Applied> {
-    let mut link = store::appointment_link::find_or_insert(tx, context.integration, external_id).await?;
+    let known = store::appointment_link::find_for_update(tx, context.integration, external_id).await?;
+    let tombstone = appointment_tombstone(context.key, context.integration, external_id);
+    if known.is_none() && store::patient::has_tombstone(tx, &tombstone).await? {
+        return Ok(Applied::new(EventStatus::Ignored, Some(patients::DELETED)));
+    }
+    let mut link = match known {
+        Some(link) => link,
+        None => store::appointment_link::find_or_insert(tx, context.integration, external_id).await?,
+    };
     let fingerprint = context.key.fingerprint("cancellation", &[reason.unwrap_or_default().as_bytes()]);
     let about = Applied { appointment: link.appointment_id, ..Applied::new(EventStatus::Success, None) };
     let is_same = is_cancelled(&link) && link.cancel_fingerprint.as_ref() == Some(&fingerprint);
@@ -139,7 +147,15 @@ pub(super) async fn settle(
         Some(known) => known.clone(),
         None => new_appointment(context, &link, patient, start, end),
     };
-    desired.patient_id = Some(desired.patient_id.unwrap_or(patient));
+    // Merges move appointments here without the tool's knowing, so only what the tool itself changed counts.
+    if applied.is_none_or(|old| old.external_patient_id != link.external_patient_id) {
+        desired.patient_id = Some(patient);
+    }
+    if applied.is_none_or(|old| old.time_zone != link.time_zone)
+        && let Some(time_zone) = &link.time_zone
+    {
+        desired.time_zone.clone_from(time_zone);
+    }
     if applied
         .is_none_or(|old| old.start_time != link.start_time || old.duration_minutes != link.duration_minutes)
     {

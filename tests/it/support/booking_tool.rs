@@ -27,7 +27,7 @@ pub(crate) struct TestBookingTool {
     pub(crate) endpoint: WebhookEndpoint,
     http: SocketAddr,
     client: reqwest::Client,
-    path: String,
+    pub(crate) path: String,
     scheme: SignatureScheme,
     key: SecretSlice<u8>,
 }
@@ -120,7 +120,7 @@ pub(crate) fn headers<const N: usize>(list: [(&'static str, String); N]) -> Head
 }
 
 #[expect(clippy::disallowed_methods, reason = "a sender outside the program, not its way out")]
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     // reqwest asks for a TLS provider even where all is plain HTTP; a second installation is refused and harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build().expect("a client")

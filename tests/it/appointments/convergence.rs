@@ -1,0 +1,325 @@
+//! In whatever order, and however often, the tool tells of an appointment: the end is the same.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt, stream};
+use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
+use serde_json::{Value, json};
+use stellwerk::proto::{self, AppointmentStatus, SignatureScheme};
+
+use crate::support::{
+    app::TestApp,
+    booking_tool::TestBookingTool,
+    desk,
+    said::{NO_LIMIT, limit_new_endpoints, said, said_at, written},
+};
+
+/// A story is told with the ids of one appointment and one patient, and begins at some time of day.
+type Story = fn(&str, DateTime<Utc>) -> [Value; 4];
+
+/// Everything about an appointment that must not depend on the order.
+#[derive(Debug, PartialEq, Eq)]
+struct End {
+    status: AppointmentStatus,
+    /// Seconds after the time the story begins with.
+    start_s: i64,
+    length_s: i64,
+    time_zone: String,
+    therapist_name: String,
+    service_name: String,
+    is_assigned: bool,
+    cancel_reason: String,
+    patient: String,
+}
+
+fn occurred(event: &str, number: &str, at_s: i64, data: Value) -> Value {
+    let at = "2026-02-01T08:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(at_s);
+    said_at(&format!("{number}-{event}-{at_s}"), event, at, data)
+}
+
+fn registered(number: &str, at_s: i64) -> Value {
+    let name = json!({ "id": format!("p-{number}"), "vorname": "Erika", "nachname": number });
+    occurred("patient.created", number, at_s, name)
+}
+
+fn appointment(number: &str, scheduled_at: String, minutes: i64, therapist: &str, status: &str) -> Value {
+    json!({ "id": format!("a-{number}"), "patient_id": format!("p-{number}"), "scheduled_at": scheduled_at,
+        "duration_minutes": minutes, "therapist_name": therapist, "service_name": format!("Massage {minutes}"),
+        "status": status })
+}
+
+/// The same instant, written in another zone.
+fn in_summer(at: DateTime<Utc>) -> String {
+    at.with_timezone(&chrono::FixedOffset::east_opt(7200).unwrap()).to_rfc3339()
+}
+
+fn booked_moved_cancelled(number: &str, start: DateTime<Utc>) -> [Value; 4] {
+    let moved = in_summer(start + TimeDelta::hours(1));
+    [
+        registered(number, 0),
+        occurred(
+            "appointment.created",
+            number,
+            1,
+            appointment(number, written(start), 30, "Dr. Anna Beispiel", "scheduled"),
+        ),
+        occurred(
+            "appointment.updated",
+            number,
+            2,
+            appointment(number, moved, 45, "Jonas Muster", "confirmed"),
+        ),
+        occurred("appointment.cancelled", number, 3, json!({ "id": format!("a-{number}"), "reason": "ill" })),
+    ]
+}
+
+fn booked_and_moved_twice(number: &str, start: DateTime<Utc>) -> [Value; 4] {
+    let (first, second) = (in_summer(start + TimeDelta::hours(1)), in_summer(start + TimeDelta::hours(2)));
+    [
+        registered(number, 2),
+        occurred(
+            "appointment.created",
+            number,
+            1,
+            appointment(number, written(start), 30, "Nobody Known", "scheduled"),
+        ),
+        occurred(
+            "appointment.updated",
+            number,
+            2,
+            appointment(number, first, 45, "Dr. Anna Beispiel", "scheduled"),
+        ),
+        occurred(
+            "appointment.updated",
+            number,
+            3,
+            appointment(number, second, 60, "Dr. Anna Beispiel", "confirmed"),
+        ),
+    ]
+}
+
+fn cancelled_and_booked_again(number: &str, start: DateTime<Utc>) -> [Value; 4] {
+    let later = in_summer(start + TimeDelta::hours(3));
+    [
+        registered(number, 9),
+        occurred(
+            "appointment.created",
+            number,
+            1,
+            appointment(number, written(start), 30, "Dr. Anna Beispiel", "scheduled"),
+        ),
+        occurred(
+            "appointment.cancelled",
+            number,
+            2,
+            json!({ "id": format!("a-{number}"), "reason": "holidays" }),
+        ),
+        occurred(
+            "appointment.updated",
+            number,
+            3,
+            appointment(number, later, 30, "Dr. Anna Beispiel", "confirmed"),
+        ),
+    ]
+}
+
+/// All orders of four events.
+fn orders() -> Vec<[usize; 4]> {
+    let digits = (0..256).map(|code| [code / 64 % 4, code / 16 % 4, code / 4 % 4, code % 4]);
+    let all: Vec<[usize; 4]> = digits.filter(|order| (0..4).all(|event| order.contains(&event))).collect();
+    assert_eq!(all.len(), 24);
+    all
+}
+
+async fn tell_in_order(tool: &TestBookingTool, events: &[Value; 4], order: [usize; 4], number: u64) {
+    let mut told: Vec<usize> = order.into();
+    // A redelivery comes after its delivery, some time.
+    let mut rng = StdRng::seed_from_u64(number);
+    let mut again = told.clone();
+    again.shuffle(&mut rng);
+    told.extend(&again[..2]);
+    for event in told {
+        tool.tell(&events[event]).await.kept();
+    }
+}
+
+fn end_of(appointment: &proto::Appointment, story_start: DateTime<Utc>, patients: &[proto::Patient]) -> End {
+    let (start, end) = (appointment.start_time.unwrap(), appointment.end_time.unwrap());
+    let patient = patients.iter().find(|patient| patient.patient_id == appointment.patient_id);
+    let patient = patient.and_then(|patient| patient.links.first()).map(|link| link.external_id.clone());
+    End {
+        status: appointment.status(),
+        start_s: start.seconds - story_start.timestamp(),
+        length_s: end.seconds - start.seconds,
+        time_zone: appointment.time_zone.clone(),
+        therapist_name: appointment.therapist_name.clone(),
+        service_name: appointment.service_name.clone(),
+        is_assigned: !appointment.practitioner_id.is_empty(),
+        cancel_reason: appointment.cancel_reason.clone(),
+        patient: patient.unwrap_or_default().replace("p-", "a-").replace(&appointment.external_id, "its own"),
+    }
+}
+
+async fn every_order_ends(story: Story, expected: End) {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    limit_new_endpoints(&acme.admin, NO_LIMIT).await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    desk::add_practitioner(&acme.admin, "Dr. Anna Beispiel", &[]).await;
+    desk::add_practitioner(&acme.admin, "Jonas Muster", &[]).await;
+    // A day for each order, so that they are not in each other's way.
+    let start = |number: usize| desk::in_days(10 + number as i64);
+    let starts: Vec<_> = (0..24).map(start).collect();
+
+    let stories = orders().into_iter().enumerate().map(|(number, order)| {
+        let (tool, start) = (&tool, starts[number]);
+        async move { tell_in_order(tool, &story(&number.to_string(), start), order, number as u64).await }
+    });
+    stream::iter(stories).buffer_unordered(4).collect::<()>().await;
+
+    let (appointments, patients) = (desk::appointments(&acme.admin).await, desk::patients(&acme.admin).await);
+    assert_eq!((appointments.len(), patients.len()), (24, 24));
+    for appointment in &appointments {
+        let number: usize = appointment.external_id.trim_start_matches("a-").parse().unwrap();
+        let order = orders()[number];
+        assert_eq!(end_of(appointment, starts[number], &patients), expected, "in the order {order:?}");
+    }
+}
+
+#[tokio::test]
+async fn booked_moved_and_cancelled_ends_cancelled_in_every_order() {
+    every_order_ends(
+        booked_moved_cancelled,
+        End {
+            status: AppointmentStatus::Cancelled,
+            start_s: 3600,
+            length_s: 2700,
+            time_zone: "+02:00".into(),
+            therapist_name: "Jonas Muster".into(),
+            service_name: "Massage 45".into(),
+            is_assigned: true,
+            cancel_reason: "ill".into(),
+            patient: "its own".into(),
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn booked_and_moved_twice_ends_where_it_was_moved_last_in_every_order() {
+    every_order_ends(
+        booked_and_moved_twice,
+        End {
+            status: AppointmentStatus::Booked,
+            start_s: 7200,
+            length_s: 3600,
+            time_zone: "+02:00".into(),
+            therapist_name: "Dr. Anna Beispiel".into(),
+            service_name: "Massage 60".into(),
+            is_assigned: true,
+            cancel_reason: String::new(),
+            patient: "its own".into(),
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn cancelled_and_booked_again_ends_booked_in_every_order() {
+    every_order_ends(
+        cancelled_and_booked_again,
+        End {
+            status: AppointmentStatus::Booked,
+            start_s: 10_800,
+            length_s: 1800,
+            time_zone: "+02:00".into(),
+            therapist_name: "Dr. Anna Beispiel".into(),
+            service_name: "Massage 30".into(),
+            is_assigned: true,
+            cancel_reason: String::new(),
+            patient: "its own".into(),
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_cancellation_that_comes_first_is_kept_for_its_appointment() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Legacy).await;
+    tool.tell(&said("patient.created", json!({ "id": "p-1", "nachname": "Muster" }))).await.kept();
+
+    let cancelled = tool.tell(&said("appointment.cancelled", json!({ "id": "a-1", "reason": "ill" }))).await;
+    let nothing = desk::appointments(&acme.admin).await;
+    let created = appointment("1", written(desk::in_days(7)), 30, "Jonas Muster", "scheduled");
+    tool.tell(&said("appointment.created", created)).await.kept();
+
+    assert_eq!((cancelled.kept(), cancelled.reason()), ("success", "APPOINTMENT_UNKNOWN"));
+    assert!(nothing.is_empty(), "{nothing:?}");
+    let appointment = desk::only_appointment(&acme.admin).await;
+    assert_eq!(
+        (appointment.status(), appointment.cancel_reason.as_str()),
+        (AppointmentStatus::Cancelled, "ill")
+    );
+}
+
+#[tokio::test]
+async fn without_times_an_update_that_overtook_its_creation_stays() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Legacy).await;
+    tool.tell(&said("patient.created", json!({ "id": "p-1", "nachname": "Muster" }))).await.kept();
+    let lasting = |minutes| appointment("1", written(desk::in_days(7)), minutes, "Jonas Muster", "scheduled");
+
+    tool.tell(&said("appointment.updated", lasting(45))).await.kept();
+    let created = tool.tell(&said("appointment.created", lasting(30))).await;
+
+    assert_eq!((created.kept(), created.reason()), ("ignored", "OLDER_STATE"));
+    assert_eq!(desk::only_appointment(&acme.admin).await.service_name, "Massage 45");
+}
+
+#[tokio::test]
+async fn an_appointment_whose_patient_is_unknown_takes_effect_when_the_patient_arrives() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let early = tool
+        .tell(&said(
+            "appointment.created",
+            appointment("1", written(desk::in_days(7)), 30, "Jonas Muster", "scheduled"),
+        ))
+        .await;
+    let before = desk::appointments(&acme.admin).await;
+
+    tool.tell(&said("patient.created", json!({ "id": "p-1", "nachname": "Muster" }))).await.kept();
+
+    assert_eq!((early.kept(), early.reason()), ("success", "PATIENT_UNKNOWN"));
+    assert!(before.is_empty(), "{before:?}");
+    let appointment = desk::only_appointment(&acme.admin).await;
+    assert_eq!(appointment.patient_id, desk::only_patient(&acme.admin).await.patient_id);
+    assert!(appointment.sync_time.is_some());
+}
+
+#[tokio::test]
+async fn an_appointment_that_the_tool_gives_to_another_patient_follows_in_either_order() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    for number in ["1", "2"] {
+        tool.tell(&registered(number, 0)).await.kept();
+    }
+    let of = |id: &str, patient: &str, at_s| {
+        let data = json!({ "id": id, "patient_id": patient, "scheduled_at": written(desk::in_days(7)), "duration_minutes": 30 });
+        occurred("appointment.updated", id, at_s, data)
+    };
+
+    for event in [of("a-1", "p-1", 1), of("a-1", "p-2", 2), of("a-2", "p-2", 2), of("a-2", "p-1", 1)] {
+        tool.tell(&event).await.kept();
+    }
+
+    let patients = desk::patients(&acme.admin).await;
+    let second = &patients.iter().find(|patient| patient.last_name == "2").unwrap().patient_id;
+    for appointment in desk::appointments(&acme.admin).await {
+        assert_eq!(&appointment.patient_id, second, "{}", appointment.external_id);
+    }
+}

@@ -1,0 +1,497 @@
+//! People: made by the tool or at the desk, found again, changed, forgotten.
+
+mod imports;
+mod links;
+
+use chrono::{TimeDelta, Utc};
+use prost_types::FieldMask;
+use serde_json::{Value, json};
+use stellwerk::proto::{self, PatientLinkOrigin, SignatureScheme, SyncOrigin};
+use tonic::{Code, Status};
+
+use crate::support::{
+    app::TestApp,
+    caller::TestCaller,
+    desk::{self, person},
+    fields, reason,
+    said::{said, said_at},
+};
+
+fn erika() -> Value {
+    json!({ "id": "p-1", "vorname": "Erika", "nachname": "Muster", "email": "erika@example.org" })
+}
+
+async fn update(by: &TestCaller, request: proto::UpdatePatientRequest) -> proto::Patient {
+    by.patients().update_patient(request).await.unwrap().into_inner().patient.unwrap()
+}
+
+async fn page(
+    by: &TestCaller,
+    request: proto::ListPatientsRequest,
+) -> Result<proto::ListPatientsResponse, Status> {
+    Ok(by.patients().list_patients(request).await?.into_inner())
+}
+
+#[tokio::test]
+async fn a_registration_makes_a_patient_of_the_default_practitioner() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let practitioner = desk::add_practitioner(&acme.admin, "Dr. Anna Beispiel", &[]).await.practitioner_id;
+    let settings = proto::UpdateTenantSettingsRequest {
+        default_practitioner_id: practitioner.clone(),
+        ..Default::default()
+    };
+    acme.admin.access().update_tenant_settings(settings).await.unwrap();
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+
+    tool.tell(&said("patient.created", erika())).await.kept();
+
+    let patient = desk::only_patient(&acme.admin).await;
+    assert_eq!((patient.first_name.as_str(), patient.last_name.as_str()), ("Erika", "Muster"));
+    assert_eq!((patient.email.as_str(), patient.booking_email.as_str()), ("", "erika@example.org"));
+    assert_eq!((patient.practitioner_id, patient.possible_twin), (practitioner, false));
+    assert_eq!(SyncOrigin::try_from(patient.origin), Ok(SyncOrigin::BookingTool));
+    let [link] = &patient.links[..] else { panic!("{:?}", patient.links) };
+    assert_eq!((link.external_id.as_str(), link.origin()), ("p-1", PatientLinkOrigin::Created));
+    assert_eq!(link.integration_id, tool.endpoint.integration_id);
+}
+
+#[tokio::test]
+async fn an_equal_address_links_whichever_column_holds_it_and_however_it_is_written() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let known = proto::CreatePatientRequest {
+        email: "Erika.Müster@Example.org".into(),
+        ..person("Erika", "Muster")
+    };
+    let known = desk::add_patient(&acme.admin, known).await;
+    let registered = |id: &str, email: &str| {
+        said("patient.created", json!({ "id": id, "vorname": "Erika", "nachname": "Muster", "email": email }))
+    };
+
+    tool.tell(&registered("p-1", "ERIKA.MU\u{308}STER@example.ORG")).await.kept();
+    let by_own = desk::only_patient(&acme.admin).await;
+    tool.tell(&said("patient.updated", registered("p-1", "neu@example.org")["data"].clone())).await.kept();
+    tool.tell(&registered("p-2", " NEU@example.org ")).await.kept();
+    let by_booking = desk::only_patient(&acme.admin).await;
+
+    assert_eq!((&by_own.patient_id, &by_booking.patient_id), (&known.patient_id, &known.patient_id));
+    assert_eq!(by_own.links[0].origin(), PatientLinkOrigin::Email);
+    assert_eq!((by_booking.email, by_booking.booking_email), (known.email, "NEU@example.org".into()));
+    let linked: Vec<_> = by_booking.links.iter().map(|link| link.external_id.as_str()).collect();
+    assert_eq!(linked, ["p-1", "p-2"]);
+}
+
+#[tokio::test]
+async fn an_address_that_looks_like_a_query_is_just_an_address() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let with = |email: &str, last_name: &str| proto::CreatePatientRequest {
+        email: email.into(),
+        ..person("Erika", last_name)
+    };
+    desk::add_patient(&acme.admin, with("a@b.com", "Anders")).await;
+    tool.tell(&said("patient.created", json!({ "id": 1, "nachname": "Beispiel", "email": "x@y.de" })))
+        .await
+        .kept();
+    let odd = ["a@b.com,booking_email.eq.x@y.de", "a@b.com' OR 'x'='x", "%@%", "a@b.com\\", "*@*"];
+
+    for (number, address) in odd.iter().enumerate() {
+        let data = json!({ "id": 10 + number, "vorname": "Max", "nachname": "Neuling", "email": address });
+        tool.tell(&said("patient.created", data)).await.kept();
+    }
+
+    let everybody = desk::patients(&acme.admin).await;
+    let linked: Vec<_> = everybody
+        .iter()
+        .map(|patient| (patient.last_name.as_str(), patient.booking_email.as_str(), patient.links.len()))
+        .collect();
+    assert_eq!(linked[..2], [("Anders", "", 0), ("Beispiel", "x@y.de", 1)]);
+    assert_eq!(linked.len(), 2 + odd.len());
+    for (known, address) in linked[2..].iter().zip(odd) {
+        assert_eq!(*known, ("Neuling", address, 1));
+    }
+}
+
+#[tokio::test]
+async fn an_update_of_the_tool_changes_what_changed_there_and_nothing_else() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let told = |last_name: &str, email: &str| {
+        said(
+            "patient.updated",
+            json!({ "id": "p-1", "vorname": "Erika", "nachname": last_name, "email": email,
+            "telefon": "030 1234567", "geburtsdatum": "1980-02-01" }),
+        )
+    };
+    tool.tell(&told("Muster", "erika@example.org")).await.kept();
+    let id = desk::only_patient(&acme.admin).await.patient_id;
+    update(
+        &acme.admin,
+        proto::UpdatePatientRequest {
+            patient_id: id.clone(),
+            first_name: "Erika Maria".into(),
+            email: "praxis@example.org".into(),
+            phone: "+49 89 7654321".into(),
+            ..Default::default()
+        },
+    )
+    .await;
+
+    tool.tell(&told("Muster-Beispiel", "neu@example.org")).await.kept();
+
+    let patient = desk::patient(&acme.admin, &id).await;
+    assert_eq!(patient.last_name, "Muster-Beispiel");
+    assert_eq!(
+        (patient.email.as_str(), patient.booking_email.as_str()),
+        ("praxis@example.org", "neu@example.org")
+    );
+    assert_eq!((patient.first_name.as_str(), patient.phone.as_str()), ("Erika Maria", "+49 89 7654321"));
+    assert_eq!(patient.birth_date, "1980-02-01");
+}
+
+#[tokio::test]
+async fn when_the_tool_deletes_a_person_the_link_goes_and_the_patient_stays() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let now = Utc::now();
+    tool.tell(&said_at("e-1", "patient.created", now, erika())).await.kept();
+    let before = desk::only_patient(&acme.admin).await;
+
+    let deleted = said_at("e-2", "patient.deleted", now + TimeDelta::seconds(2), json!({ "id": "p-1" }));
+    let answer = tool.tell(&deleted).await;
+    let late = tool.tell(&said_at("e-3", "patient.updated", now + TimeDelta::seconds(1), erika())).await;
+
+    assert_eq!((answer.kept(), late.kept(), late.reason()), ("success", "ignored", "OLDER_STATE"));
+    let after = desk::only_patient(&acme.admin).await;
+    assert_eq!((after.patient_id, after.links.len()), (before.patient_id, 0));
+    assert_eq!(after.booking_email, "erika@example.org");
+}
+
+#[tokio::test]
+async fn a_forgotten_person_leaves_nothing_readable_and_is_not_brought_back_by_late_events() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let appointment = |id: &str| json!({ "id": id, "patient_id": "p-1", "scheduled_at": "2026-03-02T09:00:00+01:00", "duration_minutes": 30 });
+    let reason_given = |id: &str| json!({ "id": id, "reason": "Erika Muster is ill" });
+    tool.tell(&said("appointment.created", appointment("a-1"))).await.kept();
+    tool.tell(&said("patient.created", erika())).await.kept();
+    tool.tell(&said("appointment.cancelled", reason_given("a-1"))).await.kept();
+    tool.tell(&said("appointment.cancelled", reason_given("a-2"))).await.kept();
+    tool.tell(&said("appointment.created", appointment("a-2"))).await.kept();
+    let patient = desk::only_patient(&acme.admin).await.patient_id;
+    let booked = desk::appointments(&acme.admin).await;
+
+    let request = proto::DeletePatientRequest { patient_id: patient.clone(), ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+    let late = [
+        tool.tell(&said("patient.updated", erika())).await,
+        tool.tell(&said("patient.deleted", json!({ "id": "p-1" }))).await,
+        tool.tell(&said("appointment.updated", appointment("a-1"))).await,
+        tool.tell(&said("appointment.created", appointment("a-3"))).await,
+        tool.tell(&said("appointment.cancelled", reason_given("a-1"))).await,
+    ];
+
+    for answer in &late {
+        assert_eq!((answer.kept(), answer.reason()), ("ignored", "PATIENT_DELETED"));
+    }
+    assert_eq!(reason(&desk::try_patient(&acme.admin, &patient).await.unwrap_err()), "PATIENT_NOT_FOUND");
+    assert!(desk::patients(&acme.admin).await.is_empty());
+    assert!(desk::appointments(&acme.admin).await.is_empty());
+    assert_eq!(booked.len(), 2);
+    for event in desk::events(&acme.admin).await {
+        assert_eq!(event.body_preview, "", "{}", event.event_type);
+        let request = proto::ReplayWebhookEventRequest {
+            webhook_event_id: event.webhook_event_id,
+            ..Default::default()
+        };
+        let replayed = acme.admin.webhooks().replay_webhook_event(request).await;
+        assert_eq!(reason(&replayed.unwrap_err()), "WEBHOOK_BODY_GONE");
+    }
+    let owner = app.database.owner().await;
+    let left = "SELECT 'link' FROM patient_link UNION ALL SELECT 'appointment link' FROM appointment_link \
+        UNION ALL SELECT 'change' FROM appointment_change UNION ALL SELECT 'key' FROM webhook_body_key";
+    assert_eq!(owner.lines(left).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_forgotten_persons_appointment_that_the_tool_gives_to_somebody_else_is_theirs_in_full() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let of = |patient: &str| {
+        let data = json!({ "id": "a-1", "patient_id": patient, "scheduled_at": "2026-03-02T09:00:00+01:00",
+            "duration_minutes": 30 });
+        said("appointment.updated", data)
+    };
+    tool.tell(&said("patient.created", erika())).await.kept();
+    tool.tell(&of("p-1")).await.kept();
+    let patient_id = desk::only_patient(&acme.admin).await.patient_id;
+    let request = proto::DeletePatientRequest { patient_id, ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+    tool.tell(&said("patient.created", json!({ "id": "p-2", "nachname": "Beispiel" }))).await.kept();
+
+    let taken_over = tool.tell(&of("p-2")).await;
+    let cancelled = tool.tell(&said("appointment.cancelled", json!({ "id": "a-1" }))).await;
+
+    assert_eq!([taken_over.kept(), cancelled.kept()], ["success", "success"]);
+    assert_eq!(desk::only_appointment(&acme.admin).await.status(), proto::AppointmentStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn somebody_else_with_a_forgotten_persons_address_is_a_person_of_their_own() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    tool.tell(&said("patient.created", erika())).await.kept();
+    let patient_id = desk::only_patient(&acme.admin).await.patient_id;
+    let request = proto::DeletePatientRequest { patient_id, ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+
+    let other = json!({ "id": "p-2", "vorname": "Max", "nachname": "Muster", "email": "erika@example.org" });
+    let answer = tool.tell(&said("patient.created", other)).await;
+
+    assert_eq!(answer.kept(), "success");
+    assert_eq!(desk::names(&acme.admin).await, ["Max Muster"]);
+}
+
+#[tokio::test]
+async fn the_booking_link_carries_the_name_encoded() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let patient = desk::add_patient(&acme.admin, person("Zoë & Max", "Müller/100%")).await;
+    let ask = async || {
+        let request = proto::GetBookingLinkRequest { patient_id: patient.patient_id.clone() };
+        acme.admin.patients().get_booking_link(request).await
+    };
+    let configure = async |url: &str| {
+        let settings = proto::UpdateTenantSettingsRequest { booking_url: url.into(), ..Default::default() };
+        acme.admin.access().update_tenant_settings(settings).await.unwrap();
+    };
+
+    let unset = ask().await.unwrap_err();
+    configure("https://termine.example.org/?name={name}&lang=de").await;
+    let filled_in = ask().await.unwrap().into_inner().url;
+    configure("https://termine.example.org/{last_name}/{first_name}").await;
+    let in_path = ask().await.unwrap().into_inner().url;
+
+    assert_eq!(
+        (unset.code(), reason(&unset).as_str()),
+        (Code::FailedPrecondition, "BOOKING_URL_NOT_CONFIGURED")
+    );
+    assert_eq!(
+        filled_in,
+        "https://termine.example.org/?name=Zo%C3%AB%20%26%20Max%20M%C3%BCller%2F100%25&lang=de"
+    );
+    assert_eq!(in_path, "https://termine.example.org/M%C3%BCller%2F100%25/Zo%C3%AB%20%26%20Max");
+}
+
+#[tokio::test]
+async fn an_idempotency_key_stands_for_one_request_of_one_subject() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let colleague = acme.caller(proto::Role::Admin, &[]).await;
+    let keyed = |last_name: &str| proto::CreatePatientRequest {
+        idempotency_key: "k-1".into(),
+        ..person("Erika", last_name)
+    };
+
+    let first = desk::add_patient(&acme.admin, keyed("Muster")).await;
+    let repeat = desk::add_patient(&acme.admin, keyed("Muster")).await;
+    let reused = acme.admin.patients().create_patient(keyed("Beispiel")).await.unwrap_err();
+    let colleagues = desk::add_patient(&colleague, keyed("Muster")).await;
+
+    assert_eq!(first, repeat);
+    assert_eq!((reused.code(), reason(&reused).as_str()), (Code::InvalidArgument, "IDEMPOTENCY_KEY_REUSED"));
+    assert_ne!(colleagues.patient_id, first.patient_id);
+    assert_eq!(desk::patients(&acme.admin).await.len(), 2);
+}
+
+#[tokio::test]
+async fn racing_calls_with_one_idempotency_key_make_one_patient() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let request = proto::CreatePatientRequest { idempotency_key: "k-1".into(), ..person("Erika", "Muster") };
+
+    let made =
+        futures::future::join_all((0..20).map(|_| desk::add_patient(&acme.admin, request.clone()))).await;
+
+    assert!(made.iter().all(|patient| patient.patient_id == made[0].patient_id), "{made:?}");
+    assert_eq!(desk::patients(&acme.admin).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_call_does_not_use_its_idempotency_key_up() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let keyed = |practitioner_id: &str| proto::CreatePatientRequest {
+        idempotency_key: "k-1".into(),
+        practitioner_id: practitioner_id.into(),
+        ..person("Erika", "Muster")
+    };
+
+    let refused = acme.admin.patients().create_patient(keyed(&uuid::Uuid::now_v7().to_string())).await;
+    let made = acme.admin.patients().create_patient(keyed("")).await;
+
+    assert_eq!(reason(&refused.unwrap_err()), "PRACTITIONER_NOT_FOUND");
+    assert!(made.is_ok(), "{made:?}");
+}
+
+#[tokio::test]
+async fn every_field_that_does_not_fit_is_named() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let create = async |request| fields(&acme.admin.patients().create_patient(request).await.unwrap_err());
+    let id = desk::add_patient(&acme.admin, person("Erika", "Muster")).await.patient_id;
+    let update = async |request| fields(&acme.admin.patients().update_patient(request).await.unwrap_err());
+
+    let several = create(proto::CreatePatientRequest {
+        email: "no address".into(),
+        practitioner_id: "nobody".into(),
+        birth_date: "1.2.1980".into(),
+        first_name: "n".repeat(201),
+        ..Default::default()
+    })
+    .await;
+    let no_day =
+        create(proto::CreatePatientRequest { birth_date: "1980-02-30".into(), ..person("Erika", "Muster") });
+    let unborn =
+        create(proto::CreatePatientRequest { birth_date: "2980-02-01".into(), ..person("Erika", "Muster") });
+    let blank = create(person("Erika", " \u{200b}"));
+    let masked = |path: &str| proto::UpdatePatientRequest {
+        patient_id: id.clone(),
+        update_mask: Some(FieldMask { paths: vec![path.into()] }),
+        ..Default::default()
+    };
+
+    assert_eq!(several, ["first_name", "last_name", "email", "birth_date", "practitioner_id"]);
+    assert_eq!(no_day.await, ["birth_date"]);
+    assert_eq!(unborn.await, ["birth_date"]);
+    assert_eq!(blank.await, ["last_name"]);
+    assert_eq!(update(masked("booking_email")).await, ["update_mask"]);
+    assert_eq!(update(masked("last_name")).await, ["last_name"]);
+}
+
+#[tokio::test]
+async fn a_mask_clears_what_it_names_and_leaves_the_rest() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let known = proto::CreatePatientRequest {
+        email: "erika@example.org".into(),
+        phone: "030 1234567".into(),
+        birth_date: "1980-02-01".into(),
+        ..person("Erika", "Muster")
+    };
+    let id = desk::add_patient(&acme.admin, known).await.patient_id;
+
+    let cleared = update(
+        &acme.admin,
+        proto::UpdatePatientRequest {
+            patient_id: id,
+            update_mask: Some(FieldMask { paths: vec!["email".into(), "birth_date".into()] }),
+            phone: "not named".into(),
+            ..Default::default()
+        },
+    )
+    .await;
+
+    assert_eq!((cleared.email.as_str(), cleared.birth_date.as_str()), ("", ""));
+    assert_eq!((cleared.phone.as_str(), cleared.first_name.as_str()), ("030 1234567", "Erika"));
+}
+
+#[tokio::test]
+async fn pages_stay_right_while_people_arrive() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let name = |number: usize| format!("M{number:02}");
+    for number in (0..25).rev() {
+        desk::add_patient(&acme.admin, person("Erika", &name(number * 2))).await;
+    }
+
+    let (mut seen, mut token) = (Vec::new(), String::new());
+    let mut arrivals = [[1, 45], [3, 47], [5, 49]].into_iter();
+    loop {
+        let request = proto::ListPatientsRequest { page_size: 6, page_token: token, ..Default::default() };
+        let listed = page(&acme.admin, request).await.unwrap();
+        seen.extend(listed.patients.into_iter().map(|patient| patient.last_name));
+        token = listed.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+        for number in arrivals.next().into_iter().flatten() {
+            desk::add_patient(&acme.admin, person("Erika", &name(number))).await;
+        }
+    }
+
+    // Everybody who was there all along, in order and once; of those who came, whoever came behind the page.
+    let mut expected: Vec<_> = (0..25).map(|number| number * 2).chain([45, 47, 49]).map(name).collect();
+    expected.sort();
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn a_page_token_is_good_for_its_own_list_and_caller_alone() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let globex = app.tenant("globex").await;
+    let colleague = acme.caller(proto::Role::Admin, &[]).await;
+    for number in 0..3 {
+        desk::add_patient(&acme.admin, person("Erika", &format!("Muster {number}"))).await;
+    }
+    let first = proto::ListPatientsRequest { page_size: 1, ..Default::default() };
+    let token = page(&acme.admin, first).await.unwrap().next_page_token;
+    let next = proto::ListPatientsRequest { page_size: 1, page_token: token.clone(), ..Default::default() };
+
+    let filtered = proto::ListPatientsRequest { last_name_prefix: "Mu".into(), ..next.clone() };
+    let cut = proto::ListPatientsRequest { page_token: token[1..].into(), ..next.clone() };
+    let refused = [
+        page(&acme.admin, filtered).await.unwrap_err(),
+        page(&acme.admin, cut).await.unwrap_err(),
+        page(&colleague, next.clone()).await.unwrap_err(),
+        page(&globex.admin, next.clone()).await.unwrap_err(),
+        acme.admin
+            .access()
+            .list_practitioners(proto::ListPractitionersRequest { page_token: token, ..Default::default() })
+            .await
+            .unwrap_err(),
+    ];
+
+    for status in refused {
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "PAGE_TOKEN_INVALID"));
+    }
+    let larger = proto::ListPatientsRequest { page_size: 200, ..next };
+    assert_eq!(page(&acme.admin, larger).await.unwrap().patients.len(), 2);
+}
+
+#[tokio::test]
+async fn people_are_found_by_the_beginning_of_a_name_by_address_and_by_practitioner() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let practitioner = desk::add_practitioner(&acme.admin, "Dr. Anna Beispiel", &[]).await.practitioner_id;
+    desk::add_patient(&acme.admin, person("Erika", "Müller")).await;
+    let with_address =
+        proto::CreatePatientRequest { email: "Max@example.org".into(), ..person("Max", "Muellner") };
+    desk::add_patient(&acme.admin, with_address).await;
+    let in_care =
+        proto::CreatePatientRequest { practitioner_id: practitioner.clone(), ..person("Ida", "Ähnlich") };
+    desk::add_patient(&acme.admin, in_care).await;
+    let found = async |request: proto::ListPatientsRequest| {
+        let found = page(&acme.admin, request).await.unwrap().patients;
+        found.into_iter().map(|patient| patient.first_name).collect::<Vec<_>>()
+    };
+
+    let by_name =
+        |prefix: &str| proto::ListPatientsRequest { last_name_prefix: prefix.into(), ..Default::default() };
+    assert_eq!(found(by_name("mül")).await, ["Erika", "Max"]);
+    assert_eq!(found(by_name("MUELLE")).await, ["Erika"]);
+    assert_eq!(found(by_name("%")).await, [""; 0]);
+    let by_address = proto::ListPatientsRequest { email: "mAX@EXAMPLE.org".into(), ..Default::default() };
+    assert_eq!(found(by_address).await, ["Max"]);
+    let by_practitioner = proto::ListPatientsRequest { practitioner_id: practitioner, ..Default::default() };
+    assert_eq!(found(by_practitioner).await, ["Ida"]);
+}

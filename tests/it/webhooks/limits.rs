@@ -1,0 +1,90 @@
+//! The shared limit: one for all instances, and only for those who are who they say.
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use stellwerk::proto::SignatureScheme;
+
+use crate::support::{
+    app::TestApp,
+    booking_tool::{Answer, TestBookingTool},
+    said::{limit_new_endpoints, said},
+};
+
+fn registration(number: usize) -> Value {
+    said("patient.created", json!({ "id": number, "nachname": format!("Muster {number}") }))
+}
+
+/// A busy machine may answer 503 when a connection to the database is not free in time; a tool repeats that.
+async fn until_served(tool: &TestBookingTool, number: usize) -> Answer {
+    loop {
+        let answer = tool.tell(&registration(number)).await;
+        if answer.status != 503 {
+            return answer;
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_150_authentic_deliveries_over_two_instances_100_are_kept() {
+    let app = TestApp::start().await;
+    let twin = app.second_instance(&[]).await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let doors = [tool.at(app.http()), tool.at(twin.http)];
+    let strangers_secret = format!("whsec_{}", "A".repeat(40));
+    let strangers = [doors[0].with_secret(&strangers_secret), doors[1].with_secret(&strangers_secret)];
+
+    let authentic = join_all((0..150).map(async |number| until_served(&doors[number % 2], number).await));
+    let forged =
+        join_all((0..50).map(async |number| until_served(&strangers[number % 2], 1000 + number).await));
+    let (authentic, forged) = futures::join!(authentic, forged);
+
+    let told = |status| authentic.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((told(200), told(429)), (100, 50));
+    for refused in authentic.iter().filter(|answer| answer.status == 429) {
+        assert!(matches!(refused.retry_after(), Some(1..=60)), "{refused:?}");
+        assert_eq!(refused.reason(), "RATE_LIMITED");
+    }
+    assert!(forged.iter().all(|answer| answer.status == 401), "{forged:?}");
+    let owner = app.database.owner().await;
+    assert_eq!(owner.value("SELECT count(*) FROM webhook_event").await, "100");
+    assert_eq!(owner.value("SELECT count(*) FROM patient").await, "100");
+}
+
+#[tokio::test]
+async fn a_limit_is_an_endpoints_own_and_ends_with_its_minute() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    limit_new_endpoints(&acme.admin, 3).await;
+    let busy = acme.booking_tool(SignatureScheme::Legacy).await;
+    let calm = acme.booking_tool(SignatureScheme::Legacy).await;
+    let ping = said("ping", json!({}));
+    let mut told = Vec::new();
+
+    for _ in 0..4 {
+        told.push(busy.tell(&ping).await.status.as_u16());
+    }
+    told.push(calm.tell(&ping).await.status.as_u16());
+    let owner = app.database.owner().await;
+    owner.run("UPDATE webhook_activity SET window_start_time = window_start_time - interval '60 s'").await;
+    told.push(busy.tell(&ping).await.status.as_u16());
+
+    assert_eq!(told, [200, 200, 200, 429, 200, 200]);
+}
+
+#[tokio::test]
+async fn a_refused_delivery_leaves_no_trace_and_is_taken_when_it_is_repeated() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    limit_new_endpoints(&acme.admin, 1).await;
+    let tool = acme.booking_tool(SignatureScheme::Legacy).await;
+    tool.tell(&registration(1)).await.kept();
+
+    let refused = tool.tell(&registration(2)).await;
+    let owner = app.database.owner().await;
+    let kept = owner.value("SELECT count(*) FROM webhook_event").await;
+    owner.run("UPDATE webhook_activity SET window_start_time = window_start_time - interval '60 s'").await;
+    let repeated = tool.tell(&registration(2)).await;
+
+    assert_eq!((refused.status.as_u16(), kept.as_str(), repeated.kept()), (429, "1", "success"));
+}

@@ -12,10 +12,10 @@ use std::{
     panic,
 };
 
-use tracing::Subscriber;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
-    filter::ParseError,
+    filter::{ParseError, filter_fn},
     fmt::{self, MakeWriter},
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -87,7 +87,9 @@ where
         LogFormat::Text => layer.boxed(),
         LogFormat::Json => layer.json().with_current_span(false).with_span_list(true).boxed(),
     };
-    tracing_subscriber::registry().with(layer).with(filter)
+    // Below INFO libraries tell the bytes they carry (tokio-postgres each statement's parameters), which no redaction can read.
+    let ours = filter_fn(|meta| meta.target().starts_with("stellwerk") || *meta.level() <= Level::INFO);
+    tracing_subscriber::registry().with(layer).with(filter).with(ours)
 }
 
 /// Redacts what is written, a whole event at a time: `fmt::Layer` hands each one over in a single write.

@@ -9,8 +9,8 @@
 mod access;
 mod appointments;
 mod catalog;
-// mod faults;
-// mod logs;
+mod faults;
+mod logs;
 mod patients;
 mod support;
 mod tenancy;

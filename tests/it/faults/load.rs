@@ -1,8 +1,11 @@
 //! Senders and callers who repeat what they were not told to be done, and remember what they were told.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use chrono::Utc;
@@ -127,20 +130,20 @@ impl Shared {
             ("appointment.created", data)
         };
         let event = said_at(&format!("e-{number}"), name, Utc::now(), data);
-        wait_until("an event is acknowledged", PATIENCE, async || {
+        let begin = Instant::now();
+        loop {
             let tool = doors.borrow().tool.clone();
             let body = event.to_string().into_bytes();
             let headers = tool.signed(&format!("msg_{number}"), Utc::now().timestamp(), &body);
             match tool.try_post(headers, body).await.map(|answer| answer.status.as_u16()) {
-                Ok(200) => return true,
+                Ok(200) => break,
                 Ok(503) => _ = self.unavailable_to_senders.fetch_add(1, Ordering::SeqCst),
                 Ok(other) => self.odd().push(format!("HTTP {other}")),
                 // Nobody there, or gone midway.
                 Err(_) => {}
             }
-            false
-        })
-        .await;
+            pause(begin).await;
+        }
         self.acknowledged.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -151,10 +154,11 @@ impl Shared {
             idempotency_key: format!("k-{number}"),
             ..person("Max", &format!("Beispiel {number}"))
         };
-        wait_until("a call is answered", PATIENCE, async || {
+        let begin = Instant::now();
+        loop {
             let caller = doors.borrow().caller.clone();
             match caller.patients().create_patient(request.clone()).await {
-                Ok(_) => return true,
+                Ok(_) => break,
                 Err(status)
                     if reason(&status) == "DATABASE_UNAVAILABLE" && status.code() == Code::Unavailable =>
                 {
@@ -164,15 +168,20 @@ impl Shared {
                 Err(status) if reason(&status).is_empty() && is_of_transport(&status) => {}
                 Err(status) => self.odd().push(format!("gRPC {:?} {}", status.code(), status.message())),
             }
-            false
-        })
-        .await;
+            pause(begin).await;
+        }
         self.acknowledged.fetch_add(1, Ordering::SeqCst);
     }
 
     fn odd(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
         self.odd_answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Between two attempts, of which nobody makes more than there is patience for.
+async fn pause(begin: Instant) {
+    assert!(begin.elapsed() < PATIENCE, "waited too long until it was acknowledged");
+    tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
 /// tonic makes these of a connection that could not be made, or broke.

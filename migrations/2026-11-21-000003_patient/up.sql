@@ -195,12 +195,14 @@ BEGIN
 END $$;
 CREATE FUNCTION stellwerk_resolve_subject(of_tenant uuid, of_issuer text, of_subject text)
 RETURNS TABLE (practitioner_id uuid, patient_id uuid)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT l.practitioner_id, stellwerk_survivor(l.tenant_id, l.patient_id)
     FROM tenant t LEFT JOIN subject_link l
         ON l.tenant_id = t.tenant_id AND l.issuer = of_issuer AND l.subject = of_subject
     WHERE t.tenant_id = of_tenant AND t.tenant_id <> '00000000-0000-0000-0000-000000000000';
-$$;
+END $$;
 COMMENT ON FUNCTION stellwerk_resolve_subject IS 'No row: no such tenant. A row of nulls: an unlinked subject.';
 REVOKE ALL ON FUNCTION stellwerk_survivor(uuid, uuid), stellwerk_resolve_api_key(bytea),
     stellwerk_resolve_subject(uuid, text, text) FROM PUBLIC;

@@ -46,7 +46,7 @@ async fn an_inbound_overlap_is_kept_as_conflicting_and_both_name_each_other() {
     assert_eq!(answer.kept(), "success");
     let inbound = of_tool(&acme, "a-1").await;
     assert_eq!((inbound.status(), &inbound.practitioner_id), (AppointmentStatus::Conflicting, &practitioner));
-    assert_eq!(inbound.conflicting_appointment_ids, [local.appointment_id.clone()]);
+    assert_eq!(inbound.conflicting_appointment_ids, std::slice::from_ref(&local.appointment_id));
     let local = desk::appointment(&acme.admin, &local.appointment_id).await;
     assert_eq!(local.status(), AppointmentStatus::Booked);
     assert_eq!(local.conflicting_appointment_ids, [inbound.appointment_id]);

@@ -121,7 +121,7 @@ impl Shared {
     /// the next one books.
     async fn send(&self, doors: &watch::Receiver<Doors>) {
         let number = self.next_event.fetch_add(1, Ordering::SeqCst);
-        let (name, data) = if number % 2 == 0 {
+        let (name, data) = if number.is_multiple_of(2) {
             let data = json!({ "id": format!("p-{number}"), "nachname": format!("Muster {number}") });
             ("patient.created", data)
         } else {

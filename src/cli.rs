@@ -10,7 +10,12 @@ pub mod serve;
 pub mod tenant;
 pub mod webhook;
 
-use std::{error::Error as StdError, fmt, process::ExitCode};
+use std::{
+    error::Error as StdError,
+    fmt,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use serde_json::Value;
@@ -190,11 +195,12 @@ impl From<ClusterError> for Failure {
 
 /// Prints a result: for a script as one JSON object, else the lines for a person.
 fn print(json: bool, value: &Value, lines: &[String]) {
-    if json {
-        println!("{value}");
-    } else {
-        lines.iter().for_each(|line| println!("{line}"));
-    }
+    if json { say(&value.to_string()) } else { lines.iter().for_each(|line| say(line)) }
+}
+
+/// Prints a line. Nobody may be reading any more, as after `| head`, and that is no reason to fail: the work is done.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// A moment as commands print it.

@@ -99,7 +99,7 @@ pub struct ListenConfig {
     /// Where `/metrics` is served. Keep it internal.
     #[arg(long, env = "STELLWERK_METRICS_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:7212")]
     pub metrics_address: SocketAddr,
-    /// Whether this process serves gRPC and HTTP.
+    /// Whether this process serves rpcs and webhooks; otherwise its listeners answer probes alone.
     #[arg(long, env = "STELLWERK_API", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub api: bool,
     /// Whether this process works on the queue.

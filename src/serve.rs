@@ -107,15 +107,22 @@ pub async fn serve(
     let readiness = Arc::new(Readiness::new(app.domain.store.clone(), shutdown.stop.clone()));
     let health = HealthReporter::new();
     let open = grpc_stack::open_services(health.clone())?;
+    // Probes are answered in any case: who restarts a process does not care what it is there for.
+    let api = config.listen.api;
+    let (services, names) = match api {
+        true => (services, grpc_stack::service_names(&app.rules)),
+        false => (Routes::default(), Vec::new()),
+    };
     let grpc =
         grpc_stack::router(services, open, app.rules.clone(), gate.clone(), &config.callers.cors_origins);
-    let web = web::router(Arc::new(Web {
+    let web = Arc::new(Web {
         domain: app.domain.clone(),
         readiness: readiness.clone(),
         gate,
         flood: FloodLimit::new(limits.flood_limit, limits.flood_window, Instant::now()),
         trusted_proxies: config.callers.trusted_proxies.clone(),
-    }));
+    });
+    let web = if api { web::router(web) } else { web::probes(web) };
     let metrics = metrics::router(install_metrics(), app.domain.store.clone());
 
     let stop = &shutdown.stop;
@@ -124,7 +131,7 @@ pub async fn serve(
             connections::serve(listeners.grpc, grpc, Protocol::Http1And2, limits, stop),
             connections::serve(listeners.http, web, Protocol::Http1, limits, stop),
             connections::serve(listeners.metrics, metrics, Protocol::Http1, limits, stop),
-            tell_health(&health, &readiness, grpc_stack::service_names(&app.rules), stop),
+            tell_health(&health, &readiness, names, stop),
         )
     };
     tokio::select! {

@@ -45,8 +45,16 @@ struct Answer<'a> {
 
 /// Every route of the HTTP adapter.
 pub fn router(web: Arc<Web>) -> Router {
-    Router::new()
-        .route("/api/webhooks/{provider}/{endpoint}", post(webhooks::receive))
+    guarded(Router::new().route("/api/webhooks/{provider}/{endpoint}", post(webhooks::receive)), web)
+}
+
+/// Only what a process answers that takes no deliveries.
+pub fn probes(web: Arc<Web>) -> Router {
+    guarded(Router::new(), web)
+}
+
+fn guarded(routes: Router<Arc<Web>>, web: Arc<Web>) -> Router {
+    routes
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .fallback(async || refused(StatusCode::NOT_FOUND, "ROUTE_NOT_FOUND"))

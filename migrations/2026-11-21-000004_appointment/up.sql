@@ -51,9 +51,20 @@ CREATE INDEX appointment_conflicting ON appointment (tenant_id, practitioner_id,
 ALTER TABLE appointment ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY appointment_tenant ON appointment TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
-        AND (current_setting('stellwerk.role') IN ('admin', 'service', 'system')
-            OR current_setting('stellwerk.role') = 'practitioner'
-                AND practitioner_id = nullif(current_setting('stellwerk.person_id'), '')::uuid));
+        AND current_setting('stellwerk.role') IN ('admin', 'service', 'system'));
+-- A practitioner reads, books and moves his own; nobody but the server deletes.
+CREATE POLICY appointment_own_time_read ON appointment FOR SELECT TO stellwerk_app
+    USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
+        AND current_setting('stellwerk.role') = 'practitioner'
+        AND practitioner_id = nullif(current_setting('stellwerk.person_id'), '')::uuid);
+CREATE POLICY appointment_own_time_book ON appointment FOR INSERT TO stellwerk_app
+    WITH CHECK (tenant_id = current_setting('stellwerk.tenant_id')::uuid
+        AND current_setting('stellwerk.role') = 'practitioner'
+        AND practitioner_id = nullif(current_setting('stellwerk.person_id'), '')::uuid);
+CREATE POLICY appointment_own_time_change ON appointment FOR UPDATE TO stellwerk_app
+    USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
+        AND current_setting('stellwerk.role') = 'practitioner'
+        AND practitioner_id = nullif(current_setting('stellwerk.person_id'), '')::uuid);
 CREATE POLICY appointment_own_record ON appointment FOR SELECT TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
         AND current_setting('stellwerk.role') = 'patient'

@@ -51,14 +51,20 @@ impl Database {
     /// The named database, else the private cluster if it runs.
     pub fn find(config: &DatabaseConfig) -> Result<Self, Failure> {
         match (config.url(), config.migration_url()) {
-            (Some(url), Some(owner_url)) => Ok(Self::named(url, owner_url)),
+            (Some(url), Some(owner_url)) => Self::named(url, owner_url),
             _ => private_socket(&config.data_dir).map(|socket| Self::private(&socket)),
         }
     }
 
     /// A database somebody else runs.
-    pub fn named(url: &str, owner_url: &str) -> Self {
-        Self { service_url: url.into(), owner_url: owner_url.into(), is_private: false }
+    pub fn named(url: &str, owner_url: &str) -> Result<Self, Failure> {
+        for (name, url) in [("DATABASE_URL", url), ("STELLWERK_MIGRATION_DATABASE_URL", owner_url)] {
+            if let Err(error) = url.parse::<tokio_postgres::Config>() {
+                let why = Failure::line(&error);
+                return Err(Failure::refused_because(format!("{name} cannot be read as a URL: {why}")));
+            }
+        }
+        Ok(Self { service_url: url.into(), owner_url: owner_url.into(), is_private: false })
     }
 
     /// The cluster whose socket lies in `socket_dir`.

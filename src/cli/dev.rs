@@ -13,7 +13,7 @@ use self::demo::Demo;
 use super::{
     Failure,
     database::{DATABASE, Database, SERVICE_LOGIN, check_schema, root_key},
-    sandbox, serve as serve_command,
+    sandbox, say, serve as serve_command,
 };
 use crate::{
     app::App,
@@ -56,7 +56,7 @@ impl Dev {
 
         let (url, owner_url) = (self.config.database.url(), self.config.database.migration_url());
         if let (Some(url), Some(owner_url)) = (url, owner_url) {
-            let database = Database::named(url, owner_url);
+            let database = Database::named(url, owner_url)?;
             return self.run_on(&database, listeners, sandbox, &shutdown).await;
         }
         let mut cluster = tokio::select! {
@@ -121,7 +121,7 @@ impl Dev {
             sandbox: address(&sandbox)?,
         };
         let tool = self.booking_tool(&demo, addresses.http)?;
-        println!("{}", commands::welcome(&addresses, &demo, &self.config.database.data_dir));
+        say(&commands::welcome(&addresses, &demo, &self.config.database.data_dir));
         tokio::join!(
             serve_command::run(&app, listeners, &self.config, shutdown),
             run_tool(tool, sandbox, shutdown),

@@ -75,7 +75,13 @@ impl Doctor {
         let mut findings = Vec::new();
         let database = match Database::find(&self.access.database) {
             Ok(database) => database,
-            Err(failure) => return vec![Finding::failed("database", failure.to_string(), "see there")],
+            Err(failure) => {
+                return vec![Finding::failed(
+                    "database",
+                    failure.to_string(),
+                    "name the database that the server uses",
+                )];
+            }
         };
         let (url, pool) = (database.service_url.expose_secret(), self.access.database.pool());
         match owner_connection(url, &pool).await {

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use url::Url;
 
-use super::Failure;
+use super::{Failure, say};
 use crate::{
     provider::{booking_tool, signature::Scheme},
     sandbox::booking::BookingTool,
@@ -58,7 +58,7 @@ impl Booking {
             .with_seed(self.seed);
         let listener = listen(self.address).await?;
         let address = listener.local_addr().map_err(|error| Failure::failed(&error))?;
-        println!("booking tool on http://{address}/ (what it can do is shown there)");
+        say(&format!("booking tool on http://{address}/ (what it can do is shown there)"));
         let stop = shutdown.stop.clone();
         tool.serve(listener, async move { stop.cancelled().await })
             .await

@@ -83,3 +83,14 @@ fn a_failure_is_one_line_without_secrets() {
 
     assert!(!failure.to_string().contains('\n') && !failure.to_string().contains("hidden"), "{failure}");
 }
+
+#[test]
+fn a_url_that_cannot_be_read_is_named_and_not_repeated() {
+    let failure = database::Database::named("postgres://u:hidden@h:port/d", "postgres://u@h/d").unwrap_err();
+
+    assert_eq!(failure.exit_code, 3);
+    assert!(
+        failure.to_string().starts_with("DATABASE_URL ") && !failure.to_string().contains("hidden"),
+        "{failure}"
+    );
+}

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::ready,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -165,8 +166,8 @@ async fn unknown_path(request: Request) -> Response {
         return (StatusCode::NOT_FOUND, "nothing here; this listener speaks gRPC and grpc-web\n")
             .into_response();
     }
-    let unimplemented = service_fn(async |_: http::Request<tonic::body::Body>| {
-        Ok::<_, Infallible>(Status::unimplemented("no such service").into_http::<tonic::body::Body>())
+    let unimplemented = service_fn(|_: http::Request<tonic::body::Body>| {
+        ready(Ok::<_, Infallible>(Status::unimplemented("no such service").into_http::<tonic::body::Body>()))
     });
     match GrpcWebLayer::new().layer(unimplemented).oneshot(request).await {
         Ok(response) => response.map(axum::body::Body::new),

@@ -13,17 +13,21 @@ use crate::{
 
 /// The routes over a database that nobody runs.
 fn routes(flood_limit: u32, stop: &CancellationToken) -> Router {
+    router(web(flood_limit, stop))
+}
+
+fn web(flood_limit: u32, stop: &CancellationToken) -> Arc<Web> {
     let pool = PoolConfig { wait: Duration::from_millis(200), ..PoolConfig::default() };
     let store = Store::connect("postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=1", &pool)
         .unwrap();
     let vault = Vault::from_root_keys(&Vault::generate_root_key("r1").unwrap()).unwrap();
-    router(Arc::new(Web {
+    Arc::new(Web {
         readiness: Arc::new(Readiness::new(store.clone(), stop.clone())),
         domain: Domain { store, vault: Arc::new(vault), public_url: "http://127.0.0.1:1".into() },
         gate: Arc::new(Gate::new(10, Duration::from_secs(5))),
         flood: FloodLimit::new(flood_limit, Duration::from_secs(3600), std::time::Instant::now()),
         trusted_proxies: Vec::new(),
-    }))
+    })
 }
 
 async fn ask(
@@ -139,4 +143,14 @@ async fn liveness_ignores_the_database_and_readiness_does_not() {
 #[test]
 fn waits_are_rounded_up_to_whole_seconds() {
     assert_eq!([0, 1, 999, 1000, 1001].map(|ms| whole_seconds(Duration::from_millis(ms))), [0, 1, 1, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_process_without_the_api_answers_probes_alone() {
+    let probes = probes(web(0, &CancellationToken::new()));
+
+    let alive = ask(&probes, Method::GET, "/healthz", Body::empty()).await;
+    let delivery = ask(&probes, Method::POST, "/api/webhooks/booking/x", "{}".into()).await;
+
+    assert_eq!((alive.0, delivery.0), (StatusCode::OK, StatusCode::NOT_FOUND));
 }

@@ -116,7 +116,10 @@ async fn a_transaction_without_a_tenant_is_an_error() {
             insert,
         ] {
             for session in [&fresh, &used] {
-                if let Ok(rows) = session.attempt(&statement).await {
+                session.run("BEGIN").await;
+                let outcome = session.attempt(&statement).await;
+                session.run("ROLLBACK").await;
+                if let Ok(rows) = outcome {
                     forgiven.push(format!("{statement}: {rows} rows"));
                 }
             }
@@ -149,7 +152,7 @@ async fn every_role_has_exactly_these_rights() {
     insta::assert_snapshot!(rights.join("\n"), @r"
                          operator     admin        hr           practitioner patient      service      system
     api_key              riu-         riu-         ----         ----         ----         ----         riu-
-    appointment          ----         riud         ----         riud         r---         riud         riud
+    appointment          ----         riud         ----         riu-         r---         riud         riud
     appointment_change   ----         ri--         ----         ri--         ----         ri--         ri--
     appointment_link     ----         riud         ----         ----         ----         riud         riud
     idempotency_record   ri-d         ri-d         ri-d         ri-d         ri-d         ri-d         ri-d

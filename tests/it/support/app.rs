@@ -165,7 +165,7 @@ impl TestAppBuilder {
     }
 }
 
-/// TO CONNECT: the only place that knows how the program is put together. Everything listens on free ports of loopback.
+/// the only place that knows how the program is put together. Everything listens on free ports of loopback.
 async fn launch(domain: Domain, settings: &[String]) -> Running {
     let free =
         ["--grpc-address", "--http-address", "--metrics-address"].map(|name| format!("{name}=127.0.0.1:0"));

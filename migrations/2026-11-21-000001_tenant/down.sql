@@ -1,3 +1,4 @@
+DROP FUNCTION stellwerk_root_keys();
 DROP FUNCTION stellwerk_schema_versions();
 DROP TABLE tenant_key;
 DROP TABLE tenant;

@@ -68,3 +68,10 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     RETURN QUERY SELECT version::text FROM __diesel_schema_migrations;
 END $$;
+-- For doctor: which root keys a server must be given, and how many tenants need each.
+CREATE FUNCTION stellwerk_root_keys() RETURNS TABLE (root_key_id text, tenants bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT root_key_id, count(*) FROM tenant_key GROUP BY root_key_id;
+$$;
+REVOKE ALL ON FUNCTION stellwerk_root_keys() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION stellwerk_root_keys() TO stellwerk_app;

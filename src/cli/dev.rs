@@ -29,8 +29,8 @@ use crate::{
     telemetry,
 };
 
-/// What the booking tool invents at the start, so that there is something to see: two patients, then bookings.
-const FIRST_TICKS: usize = 4;
+/// The booking tool invents at the start until it has booked something, so that there is something to see.
+const FIRST_TICKS: usize = 12;
 /// Calls under way get less time than a server gives: Ctrl-C ends everything within 10 s, PostgreSQL included.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -178,6 +178,9 @@ async fn run_tool(tool: BookingTool, listener: TcpListener, shutdown: &Shutdown)
         for _ in 0..FIRST_TICKS {
             if let Err(error) = tool.tick().await {
                 telemetry::log_error("the booking tool could not invent anything", &error);
+            }
+            if !tool.appointments().is_empty() {
+                break;
             }
         }
     };

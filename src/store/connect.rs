@@ -12,7 +12,10 @@ use tokio_postgres::{NoTls, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::Store;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    telemetry::Chain,
+};
 
 /// How the pool behaves.
 #[derive(Debug, Clone)]
@@ -77,7 +80,8 @@ async fn establish(url: &str, tls: &Arc<rustls::ClientConfig>) -> ConnectionResu
         config.connect_timeout(Duration::from_secs(5));
     }
     config.application_name("stellwerk");
-    let bad = |error: tokio_postgres::Error| ConnectionError::BadConnection(error.to_string());
+    // Its source says why, as in `connection refused`, and diesel's error has no place for one.
+    let bad = |error: tokio_postgres::Error| ConnectionError::BadConnection(Chain(&error).to_string());
     if config.get_ssl_mode() == SslMode::Disable {
         let (client, connection) = config.connect(NoTls).await.map_err(bad)?;
         AsyncPgConnection::try_from_client_and_connection(client, connection).await

@@ -48,8 +48,8 @@ SELECT id, integration_id, external_id, appointment_id, external_patient_id, sta
 SELECT id, patient_id, practitioner_id, service_id, therapist_name, service_name, status, start_time, end_time,
         occupied_start_time, occupied_end_time, time_zone, hold_expire_time, origin, last_change_origin, integration_id,
         external_id, sync_time, cancel_reason, create_time, update_time
-    FROM appointment WHERE id = bench_id(11, :tenant::integer, :booking::integer) LIMIT 1 FOR UPDATE;
--- The practitioner's time is locked, and run-out holds are released.
+    FROM appointment WHERE id = bench_id(11, :tenant::integer, :booking::integer) LIMIT 1;
+-- The practitioner's time is locked, run-out holds are released, and the appointment is locked.
 SELECT pg_advisory_xact_lock(hashtextextended(bench_id(1, :tenant::integer, 0) || '/practitioner/'
     || bench_id(5, :tenant::integer, :practitioner::integer), 0));
 UPDATE appointment SET status = 'cancelled', hold_expire_time = NULL, last_change_origin = 'system', update_time = now()
@@ -58,6 +58,10 @@ UPDATE appointment SET status = 'cancelled', hold_expire_time = NULL, last_chang
     RETURNING id, patient_id, practitioner_id, service_id, therapist_name, service_name, status, start_time, end_time,
         occupied_start_time, occupied_end_time, time_zone, hold_expire_time, origin, last_change_origin, integration_id,
         external_id, sync_time, cancel_reason, create_time, update_time;
+SELECT id, patient_id, practitioner_id, service_id, therapist_name, service_name, status, start_time, end_time,
+        occupied_start_time, occupied_end_time, time_zone, hold_expire_time, origin, last_change_origin, integration_id,
+        external_id, sync_time, cancel_reason, create_time, update_time
+    FROM appointment WHERE id = bench_id(11, :tenant::integer, :booking::integer) LIMIT 1 FOR UPDATE;
 SAVEPOINT diesel_savepoint_2;
 UPDATE appointment SET patient_id = bench_id(9, :tenant::integer, :booking::integer),
     practitioner_id = bench_id(5, :tenant::integer, :practitioner::integer), service_id = bench_id(6, :tenant::integer, 0),
@@ -104,7 +108,7 @@ INSERT INTO webhook_event (id, webhook_endpoint_id, integration_id, provider, ev
     VALUES (bench_uuid(:event_head::bigint, :event_tail::bigint), bench_id(7, :tenant::integer, 0),
         bench_id(4, :tenant::integer, 0), 'booking', 'appointment.updated', 'evt_' || :event_tail::bigint, 'success', NULL, NULL,
         false, 'delivery', NULL, now(), now(), bench_id(9, :tenant::integer, :booking::integer),
-        bench_id(11, :tenant::integer, :booking::integer), 310, decode(repeat('5a', 339), 'hex'));
+        bench_id(11, :tenant::integer, :booking::integer), 290, decode(repeat('5a', 319), 'hex'));
 INSERT INTO webhook_dedupe (webhook_endpoint_id, delivery_hash, webhook_event_id, status, reason, field)
     VALUES (bench_id(7, :tenant::integer, 0), sha256(int8send(:event_head::bigint) || int8send(:event_tail::bigint)),
         bench_uuid(:event_head::bigint, :event_tail::bigint), 'success', NULL, NULL);

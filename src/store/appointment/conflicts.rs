@@ -3,18 +3,21 @@
 use std::collections::HashMap;
 
 use diesel::{
-    QueryableByName, sql_query,
+    ExpressionMethods, QueryDsl, QueryableByName, sql_query,
     sql_types::{Array, Bool, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 
-use super::Appointment;
+use super::{Appointment, LONGEST_SLOT, is};
 use crate::{
     error::Result,
     ids::AppointmentId,
-    store::{Cached, TenantTx},
+    store::{Cached, TenantTx, schema::appointment},
     words::AppointmentStatus,
 };
+
+/// Others that are told of one appointment, at most.
+const TOLD: i64 = 20;
 
 #[derive(QueryableByName)]
 struct Pair {
@@ -30,10 +33,13 @@ pub async fn conflicts_of(
     tx: &mut TenantTx,
     of: &[Appointment],
 ) -> Result<HashMap<AppointmentId, Vec<AppointmentId>>> {
-    let conflicting = |row: &Appointment| row.status == AppointmentStatus::Conflicting;
     let wanted: Vec<_> = of.iter().filter(|row| row.occupies() || conflicting(row)).collect();
     if wanted.is_empty() {
         return Ok(HashMap::new());
+    }
+    if let [one] = wanted[..] {
+        let others = conflicts_of_one(tx, one).await?;
+        return Ok(if others.is_empty() { HashMap::new() } else { HashMap::from([(one.id, others)]) });
     }
     // Two halves, so that the frequent one finds the index of the few conflicting ones.
     let query = sql_query(
@@ -61,4 +67,34 @@ pub async fn conflicts_of(
         found.entry(id).or_default().push(other_id);
     }
     Ok(found)
+}
+
+/// The same for one. Not as a list of one: PostgreSQL would plan that anew on every call, because the plan for lists of any length
+/// looks dearer to it, and planning takes longer than all the rest of reading an appointment.
+async fn conflicts_of_one(tx: &mut TenantTx, of: &Appointment) -> Result<Vec<AppointmentId>> {
+    let (from, until) = (of.occupied_start_time, of.occupied_end_time);
+    let others = appointment::table
+        .filter(appointment::practitioner_id.eq(of.practitioner_id))
+        .filter(appointment::occupied_start_time.lt(until))
+        .filter(appointment::occupied_end_time.gt(from))
+        .limit(TOLD)
+        .select(appointment::id);
+    Ok(if conflicting(of) {
+        let holding = others
+            .filter(appointment::status.eq_any([AppointmentStatus::Held, AppointmentStatus::Booked]))
+            .filter(appointment::start_time.ge(from - LONGEST_SLOT))
+            .filter(appointment::start_time.lt(until + LONGEST_SLOT))
+            .order(appointment::start_time);
+        holding.load(tx.conn()).await?
+    } else {
+        let waiting = others
+            .filter(is(AppointmentStatus::Conflicting))
+            .filter(appointment::occupied_start_time.ge(from - LONGEST_SLOT))
+            .order(appointment::occupied_start_time);
+        Cached(waiting).load(tx.conn()).await?
+    })
+}
+
+fn conflicting(row: &Appointment) -> bool {
+    row.status == AppointmentStatus::Conflicting
 }

@@ -184,7 +184,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS 
 BEGIN
     RETURN QUERY
         SELECT k.tenant_id, k.id, k.role, k.scopes, k.origin, k.expire_time, k.revoke_time, l.practitioner_id,
-            stellwerk_survivor(l.tenant_id, l.patient_id)
+            CASE WHEN l.patient_id IS NOT NULL THEN stellwerk_survivor(l.tenant_id, l.patient_id) END
         FROM api_key k LEFT JOIN subject_link l
             ON l.tenant_id = k.tenant_id AND l.issuer = 'api_key' AND l.subject = k.id::text
         WHERE k.secret_hash = hash;
@@ -198,7 +198,7 @@ RETURNS TABLE (practitioner_id uuid, patient_id uuid)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     RETURN QUERY
-    SELECT l.practitioner_id, stellwerk_survivor(l.tenant_id, l.patient_id)
+    SELECT l.practitioner_id, CASE WHEN l.patient_id IS NOT NULL THEN stellwerk_survivor(l.tenant_id, l.patient_id) END
     FROM tenant t LEFT JOIN subject_link l
         ON l.tenant_id = t.tenant_id AND l.issuer = of_issuer AND l.subject = of_subject
     WHERE t.tenant_id = of_tenant AND t.tenant_id <> '00000000-0000-0000-0000-000000000000';

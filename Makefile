@@ -34,9 +34,10 @@ run: ## set up what is missing, build, and run everything on this machine (Ctrl-
 setup: ## only set up what is missing: PostgreSQL's programs, the npm tools
 	@scripts/setup all
 
-test: setup lint ## lint, then every test
+test: setup lint ## lint, then every test: Rust, TypeScript, browser
 	@# Named kinds instead of --all-targets, which would run the benches too.
-	cargo test --locked --lib --bins --tests
+	cargo test --locked --all-features --lib --bins --tests --examples
+	cd clients/typescript && npm run build && npm run check && npm run size && npm test
 
 lint: ## formatting, clippy, rustdoc and buf; warnings are errors
 	@scripts/setup tools
@@ -56,6 +57,10 @@ soak: ## the long, repeated fault runs (STELLWERK_SOAK rounds of the tests named
 	@listed=$$(cargo test --locked --release --test it -- --list $(SOAK_TESTS)); \
 	grep -q ': test$$' <<<"$$listed" || { echo "no test is named like $(SOAK_TESTS)" >&2; exit 1; }
 	STELLWERK_SOAK=$(STELLWERK_SOAK) cargo test --locked --release --test it -- $(SOAK_TESTS) --nocapture --test-threads=1
+	@# A client's test that fails once in twenty runs fails here.
+	@scripts/setup all
+	cargo build --locked --all-features --bins --examples
+	cd clients/typescript && npm run build && for round in $$(seq 20); do npm test || exit 1; done
 
 coverage: ## line coverage of the tests; the report is coverage/html/index.html
 	@scripts/setup database

@@ -19,7 +19,7 @@ STELLWERK_SOAK ?= 1
 SOAK_TESTS ?= soak
 # Lines covered, in per cent, below which `make coverage` fails.
 COVERAGE_MIN ?= 0
-# What `make breaking` compares with: a tag or a branch. Empty: the newest tag, else main.
+# What `make breaking` compares with: a tag or a branch. Empty: the newest tag, which is the last release.
 AGAINST ?=
 
 help: ## list the targets
@@ -46,6 +46,7 @@ lint: ## formatting, clippy, rustdoc and buf; warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 	$(BUF) lint
 	$(BUF) format --diff --exit-code --path proto/stellwerk
+	@$(MAKE) --no-print-directory breaking
 
 bench: ## measure, fsync on; prints figures and ratios
 	@scripts/setup database
@@ -69,7 +70,7 @@ coverage: ## line coverage of the tests; the report is coverage/html/index.html
 breaking: ## would these protos break callers of the last release?
 	@scripts/setup tools
 	@against="$(AGAINST)"; \
-	if [ -z "$$against" ]; then against=$$(git describe --tags --abbrev=0 2>/dev/null || echo main); fi; \
+	if [ -z "$$against" ]; then against=$$(git describe --tags --abbrev=0 2>/dev/null) || { echo "no release yet that these protos could break"; exit 0; }; fi; \
 	ref=$$(git rev-parse --verify --quiet "$$against^{commit}") || { echo "no such tag or branch: $$against" >&2; exit 1; }; \
 	echo "comparing with $$against"; \
 	$(BUF) breaking --against ".git#ref=$$ref"

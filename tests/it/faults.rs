@@ -1,4 +1,4 @@
-//! What was promised still happens: through crashes of the server, of the database, and through callers who hang up.
+//! What was promised still happens, although the server or the database crashes and callers hang up.
 //!
 //! Each story has a short form, and a long one that `make soak` runs as often as it is told.
 

@@ -125,7 +125,10 @@ async fn an_unfit_body_is_answered_422_with_the_field_and_a_repeat_of_it_the_sam
     let acme = app.tenant("acme").await;
     let tool = acme.booking_tool(SignatureScheme::Legacy).await;
     let now = Utc::now();
-    let appointment = |minutes: i64| json!({ "id": "a-1", "patient_id": "p-1", "scheduled_at": "2026-03-02T09:00:00+01:00", "duration_minutes": minutes });
+    let appointment = |minutes: i64| {
+        json!({ "id": "a-1", "patient_id": "p-1", "scheduled_at": "2026-03-02T09:00:00+01:00",
+            "duration_minutes": minutes })
+    };
     let unfit = [
         (said_at("e-1", "appointment.created", now, appointment(0)), "data.duration_minutes"),
         (said("appointment.updated", appointment(1441)), "data.duration_minutes"),
@@ -360,7 +363,9 @@ async fn events_are_listed_newest_first_by_page_and_filter_with_masked_bodies() 
         assert_eq!(ids(page), told[..1]);
     }
     let preview = &second.webhook_events[0].body_preview;
-    insta::assert_snapshot!(preview, @r#"{"data":{"geburtsdatum":"…","id":"…","nachname":"…","vorname":"…"},"event":"patient.created"}"#);
+    let preview: Value = serde_json::from_str(preview).unwrap();
+    let masked = json!({ "id": "…", "vorname": "…", "nachname": "…", "geburtsdatum": "…" });
+    assert_eq!(preview, said("patient.created", masked));
 }
 
 #[tokio::test]

@@ -43,8 +43,8 @@ fn registered(number: &str, at_s: i64) -> Value {
 
 fn appointment(number: &str, scheduled_at: String, minutes: i64, therapist: &str, status: &str) -> Value {
     json!({ "id": format!("a-{number}"), "patient_id": format!("p-{number}"), "scheduled_at": scheduled_at,
-        "duration_minutes": minutes, "therapist_name": therapist, "service_name": format!("Massage {minutes}"),
-        "status": status })
+        "duration_minutes": minutes, "therapist_name": therapist, "status": status,
+        "service_name": format!("Massage {minutes}") })
 }
 
 /// The same instant, written in another zone.
@@ -309,7 +309,8 @@ async fn an_appointment_that_the_tool_gives_to_another_patient_follows_in_either
         tool.tell(&registered(number, 0)).await.kept();
     }
     let of = |id: &str, patient: &str, at_s| {
-        let data = json!({ "id": id, "patient_id": patient, "scheduled_at": written(desk::in_days(7)), "duration_minutes": 30 });
+        let data = json!({ "id": id, "patient_id": patient, "scheduled_at": written(desk::in_days(7)),
+            "duration_minutes": 30 });
         occurred("appointment.updated", id, at_s, data)
     };
 

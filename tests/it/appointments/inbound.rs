@@ -14,8 +14,8 @@ use crate::support::{
 };
 
 fn told(id: &str, at: DateTime<Utc>, therapist: &str) -> Value {
-    json!({ "id": id, "patient_id": "p-1", "scheduled_at": written(at), "duration_minutes": 30, "therapist_name": therapist,
-        "service_name": "Massage" })
+    json!({ "id": id, "patient_id": "p-1", "scheduled_at": written(at), "duration_minutes": 30,
+        "therapist_name": therapist, "service_name": "Massage" })
 }
 
 /// A tool that has registered somebody already.

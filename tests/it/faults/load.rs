@@ -117,15 +117,16 @@ impl Load {
 }
 
 impl Shared {
-    /// Delivers the next event until it is acknowledged, under one id, as the tool does: every even one registers a person, for whom
-    /// the next one books.
+    /// Delivers the next event until it is acknowledged, under one id, as the tool does: every even one
+    /// registers a person, for whom the next one books.
     async fn send(&self, doors: &watch::Receiver<Doors>) {
         let number = self.next_event.fetch_add(1, Ordering::SeqCst);
         let (name, data) = if number.is_multiple_of(2) {
             let data = json!({ "id": format!("p-{number}"), "nachname": format!("Muster {number}") });
             ("patient.created", data)
         } else {
-            let data = json!({ "id": format!("a-{number}"), "patient_id": format!("p-{}", number - 1), "duration_minutes": 30,
+            let data = json!({ "id": format!("a-{number}"), "patient_id": format!("p-{}", number - 1),
+                "duration_minutes": 30,
                 "scheduled_at": written(in_days(7)) });
             ("appointment.created", data)
         };

@@ -18,7 +18,8 @@ use crate::support::{
     tenant::TestTenant,
 };
 
-/// Somebody at the desk, and her twin as the tool knows her: the same birth date and phone, another spelling and address.
+/// Somebody at the desk, and her twin as the tool knows her: the same birth date and phone, but another
+/// spelling and address.
 async fn twins(acme: &TestTenant) -> (TestBookingTool, proto::Patient, proto::LinkCandidate) {
     let known = proto::CreatePatientRequest {
         email: "erika@example.org".into(),

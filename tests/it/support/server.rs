@@ -1,7 +1,7 @@
 //! The real program as a process of its own, over a cluster of its own: started, listened to, killed.
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, ChildStderr, Command, Stdio},
@@ -134,8 +134,12 @@ impl Server {
         self.log.text()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// The most memory it ever held at once, by Linux's account.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// As a power failure would: no handler runs, nothing is finished.

@@ -22,13 +22,15 @@ async fn break_appointments(owner: &Session) {
         .run(
             "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ \
              BEGIN RAISE EXCEPTION 'broken for Erika Muster'; END $$; \
-             CREATE TRIGGER appointment_broken BEFORE INSERT ON appointment FOR EACH ROW EXECUTE FUNCTION broken()",
+             CREATE TRIGGER appointment_broken BEFORE INSERT ON appointment \
+             FOR EACH ROW EXECUTE FUNCTION broken()",
         )
         .await;
 }
 
 fn booking(id: &str) -> Value {
-    json!({ "id": id, "patient_id": "p-1", "scheduled_at": "2026-03-02T09:00:00+01:00", "duration_minutes": 30 })
+    json!({ "id": id, "patient_id": "p-1", "scheduled_at": "2026-03-02T09:00:00+01:00",
+        "duration_minutes": 30 })
 }
 
 async fn replay(by: &TestCaller, event: &str, key: &str) -> Result<proto::WebhookEvent, Status> {

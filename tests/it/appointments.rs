@@ -64,6 +64,7 @@ async fn race(by: &TestCaller, request: proto::BookAppointmentRequest) -> Result
     }
 }
 
+/// P4.
 #[tokio::test]
 async fn of_200_racing_bookings_of_one_slot_exactly_one_wins() {
     let app = TestApp::start().await;
@@ -91,6 +92,7 @@ async fn of_200_racing_bookings_of_one_slot_exactly_one_wins() {
     assert_eq!(desk::only_appointment(&acme.admin).await.status(), AppointmentStatus::Booked);
 }
 
+/// P4, P14.
 #[tokio::test]
 async fn racing_bookings_over_two_instances_and_many_slots_fill_each_slot_once() {
     let app = TestApp::start().await;
@@ -117,6 +119,7 @@ async fn racing_bookings_over_two_instances_and_many_slots_fill_each_slot_once()
     assert_eq!(desk::appointments(&acme.admin).await.len(), 5);
 }
 
+/// P4.
 #[tokio::test]
 async fn a_hold_keeps_the_slot_until_it_is_booked() {
     let app = TestApp::start().await;
@@ -152,6 +155,7 @@ async fn a_hold_without_a_patient_is_booked_for_one() {
     assert_eq!(booked.patient_id, patient);
 }
 
+/// P4.
 #[tokio::test]
 async fn a_hold_that_ran_out_gives_way_and_can_no_longer_be_booked() {
     let app = TestApp::start().await;
@@ -178,6 +182,7 @@ async fn a_hold_that_ran_out_gives_way_and_can_no_longer_be_booked() {
     );
 }
 
+/// P4.
 #[tokio::test]
 async fn a_move_frees_the_old_slot_and_needs_the_new_one() {
     let app = TestApp::start().await;
@@ -200,6 +205,7 @@ async fn a_move_frees_the_old_slot_and_needs_the_new_one() {
     assert!(next.is_ok(), "{next:?}");
 }
 
+/// P4.
 #[tokio::test]
 async fn a_cancelled_appointment_frees_its_slot_and_stays_cancelled() {
     let app = TestApp::start().await;
@@ -220,6 +226,7 @@ async fn a_cancelled_appointment_frees_its_slot_and_stays_cancelled() {
     assert_eq!(desk::history(&acme.admin, &booked.appointment_id).await.len(), 2);
 }
 
+/// P4.
 #[tokio::test]
 async fn buffers_of_a_service_keep_others_away() {
     let app = TestApp::start().await;
@@ -312,6 +319,7 @@ async fn a_repeated_booking_is_the_first_one() {
     assert_eq!(reason(&reused), "IDEMPOTENCY_KEY_REUSED");
 }
 
+/// P5.
 #[tokio::test]
 async fn the_history_tells_what_happened_from_where_and_by_whom() {
     let app = TestApp::start().await;

@@ -158,6 +158,7 @@ async fn import(acme: &TestTenant) {
     .await;
 }
 
+/// P10.
 #[tokio::test]
 async fn no_secret_and_nobodys_data_is_ever_logged() {
     let installation = Installation::new().await;
@@ -215,6 +216,7 @@ fn all_of(status: &Status) -> String {
     format!("{} {}", status.message(), String::from_utf8_lossy(status.details()))
 }
 
+/// P10.
 #[tokio::test]
 async fn an_answer_tells_nothing_of_the_inside() {
     let installation = Installation::new().await;

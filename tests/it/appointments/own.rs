@@ -11,6 +11,7 @@ use crate::support::{
     reason,
 };
 
+/// P3.
 #[tokio::test]
 async fn a_practitioner_plans_and_sees_nobody_elses_time() {
     let app = TestApp::start().await;
@@ -39,6 +40,7 @@ async fn a_practitioner_plans_and_sees_nobody_elses_time() {
     assert_eq!(seen, [booked.appointment_id]);
 }
 
+/// P3.
 #[tokio::test]
 async fn a_patient_sees_their_own_appointments_and_no_others() {
     let app = TestApp::start().await;
@@ -65,6 +67,7 @@ async fn a_patient_sees_their_own_appointments_and_no_others() {
     assert_eq!((nobody.code(), reason(&nobody).as_str()), (Code::PermissionDenied, "SUBJECT_NOT_LINKED"));
 }
 
+/// P3.
 #[tokio::test]
 async fn whose_patient_somebody_is_follows_from_the_stored_link() {
     let app = TestApp::start().await;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use futures::future::join_all;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::json;
-use stellwerk::{ids::TenantId, proto::SignatureScheme};
+use stellwerk::proto::SignatureScheme;
 use tonic::Request;
 
 use crate::support::{
     PATIENCE,
     app::TestApp,
-    database::{Session, TestDatabase},
+    database::Session,
     desk::{self, person},
     said::said,
     wait_until,
@@ -28,6 +28,7 @@ async fn count(owner: &Session, condition: &str) -> u32 {
     owner.value(&format!("SELECT count(*) {OURS} AND {condition}")).await.parse().unwrap()
 }
 
+/// P13.
 #[tokio::test]
 async fn calls_that_are_cancelled_behind_a_lock_leave_no_transaction_open() {
     let app = TestApp::start().await;
@@ -70,6 +71,7 @@ async fn calls_that_are_cancelled_behind_a_lock_leave_no_transaction_open() {
     desk::add_patient(&acme.admin, person("Erika", "Muster")).await;
 }
 
+/// P13.
 #[tokio::test]
 async fn calls_that_are_cancelled_at_any_moment_leave_no_transaction_open() {
     let app = TestApp::start().await;
@@ -98,26 +100,4 @@ async fn calls_that_are_cancelled_at_any_moment_leave_no_transaction_open() {
         acme.admin.patients().create_patient(person("Max", "Beispiel")).await.is_ok()
     })
     .await;
-}
-
-/// The moment that a call is least likely to be dropped at: BEGIN is sent, and its answer is on the way.
-#[tokio::test]
-async fn a_transaction_that_is_dropped_while_it_begins_is_not_left_open() {
-    let database = TestDatabase::new().await;
-    let (store, owner) = (database.store(), database.owner().await);
-
-    for polls in 1..=8 {
-        // Dropped connections are closed, so each round needs one that is there already.
-        store.ping().await.unwrap();
-        let mut begin = Box::pin(store.tenant(TenantId::new()));
-        for _ in 0..polls {
-            if futures::poll!(&mut begin).is_ready() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(begin);
-        let is_settled = async || count(&owner, "state <> 'idle'").await == 0;
-        wait_until("no transaction is open", SOON, is_settled).await;
-    }
 }

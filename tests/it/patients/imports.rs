@@ -1,5 +1,7 @@
 //! CSV files of people: uploaded in chunks, tried, taken over.
 
+mod large;
+
 use serde_json::json;
 use stellwerk::proto::{
     self, LikenessReason, LinkCandidateState, PatientImportOutcome, PatientImportState, PatientLinkOrigin,
@@ -14,8 +16,7 @@ use crate::support::{
     desk::{self, person},
     reason,
     said::said,
-    server::Installation,
-    soak_rounds, wait_until,
+    wait_until,
 };
 
 /// As a practice program in Germany writes it.
@@ -159,6 +160,7 @@ async fn a_german_file_is_taken_over_after_its_trial_without_a_second_upload() {
     assert_eq!(owner.value("SELECT count(*) FROM patient_import_chunk").await, "0");
 }
 
+/// P13.
 #[tokio::test]
 async fn a_repeated_chunk_changes_nothing_and_a_gap_is_told() {
     let app = TestApp::start().await;
@@ -243,6 +245,7 @@ async fn a_second_import_of_a_file_finds_everybody_again() {
     assert_eq!(desk::names(&acme.admin).await, ["Max Beispiel", "Erika Muster"]);
 }
 
+/// P12.
 #[tokio::test]
 async fn a_file_that_cannot_be_read_fails_as_a_whole_and_says_why() {
     let app = TestApp::start().await;
@@ -260,6 +263,7 @@ async fn a_file_that_cannot_be_read_fails_as_a_whole_and_says_why() {
     assert!(desk::patients(&acme.admin).await.is_empty());
 }
 
+/// P12, P13.
 #[tokio::test]
 async fn the_report_is_paged_and_filtered_by_outcome() {
     let app = TestApp::start().await;
@@ -286,6 +290,7 @@ async fn the_report_is_paged_and_filtered_by_outcome() {
     assert_eq!(refused, [4, 5]);
 }
 
+/// P3, P13.
 #[tokio::test]
 async fn imports_stay_inside_their_tenant_and_their_number_is_bounded() {
     let app = TestApp::start().await;
@@ -303,73 +308,4 @@ async fn imports_stay_inside_their_tenant_and_their_number_is_bounded() {
     assert_eq!((strangers.code(), reason(&strangers).as_str()), (Code::NotFound, "PATIENT_IMPORT_NOT_FOUND"));
     assert_eq!((eleventh.code(), reason(&eleventh).as_str()), (Code::ResourceExhausted, "LIMIT_REACHED"));
     start(&globex.admin, "").await;
-}
-
-/// People with a name, a birth date and a phone of their own, so that nobody is anybody's twin. The date of
-/// every hundredth one does not exist.
-fn large_file(rows: usize) -> String {
-    let mut file = String::from("Nachname;Vorname;Telefon;Geburtsdatum\n");
-    for row in 0..rows {
-        let (day, month, year) = (1 + row % 28, 1 + row / 28 % 12, 1940 + row / 336 % 70);
-        let month = if row % 100 == 99 { 13 } else { month };
-        file += &format!("Muster{row};Erika{row};0170 {:07};{day}.{month}.{year}\n", row + 1_000_000);
-    }
-    file
-}
-
-/// Returns the import as it ended.
-async fn import_large(by: &TestCaller, rows: usize) -> proto::PatientImport {
-    let id = start(by, "").await;
-    let mut offset = 0;
-    for chunk in large_file(rows).as_bytes().chunks(1024 * 1024) {
-        offset = upload(by, &id, offset, chunk).await.unwrap();
-    }
-
-    let begin = std::time::Instant::now();
-    finish(by, &id, false).await.unwrap();
-    let patience = PATIENCE + PATIENCE * (rows / 1000) as u32;
-    wait_until("the large file is taken over", patience, async || {
-        report(by, &id).await.patient_import.unwrap().state() != PatientImportState::Running
-    })
-    .await;
-
-    println!("{rows} rows took {:.1} s", begin.elapsed().as_secs_f64());
-    report(by, &id).await.patient_import.unwrap()
-}
-
-#[tokio::test]
-async fn a_file_of_5000_rows_is_taken_over() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-
-    let import = import_large(&acme.admin, 5_000).await;
-
-    assert_eq!((import.state(), import.processed_rows), (PatientImportState::Succeeded, 5_000));
-    assert_eq!((import.created_rows, import.refused_rows), (4_950, 50));
-    let owner = app.database.owner().await;
-    assert_eq!(owner.value("SELECT count(*) FROM patient").await, "4950");
-}
-
-/// Far less than the rows would take: some hundred bytes each.
-const GROWTH_AT_MOST_KIB: u64 = 24 * 1024;
-
-#[tokio::test]
-async fn soak_a_file_of_100_000_rows_is_taken_over_in_bounded_memory() {
-    if soak_rounds() == 0 {
-        return;
-    }
-    let installation = Installation::new().await;
-    let server = installation.serve(&[]).await;
-    let acme = installation.tenant(&server, "acme").await;
-    // So that what is loaded once is not counted.
-    import_large(&acme.admin, 2_000).await;
-    let before = server.peak_memory_kib();
-
-    let import = import_large(&acme.admin, 100_000).await;
-
-    let grown = server.peak_memory_kib() - before;
-    println!("{before} KiB at most before, {grown} KiB more with 100000 rows");
-    assert_eq!((import.state(), import.processed_rows), (PatientImportState::Succeeded, 100_000));
-    assert_eq!((import.created_rows + import.candidate_rows, import.refused_rows), (99_000, 1_000));
-    assert!(grown < GROWTH_AT_MOST_KIB, "{grown} KiB");
 }

@@ -17,6 +17,7 @@ async fn page(
     Ok(by.patients().list_patients(request).await?.into_inner())
 }
 
+/// P13.
 #[tokio::test]
 async fn pages_stay_right_while_people_arrive() {
     let app = TestApp::start().await;
@@ -47,6 +48,7 @@ async fn pages_stay_right_while_people_arrive() {
     assert_eq!(seen, expected);
 }
 
+/// P3.
 #[tokio::test]
 async fn a_page_token_is_good_for_its_own_list_and_caller_alone() {
     let app = TestApp::start().await;

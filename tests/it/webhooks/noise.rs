@@ -197,11 +197,13 @@ impl Noise {
     }
 }
 
+/// P2.
 #[tokio::test]
 async fn whatever_is_posted_is_answered_below_500() {
     make_noise(20_260_302, 500).await;
 }
 
+/// P2.
 #[tokio::test]
 async fn soak_whatever_is_posted_is_answered_below_500() {
     for _ in 0..soak_rounds() {

@@ -56,6 +56,7 @@ fn without(mut headers: HeaderMap, name: &'static str) -> HeaderMap {
     headers
 }
 
+/// P2.
 #[tokio::test]
 async fn a_legacy_delivery_that_is_not_signed_as_agreed_leaves_nothing_behind() {
     const NAME: &str = "x-webhook-signature";
@@ -100,6 +101,7 @@ async fn a_legacy_delivery_that_is_not_signed_as_agreed_leaves_nothing_behind() 
     assert_eq!(tool.post(prefixed, body).await.kept(), "duplicate");
 }
 
+/// P2.
 #[tokio::test]
 async fn a_standard_delivery_that_is_not_signed_as_agreed_leaves_nothing_behind() {
     const NAMES: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
@@ -168,8 +170,8 @@ struct Vector {
     header_value: Option<String>,
 }
 
-/// A published signature is believed, which shows in that the body is read; with a bit of it turned it is not.
-/// Old timestamps cannot be believed, so that of the Standard Webhooks vectors only refusals are seen.
+/// P2. A published signature is believed, which shows in that the body is read; with a bit of it turned it is
+/// not. Old timestamps cannot be believed, so that of the Standard Webhooks vectors only refusals are seen.
 #[tokio::test]
 async fn published_vectors_are_believed_over_http() {
     let app = TestApp::start().await;
@@ -246,6 +248,7 @@ async fn statuses<const N: usize>(tools: [&TestBookingTool; N]) -> Vec<u16> {
     told
 }
 
+/// P2, P10.
 #[tokio::test]
 async fn after_a_rotation_the_old_secret_works_for_the_grace_period_alone() {
     let app = TestApp::start().await;
@@ -270,6 +273,7 @@ async fn after_a_rotation_the_old_secret_works_for_the_grace_period_alone() {
     }
 }
 
+/// P2, P10.
 #[tokio::test]
 async fn a_rotation_without_grace_ends_every_older_secret() {
     let app = TestApp::start().await;

@@ -1,6 +1,10 @@
 //! Who may call what: every rpc of the protos as nobody, as every role, without its scope, and unlinked.
 
+mod keys;
+mod practice;
 mod strangers;
+mod subjects;
+mod tenants;
 mod tokens;
 
 use std::collections::BTreeSet;

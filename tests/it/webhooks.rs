@@ -1,5 +1,6 @@
 //! What the booking tool posts: taken, refused, kept, and shown to an admin.
 
+mod endpoints;
 mod events;
 mod limits;
 mod noise;

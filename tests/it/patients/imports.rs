@@ -1,5 +1,6 @@
 //! CSV files of people: uploaded in chunks, tried, taken over.
 
+mod faults;
 mod large;
 
 use serde_json::json;

@@ -31,6 +31,7 @@ mod faults;
 mod logs;
 mod outbox;
 mod patients;
+mod secrets;
 mod support;
 mod tenancy;
 mod upkeep;

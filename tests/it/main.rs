@@ -27,10 +27,12 @@
 mod access;
 mod appointments;
 mod catalog;
+mod dev;
 mod faults;
 mod logs;
 mod outbox;
 mod patients;
+mod program;
 mod secrets;
 mod support;
 mod tenancy;

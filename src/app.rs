@@ -20,7 +20,6 @@ use crate::{
 pub struct App {
     pub domain: Domain,
     pub issuers: Arc<Issuers>,
-    pub egress: Arc<Egress>,
     pub rules: Arc<AccessRules>,
 }
 
@@ -49,6 +48,7 @@ pub fn domain(
     Ok(Domain {
         store: Store::connect(url, pool).map_err(SetupError::Database)?,
         vault: Arc::new(Vault::from_root_keys(root_keys.expose_secret())?),
+        egress: Arc::new(Egress::new(EgressConfig::default())?),
         public_url,
     })
 }
@@ -61,6 +61,6 @@ impl App {
         let egress = Arc::new(Egress::new(EgressConfig { allow_private, ..EgressConfig::default() })?);
         let configs = callers.issuers_file.as_deref().map_or(Ok(Vec::new()), issuer::load)?;
         let issuers = Arc::new(Issuers::new(configs, egress.clone())?);
-        Ok(Self { domain, issuers, egress, rules })
+        Ok(Self { domain: Domain { egress, ..domain }, issuers, rules })
     }
 }

@@ -49,8 +49,9 @@ pub struct DatabaseConfig {
     /// A PEM file of the certificate authorities that vouch for the database. Default: the operating system's.
     #[arg(long, env = "STELLWERK_DATABASE_CA_FILE", value_name = "FILE")]
     pub database_ca_file: Option<PathBuf>,
-    /// Database connections at most, per process.
-    #[arg(long, env = "STELLWERK_DATABASE_POOL_SIZE", value_name = "COUNT", default_value_t = 32,
+    /// Database connections at most, per process. Two to four per core of the database server are the fastest; more only wait for
+    /// each other inside it.
+    #[arg(long, env = "STELLWERK_DATABASE_POOL_SIZE", value_name = "COUNT", default_value_t = 16,
         value_parser = value_parser!(u16).range(1..=1000))]
     pub database_pool_size: u16,
     /// How long a request waits for a free connection before it is answered UNAVAILABLE.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    egress::Egress,
     error::{Error, Result},
     ids::TenantId,
     store::{self, Store},
@@ -26,6 +27,8 @@ pub mod webhook;
 pub struct Domain {
     pub store: Store,
     pub vault: Arc<Vault>,
+    /// The way to providers.
+    pub egress: Arc<Egress>,
     /// Where providers reach the HTTP adapter, without a trailing slash, as in `https://hooks.example.org`.
     pub public_url: String,
 }

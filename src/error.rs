@@ -2,8 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use crate::ids::AppointmentId;
-use crate::words::{AppointmentStatus, CandidateState, ImportState, Role};
+use chrono::{DateTime, Utc};
+
+use crate::ids::{AppointmentId, SyncLogId};
+use crate::words::{
+    AppointmentStatus, CandidateState, ImportState, IntegrationState, Resolution, ReviewKind, Role,
+};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -34,6 +38,32 @@ pub enum Error {
     NameTaken { field: String },
     #[error("somebody else has this slot")]
     SlotTaken,
+    #[error("the provider gave this slot to somebody else")]
+    SlotTakenElsewhere { free: Vec<DateTime<Utc>> },
+    #[error("the provider takes no bookings for that time")]
+    OutsideBookingWindow,
+    #[error("the provider refused: {reason}")]
+    ProviderRefused { provider: &'static str, reason: &'static str },
+    #[error("the provider needs an e-mail address or a phone number of the patient")]
+    PatientContactMissing,
+    #[error("no provider with opening hours is connected for this service of this practitioner")]
+    ServiceNotConnected,
+    #[error("an integration that is {0} does not allow this")]
+    IntegrationState(IntegrationState),
+    #[error("the provider did not accept the credential")]
+    CredentialRefused,
+    #[error("another integration has this account or its event types")]
+    AccountTaken,
+    #[error("a run of this integration is under way")]
+    SyncRunning(SyncLogId),
+    #[error("the review item was resolved already: {0}")]
+    ReviewItemResolved(Resolution),
+    #[error("an item of the kind {0} cannot be resolved like that")]
+    ResolutionNotPossible(ReviewKind),
+    #[error("the resume token does not belong to this stream; watch without one")]
+    ResumeTokenInvalid,
+    #[error("the provider cannot be reached at the moment; come back in {} s", .0.as_secs())]
+    ProviderUnavailable(Duration),
     #[error("the hold ran out; hold the slot again")]
     HoldExpired(AppointmentId),
     #[error("an appointment that is {0} does not allow this")]
@@ -94,6 +124,11 @@ pub enum Noun {
     SubjectLink,
     ApiKey,
     Integration,
+    Provider,
+    ReviewItem,
+    AlertDestination,
+    SyncLog,
+    DeadLetter,
 }
 
 /// Why a credential was refused.
@@ -157,6 +192,11 @@ impl fmt::Display for Noun {
             Self::SubjectLink => "subject link",
             Self::ApiKey => "API key",
             Self::Integration => "integration",
+            Self::Provider => "provider",
+            Self::AlertDestination => "alert destination",
+            Self::ReviewItem => "review item",
+            Self::SyncLog => "sync log",
+            Self::DeadLetter => "dead letter",
         })
     }
 }

@@ -96,6 +96,20 @@ ids! {
     WebhookEventId;
     /// Promised work.
     MessageId;
+    /// What opens a provider's API.
+    CredentialId;
+    /// What a provider lets be booked.
+    EventTypeId;
+    /// A provider's record of an appointment.
+    BookingId;
+    /// A webhook of ours at a provider.
+    SubscriptionId;
+    /// A write to a provider.
+    IntentId;
+    /// The record of one run.
+    SyncLogId;
+    /// What a person must decide.
+    ReviewItemId;
 }
 
 impl TenantId {

@@ -2,3 +2,16 @@
 
 pub mod booking_tool;
 pub mod signature;
+
+use crate::words::SignatureScheme;
+
+/// How deliveries to an endpoint of this scheme are signed.
+pub fn scheme(word: SignatureScheme) -> signature::Scheme {
+    match word {
+        SignatureScheme::Legacy => booking_tool::LEGACY,
+        SignatureScheme::Standard => booking_tool::STANDARD,
+        SignatureScheme::Calcom => {
+            signature::Scheme::HmacSha256Hex { header: "x-cal-signature-256", prefix: None }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use http::StatusCode;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -37,7 +38,25 @@ impl Error {
             Self::NotFound(noun) => (Code::NotFound, 404, noun.reason()),
             Self::SubjectAlreadyLinked => (Code::AlreadyExists, 409, ErrorReason::SubjectAlreadyLinked),
             Self::NameTaken { .. } => (Code::AlreadyExists, 409, ErrorReason::NameTaken),
-            Self::SlotTaken => (Code::FailedPrecondition, 409, ErrorReason::SlotTaken),
+            Self::SlotTaken | Self::SlotTakenElsewhere { .. } => {
+                (Code::FailedPrecondition, 409, ErrorReason::SlotTaken)
+            }
+            Self::OutsideBookingWindow => (Code::FailedPrecondition, 409, ErrorReason::OutsideBookingWindow),
+            Self::ProviderRefused { .. } => (Code::FailedPrecondition, 409, ErrorReason::ProviderRefused),
+            Self::PatientContactMissing => {
+                (Code::FailedPrecondition, 409, ErrorReason::PatientContactMissing)
+            }
+            Self::ServiceNotConnected => (Code::FailedPrecondition, 409, ErrorReason::ServiceNotConnected),
+            Self::IntegrationState(_) => (Code::FailedPrecondition, 409, ErrorReason::IntegrationState),
+            Self::CredentialRefused => (Code::FailedPrecondition, 409, ErrorReason::CredentialRefused),
+            Self::AccountTaken => (Code::AlreadyExists, 409, ErrorReason::AccountTaken),
+            Self::SyncRunning(_) => (Code::FailedPrecondition, 409, ErrorReason::SyncRunning),
+            Self::ReviewItemResolved(_) => (Code::FailedPrecondition, 409, ErrorReason::ReviewItemResolved),
+            Self::ResolutionNotPossible(_) => {
+                (Code::FailedPrecondition, 409, ErrorReason::ResolutionNotPossible)
+            }
+            Self::ResumeTokenInvalid => (Code::InvalidArgument, 400, ErrorReason::ResumeTokenInvalid),
+            Self::ProviderUnavailable(_) => (Code::Unavailable, 503, ErrorReason::ProviderUnavailable),
             Self::HoldExpired(_) => (Code::FailedPrecondition, 409, ErrorReason::HoldExpired),
             Self::AppointmentStatus(_) => (Code::FailedPrecondition, 409, ErrorReason::AppointmentStatus),
             Self::BookingUrlNotConfigured => {
@@ -62,7 +81,7 @@ impl Error {
     /// How long to wait before trying again, where waiting helps.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited(wait) => Some(*wait),
+            Self::RateLimited(wait) | Self::ProviderUnavailable(wait) => Some(*wait),
             Self::Unavailable(_) | Self::IssuerUnavailable | Self::Overloaded => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -78,6 +97,11 @@ impl Error {
     }
 
     fn metadata(&self) -> HashMap<String, String> {
+        if let Self::ProviderRefused { provider, reason } = self {
+            return [("provider", *provider), ("provider_reason", *reason)]
+                .map(|(key, value)| (key.to_string(), value.to_string()))
+                .into();
+        }
         let entry = match self {
             Self::RoleNotAllowed(role) => Some(("role", role.to_string())),
             Self::ScopeMissing(scope) => Some(("scope", scope.clone())),
@@ -87,11 +111,21 @@ impl Error {
             Self::CandidateDecided(state) => Some(("state", state.to_string())),
             Self::ImportState(state) => Some(("state", state.to_string())),
             Self::ImportOffset(offset) => Some(("expected_offset", offset.to_string())),
+            Self::SlotTakenElsewhere { free } => Some(("free_start_times", times(free))),
+            Self::IntegrationState(state) => Some(("state", state.to_string())),
+            Self::SyncRunning(id) => Some(("sync_log_id", id.to_string())),
+            Self::ReviewItemResolved(resolution) => Some(("resolution", resolution.to_string())),
+            Self::ResolutionNotPossible(kind) => Some(("kind", kind.to_string())),
             Self::LimitReached(limit) => Some(("limit", (*limit).to_string())),
             _ => None,
         };
         entry.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
     }
+}
+
+fn times(times: &[DateTime<Utc>]) -> String {
+    let texts: Vec<_> = times.iter().map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true)).collect();
+    texts.join(",")
 }
 
 /// The reason without its prefix, as `ErrorInfo` and HTTP bodies carry it.
@@ -132,6 +166,11 @@ impl Noun {
             Self::SubjectLink => ErrorReason::SubjectLinkNotFound,
             Self::ApiKey => ErrorReason::ApiKeyNotFound,
             Self::Integration => ErrorReason::IntegrationNotFound,
+            Self::Provider => ErrorReason::ProviderNotFound,
+            Self::SyncLog => ErrorReason::SyncLogNotFound,
+            Self::ReviewItem => ErrorReason::ReviewItemNotFound,
+            Self::DeadLetter => ErrorReason::DeadLetterNotFound,
+            Self::AlertDestination => ErrorReason::AlertDestinationNotFound,
         }
     }
 }

@@ -28,8 +28,13 @@ pub mod schema;
 pub mod api_key;
 pub mod appointment;
 pub mod appointment_link;
+pub mod booking;
+pub mod credential;
+pub mod event_type;
 pub mod idempotency;
 pub mod integration;
+pub mod integration_flow;
+pub mod intent;
 pub mod link_candidate;
 pub mod migrate;
 pub mod outbox;
@@ -38,8 +43,11 @@ pub mod patient_import;
 pub mod patient_link;
 pub mod practitioner;
 pub mod resolve;
+pub mod review_item;
 pub mod service;
 pub mod subject_link;
+pub mod subscription;
+pub mod sync_log;
 pub mod tenant;
 pub mod upkeep;
 pub mod webhook_endpoint;
@@ -157,6 +165,11 @@ impl TenantTx {
     /// Keeps everything that was done.
     pub async fn commit(mut self) -> Result<()> {
         commit(&mut self.conn).await
+    }
+
+    /// Ends a transaction that only read. The answer need not wait for it: nothing depends on how it ends.
+    pub fn end_reading(self) {
+        drop(self);
     }
 
     /// Opens a part that can be undone alone; end it with one of the two below.

@@ -77,7 +77,11 @@ words! {
         NoShow = "no_show", Conflicting = "conflicting",
     }
     /// What happened to an appointment.
-    ChangeKind { Created = "created", Moved = "moved", Status = "status", Details = "details", Patient = "patient" }
+    ChangeKind {
+        Created = "created", Moved = "moved", Status = "status", Details = "details", Patient = "patient",
+        /// What the provider did with it, nothing else.
+        Sync = "sync",
+    }
     /// How a booking tool's record found its person.
     LinkOrigin { Created = "created", Email = "email", Merge = "merge", Unlink = "unlink", Import = "import" }
     /// What became of a link candidate.
@@ -87,7 +91,7 @@ words! {
     /// What became of a row of an import.
     ImportOutcome { Created = "created", Matched = "matched", Candidate = "candidate", Refused = "refused" }
     /// How deliveries to an endpoint are signed.
-    SignatureScheme { Legacy = "legacy", Standard = "standard" }
+    SignatureScheme { Legacy = "legacy", Standard = "standard", Calcom = "calcom" }
     /// What became of a delivery.
     EventStatus {
         Success = "success", Error = "error", Duplicate = "duplicate", Ignored = "ignored", Quarantined = "quarantined",
@@ -95,5 +99,86 @@ words! {
     /// Why an event was recorded.
     EventCause { Delivery = "delivery", Retry = "retry", Replay = "replay" }
     /// What a message asks for.
-    MessageKind { WebhookEventRetry = "webhook_event_retry", PatientImport = "patient_import" }
+    MessageKind {
+        WebhookEventRetry = "webhook_event_retry",
+        PatientImport = "patient_import",
+        /// Make the provider's booking what the appointment is.
+        AppointmentPush = "appointment_push",
+        /// Read one booking at the provider and make the appointment what it is.
+        BookingRefresh = "booking_refresh",
+        /// A run that a person or a schedule asked for; has a sync log.
+        SyncRun = "sync_run",
+        /// Read what changed at the provider since the last time.
+        Reconcile = "reconcile",
+        /// Make the provider's webhooks what they should be.
+        SubscriptionCheck = "subscription_check",
+        Disconnect = "disconnect",
+        AlertDelivery = "alert_delivery",
+    }
+    /// How a link with a provider stands.
+    IntegrationState {
+        Connected = "connected", NeedsReconnect = "needs_reconnect", Disconnecting = "disconnecting", Disconnected = "disconnected",
+    }
+    /// What opens a provider's API.
+    CredentialKind { ApiKey = "api_key" }
+    /// Whether a provider is asked at all.
+    Breaker { Closed = "closed", Open = "open", HalfOpen = "half_open" }
+    /// How a provider's record stands, as last known.
+    BookingStatus {
+        /// Only its id is known, from a successor that came first.
+        Unknown = "unknown",
+        Pending = "pending", Accepted = "accepted",
+        /// Retired: its successor lives on.
+        Rescheduled = "rescheduled",
+        Cancelled = "cancelled", Rejected = "rejected",
+    }
+    /// How a webhook of ours at a provider stands.
+    SubscriptionState {
+        Pending = "pending", Active = "active", Failed = "failed", Removing = "removing", Removed = "removed",
+    }
+    /// Whether the provider has what stands here.
+    ProviderSync { None = "none", Pending = "pending", Synced = "synced", Failed = "failed", Review = "review" }
+    /// What a write to a provider does.
+    IntentKind { Create = "create", Reschedule = "reschedule", Cancel = "cancel" }
+    /// What became of such a write.
+    IntentState {
+        Recorded = "recorded",
+        /// On its way.
+        Sent = "sent",
+        /// Nobody knows whether it arrived: it must be looked up before anything else.
+        Unknown = "unknown",
+        Done = "done", Refused = "refused",
+        /// No longer wanted before it was sent.
+        Superseded = "superseded",
+    }
+    /// What began a run.
+    SyncKind {
+        Full = "full", Incremental = "incremental", Manual = "manual", Scheduled = "scheduled", Webhook = "webhook",
+    }
+    /// How a run stands.
+    SyncState {
+        Queued = "queued", Running = "running", Succeeded = "succeeded",
+        /// Done, with errors.
+        Partial = "partial",
+        Failed = "failed", Cancelled = "cancelled",
+    }
+    /// What a person must decide about.
+    ReviewKind {
+        /// A write's tries are used up, or the provider refused it.
+        RequiresManualReview = "requires_manual_review",
+        /// Promised elsewhere for a time that was taken here.
+        Conflict = "conflict",
+        EditedOnBothSides = "edited_on_both_sides",
+        /// Belongs to no service or practitioner here.
+        Unmatched = "unmatched",
+        DeletionsOverGuard = "deletions_over_guard",
+    }
+    /// Whether a review item waits.
+    ReviewState { Open = "open", Resolved = "resolved" }
+    /// How a review item ended.
+    Resolution {
+        Retry = "retry", AcceptTheirs = "accept_theirs", AcceptOurs = "accept_ours", Dismiss = "dismiss",
+        /// It went away by itself.
+        Settled = "settled",
+    }
 }

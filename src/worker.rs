@@ -19,6 +19,7 @@ use tracing::Instrument;
 use crate::{
     domain::{Domain, inbound, patient_import, upkeep},
     error::Result,
+    ids::TenantId,
     store::outbox::{self, Claimed, Outcome},
     telemetry::{self, metrics as names},
     words::MessageKind,
@@ -86,18 +87,24 @@ impl Worker {
 
         let mut running = JoinSet::new();
         let mut reachable = true;
+        // Whose turn it was last. Only a hint for fairness: another process has its own.
+        let mut served = TenantId::HOUSE;
         while !stop.is_cancelled() {
             let mut pause = self.config.poll;
-            if running.len() < self.config.concurrency {
+            let places = self.config.concurrency.saturating_sub(running.len());
+            if places > 0 {
                 let asked = Instant::now();
-                match outbox::claim(&self.domain.store, self.lease_s()).await {
-                    Ok(Some(message)) => {
+                match outbox::claim(&self.domain.store, served, places as i32, self.lease_s()).await {
+                    Ok(messages) if !messages.is_empty() => {
                         reachable = true;
-                        let work = self.clone().work(message, asked, stop.clone());
-                        running.spawn(work.instrument(span(&message)));
+                        for message in messages {
+                            served = message.tenant_id;
+                            let work = self.clone().work(message, asked, stop.clone());
+                            running.spawn(work.instrument(span(&message)));
+                        }
                         continue;
                     }
-                    Ok(None) => {
+                    Ok(_) => {
                         reachable = true;
                         pause = self.pause().await;
                     }
@@ -125,7 +132,7 @@ impl Worker {
         let outcome = tokio::select! {
             outcome = self.attempt(&message) => Some(outcome),
             () = self.outlive_lease(&message, asked) => None,
-            () = self.outlast(&stop) => Some(Outcome::Release),
+            () = self.outlast(&stop) => Some(Outcome::Release { after: Duration::ZERO, reason: None }),
         };
         // Whatever ran is dropped by now, its transaction undone.
         let told = match outcome {
@@ -200,7 +207,7 @@ impl Worker {
         let word = match outcome {
             Outcome::Done => "done",
             Outcome::Retry { .. } => "retry",
-            Outcome::Release => "release",
+            Outcome::Release { .. } => "release",
             Outcome::Dead { .. } => "dead",
         };
         let settle = async {
@@ -281,6 +288,13 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
             inbound::retry(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::PatientImport => patient_import::run(domain, message.tenant_id, &payload).await,
+        MessageKind::AppointmentPush
+        | MessageKind::BookingRefresh
+        | MessageKind::SyncRun
+        | MessageKind::Reconcile
+        | MessageKind::SubscriptionCheck
+        | MessageKind::Disconnect
+        | MessageKind::AlertDelivery => Err(crate::error::Error::internal("no handler")),
     }
 }
 
@@ -295,6 +309,13 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
             let payload = payload(domain, message).await?;
             patient_import::give_up(domain, message.tenant_id, &payload).await
         }
+        MessageKind::AppointmentPush
+        | MessageKind::BookingRefresh
+        | MessageKind::SyncRun
+        | MessageKind::Reconcile
+        | MessageKind::SubscriptionCheck
+        | MessageKind::Disconnect
+        | MessageKind::AlertDelivery => Ok(()),
     }
 }
 

@@ -17,9 +17,7 @@ SELECT id, patient_id, practitioner_id, service_id, therapist_name, service_name
         external_id, sync_time, cancel_reason, create_time, update_time
     FROM appointment WHERE id = bench_id(11, :tenant::integer, :booking::integer) LIMIT 1;
 -- How old may the copy be?
-SELECT integration.id, integration.name, max(webhook_activity.last_delivery_time)
-    FROM integration LEFT JOIN webhook_activity ON webhook_activity.integration_id = integration.id
-    WHERE integration.provider = ANY (ARRAY['booking']) GROUP BY integration.id, integration.name ORDER BY integration.id;
+SELECT max(last_delivery_time) FROM webhook_activity WHERE integration_id = bench_id(4, :tenant::integer, 0) LIMIT 1;
 -- Who wants the same time?
 SELECT id FROM appointment
     WHERE practitioner_id = bench_id(5, :tenant::integer, :booking::integer % 4)

@@ -166,8 +166,11 @@ impl Dev {
     fn booking_tool(&self, demo: &Demo, http: SocketAddr) -> Result<BookingTool, Failure> {
         let target =
             format!("http://{http}{}", demo.webhook_path).parse().map_err(|error| Failure::failed(&error))?;
-        let tool =
-            BookingTool::new(target, sandbox::scheme(demo::SCHEME), demo.webhook_secret.as_str().into());
+        let tool = BookingTool::new(
+            target,
+            crate::provider::scheme(demo::SCHEME),
+            demo.webhook_secret.as_str().into(),
+        );
         Ok(tool.map_err(|error| Failure::refused(&error))?.with_seed(rand::random()))
     }
 }

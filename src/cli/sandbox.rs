@@ -8,12 +8,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use super::{Failure, say};
-use crate::{
-    provider::{booking_tool, signature::Scheme},
-    sandbox::booking::BookingTool,
-    serve::shutdown::Shutdown,
-    words::SignatureScheme,
-};
+use crate::{provider, sandbox::booking::BookingTool, serve::shutdown::Shutdown, words::SignatureScheme};
 
 #[derive(Subcommand, Debug)]
 pub enum Sandbox {
@@ -53,7 +48,7 @@ impl Sandbox {
 impl Booking {
     async fn run(self) -> Result<(), Failure> {
         let shutdown = Shutdown::on_signals().map_err(|error| Failure::failed(&error))?;
-        let tool = BookingTool::new(self.target.clone(), scheme(self.scheme), self.secret()?)
+        let tool = BookingTool::new(self.target.clone(), provider::scheme(self.scheme), self.secret()?)
             .map_err(|error| Failure::refused(&error))?
             .with_seed(self.seed);
         let listener = listen(self.address).await?;
@@ -84,12 +79,4 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     let bound = TcpListener::bind(address).await;
     bound
         .map_err(|error| Failure::refused_because(format!("the sandbox cannot listen on {address}: {error}")))
-}
-
-/// How the sandbox signs.
-pub fn scheme(scheme: SignatureScheme) -> Scheme {
-    match scheme {
-        SignatureScheme::Legacy => booking_tool::LEGACY,
-        SignatureScheme::Standard => booking_tool::STANDARD,
-    }
 }

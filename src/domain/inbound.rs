@@ -18,6 +18,7 @@ use crate::{
     error::{Error, Result},
     ids::{AppointmentId, IntegrationId, PatientId, TenantId, WebhookEventId},
     provider::{
+        self,
         booking_tool::{self, Envelope, Event, ParseError},
         signature::{self, Refusal},
     },
@@ -28,7 +29,7 @@ use crate::{
         webhook_event::{BodyKey, Taken, WebhookEvent, body_place},
     },
     vault::{self, Place, TenantKey},
-    words::{EventCause, EventStatus, MessageKind, SignatureScheme},
+    words::{EventCause, EventStatus, MessageKind},
 };
 
 mod appointments;
@@ -102,10 +103,7 @@ pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> 
         return Ok(Answer::UnknownEndpoint);
     }
     let key = domain.vault.tenant_key(endpoint.tenant_id, &endpoint.tenant_key()).map_err(Error::internal)?;
-    let scheme = match endpoint.scheme {
-        SignatureScheme::Legacy => booking_tool::LEGACY,
-        SignatureScheme::Standard => booking_tool::STANDARD,
-    };
+    let scheme = provider::scheme(endpoint.scheme);
     let secrets = open_secrets(&endpoint, &key, &scheme)?;
     let now_s = delivery.receive_time.timestamp();
     let verified = match signature::verify(&scheme, delivery.headers, delivery.body, &secrets, now_s) {
@@ -474,6 +472,7 @@ fn retry_of(id: WebhookEventId, receive_time: DateTime<Utc>) -> NewMessage {
         payload: json!({ "webhook_event_id": id }),
         cause: format!("webhook_event/{id}"),
         run_time: receive_time + chrono::TimeDelta::seconds(1),
+        integration: None,
     }
 }
 

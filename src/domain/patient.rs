@@ -79,7 +79,7 @@ pub async fn create(
 pub async fn get(domain: &Domain, caller: &Caller, id: PatientId) -> Result<Shown> {
     let mut tx = domain.store.caller(caller).await?;
     let shown = shown(&mut tx, id).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok(shown)
 }
 
@@ -95,7 +95,7 @@ pub async fn list(
     let mut tx = domain.store.caller(caller).await?;
     let paged = store::patient::list(&mut tx, &filter, page).await?;
     let rows = show_all(&mut tx, paged.rows).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok(Paged { rows, next: paged.next })
 }
 

@@ -122,6 +122,7 @@ pub async fn finish(
         payload: serde_json::to_value(order).map_err(Error::internal)?,
         cause: caller.subject.clone(),
         run_time: now,
+        integration: None,
     };
     store::outbox::push(&mut tx, message).await?;
     let import = store::patient_import::find(&mut tx, id).await?;
@@ -140,7 +141,7 @@ pub async fn get(
     let mut tx = domain.store.caller(caller).await?;
     let import = store::patient_import::find(&mut tx, id).await?;
     let rows = store::patient_import::list_rows(&mut tx, id, import.run, outcome, page).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok((import, rows))
 }
 

@@ -41,7 +41,7 @@ pub async fn list_candidates(
     let mut tx = domain.store.caller(caller).await?;
     let paged = store::link_candidate::list(&mut tx, state, page).await?;
     let rows = show_candidates(&mut tx, paged.rows).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok(Paged { rows, next: paged.next })
 }
 

@@ -14,9 +14,10 @@ use crate::{
     error::{Error, Result},
     ids::{IntegrationId, WebhookEndpointId, WebhookEventId, WebhookSecretId},
     page::{Page, Paged},
-    provider::{booking_tool, signature},
+    provider::{self, signature},
     store::{
         self, TenantTx,
+        integration::Integration,
         webhook_endpoint::{WebhookEndpoint, WebhookSecret},
         webhook_event::{Filter, WebhookEvent},
     },
@@ -82,7 +83,9 @@ pub async fn create_endpoint(
         None => match store::integration::first_of_provider(&mut tx, BOOKING).await? {
             Some(known) => known,
             None => {
-                store::integration::insert(&mut tx, IntegrationId::new(), BOOKING, "Booking tool").await?
+                let fresh = Integration::new(IntegrationId::new(), BOOKING, "Booking tool", now);
+                store::integration::insert(&mut tx, &fresh).await?;
+                fresh
             }
         },
     };
@@ -121,7 +124,7 @@ pub async fn list_endpoints(
     let mut tx = domain.store.caller(caller).await?;
     let paged = store::webhook_endpoint::list(&mut tx, page).await?;
     let rows = show_all(domain, &mut tx, &key, paged.rows, now).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok(Paged { rows, next: paged.next })
 }
 
@@ -195,7 +198,7 @@ pub async fn list_events(
             preview,
         });
     }
-    tx.commit().await?;
+    tx.end_reading();
     Ok(Paged { rows, next: paged.next })
 }
 
@@ -205,10 +208,7 @@ async fn add_secret(
     endpoint: &WebhookEndpoint,
     now: DateTime<Utc>,
 ) -> Result<SecretString> {
-    let scheme = match endpoint.scheme {
-        SignatureScheme::Legacy => booking_tool::LEGACY,
-        SignatureScheme::Standard => booking_tool::STANDARD,
-    };
+    let scheme = provider::scheme(endpoint.scheme);
     let secret = signature::generate_secret(&scheme);
     let id = WebhookSecretId::new();
     let sealed = key.seal(secret_place(id.0), secret.expose_secret().as_bytes()).map_err(Error::internal)?;

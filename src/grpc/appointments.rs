@@ -181,6 +181,7 @@ fn filter(request: &proto::ListAppointmentsRequest) -> Result<Filter> {
         origin: super::convert::origin(request.origin()),
         status: convert::status(request.status()),
         unassigned: request.unassigned,
+        provider_sync: None,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::{
         Domain, inbound,
         webhook::{self, NewEndpoint, Shown, ShownEvent},
     },
+    error::Error,
     page::Tokens,
     proto::{self, webhook_service_server::WebhookService},
     store::webhook_event::{Filter, WebhookEvent},
@@ -43,6 +44,11 @@ impl WebhookService for WebhookApi {
                 proto::SignatureScheme::Legacy => SignatureScheme::Legacy,
                 proto::SignatureScheme::Standard | proto::SignatureScheme::Unspecified => {
                     SignatureScheme::Standard
+                }
+                proto::SignatureScheme::Calcom => {
+                    return Err(
+                        Error::invalid("scheme", "such endpoints are made by their integration").into()
+                    );
                 }
             },
             limit_per_minute: Some(request.limit_per_minute).filter(|limit| *limit > 0),
@@ -141,6 +147,7 @@ impl From<Shown> for proto::WebhookEndpoint {
         let scheme = match endpoint.scheme {
             SignatureScheme::Legacy => proto::SignatureScheme::Legacy,
             SignatureScheme::Standard => proto::SignatureScheme::Standard,
+            SignatureScheme::Calcom => proto::SignatureScheme::Calcom,
         };
         let secret = |secret: crate::store::webhook_endpoint::WebhookSecret| proto::WebhookSecret {
             webhook_secret_id: secret.id.to_string(),

@@ -14,9 +14,9 @@ use diesel_async::RunQueryDsl;
 use super::{Cached, TenantTx, schema::appointment};
 use crate::{
     error::{Error, Noun, Result},
-    ids::{AppointmentId, IntegrationId, PatientId, PractitionerId, ServiceId},
+    ids::{AppointmentId, IntegrationId, MessageId, PatientId, PractitionerId, ServiceId},
     page::{Page, Paged},
-    words::{AppointmentStatus, ChangeKind, Origin},
+    words::{AppointmentStatus, ChangeKind, Origin, ProviderSync},
 };
 
 mod change;
@@ -63,6 +63,42 @@ pub struct Appointment {
     pub cancel_reason: Option<String>,
     pub create_time: DateTime<Utc>,
     pub update_time: DateTime<Utc>,
+    #[diesel(embed)]
+    pub sync: SyncStanding,
+}
+
+/// Whether the provider has what stands here.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = appointment, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
+pub struct SyncStanding {
+    pub provider_sync: ProviderSync,
+    /// Tries of the write that is, or was last, on its way.
+    pub provider_sync_attempts: i32,
+    /// When that write was caused.
+    pub provider_sync_time: Option<DateTime<Utc>>,
+    /// By whom.
+    pub provider_sync_cause: Option<String>,
+    pub provider_sync_message_id: Option<MessageId>,
+    /// The code of what went wrong last.
+    pub provider_sync_reason: Option<String>,
+    /// When it was left to a person.
+    pub provider_sync_review_time: Option<DateTime<Utc>>,
+}
+
+impl Default for SyncStanding {
+    /// Of an appointment that no provider has to do with.
+    fn default() -> Self {
+        Self {
+            provider_sync: ProviderSync::None,
+            provider_sync_attempts: 0,
+            provider_sync_time: None,
+            provider_sync_cause: None,
+            provider_sync_message_id: None,
+            provider_sync_reason: None,
+            provider_sync_review_time: None,
+        }
+    }
 }
 
 /// Which appointments a list shows.
@@ -78,6 +114,7 @@ pub struct Filter {
     pub status: Option<AppointmentStatus>,
     /// Only those without a practitioner.
     pub unassigned: bool,
+    pub provider_sync: Option<ProviderSync>,
 }
 
 /// Where a page of appointments ended: start time and id.
@@ -141,6 +178,9 @@ pub async fn list(
         .limit(page.limit())
         .select(Appointment::as_select())
         .into_boxed();
+    if let Some(provider_sync) = filter.provider_sync {
+        query = query.filter(appointment::provider_sync.eq(provider_sync));
+    }
     if let Some(patient) = filter.patient {
         query = query.filter(appointment::patient_id.eq(patient));
     }

@@ -30,7 +30,7 @@ pub struct PoolConfig {
 
 impl Default for PoolConfig {
     fn default() -> Self {
-        Self { size: 32, wait: Duration::from_secs(5), ca_file: None }
+        Self { size: 16, wait: Duration::from_secs(5), ca_file: None }
     }
 }
 

@@ -2,32 +2,54 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl, Selectable,
-    SelectableHelper, dsl::max, insert_into, prelude::Queryable,
+    AsChangeset, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl,
+    Selectable, SelectableHelper,
+    dsl::max,
+    insert_into,
+    prelude::{Insertable, Queryable},
+    update,
 };
 use diesel_async::RunQueryDsl;
 
 use super::{
-    TenantTx,
+    Cached, TenantTx,
     schema::{integration, webhook_activity},
 };
 use crate::{
     error::{Error, Noun, Result},
     ids::IntegrationId,
+    page::{Page, Paged},
+    words::IntegrationState,
 };
 
 /// Providers whose deliveries keep a copy here fresh.
-const MIRRORED_PROVIDERS: [&str; 1] = ["booking"];
+const MIRRORED_PROVIDERS: [&str; 2] = ["booking", "calcom"];
 
 /// A tenant's link with one provider.
-#[derive(Debug, Clone, Queryable, Selectable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = integration, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
 pub struct Integration {
     pub id: IntegrationId,
     /// The provider's key, as in `booking`.
     pub provider: String,
     pub name: String,
     pub create_time: DateTime<Utc>,
+    pub state: IntegrationState,
+    /// The reason code of a state that is not connected.
+    pub state_reason: Option<String>,
+    /// Where the provider's API is, without a trailing slash; only for providers that are asked.
+    pub instance_url: Option<String>,
+    /// The provider's id of the account behind the credential.
+    pub account_id: Option<String>,
+    pub account_name: Option<String>,
+    /// Deliveries are kept, and applied when the pause ends.
+    pub inbound_paused: bool,
+    /// Writes wait.
+    pub outbound_paused: bool,
+    /// Nothing is ever written there.
+    pub read_only: bool,
+    pub update_time: DateTime<Utc>,
 }
 
 /// When a provider last gave a sign of life.
@@ -38,9 +60,37 @@ pub struct Freshness {
     pub last_delivery_time: Option<DateTime<Utc>>,
 }
 
+impl Integration {
+    /// A fresh one that is connected.
+    pub fn new(id: IntegrationId, provider: &str, name: &str, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            provider: provider.into(),
+            name: name.into(),
+            create_time: now,
+            state: IntegrationState::Connected,
+            state_reason: None,
+            instance_url: None,
+            account_id: None,
+            account_name: None,
+            inbound_paused: false,
+            outbound_paused: false,
+            read_only: false,
+            update_time: now,
+        }
+    }
+}
+
 /// The integration with this id. Errors: `NotFound`.
 pub async fn find(tx: &mut TenantTx, id: IntegrationId) -> Result<Integration> {
     let query = integration::table.filter(integration::id.eq(id)).select(Integration::as_select());
+    query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Integration))
+}
+
+/// The same, locked until the transaction ends. Errors: `NotFound`.
+pub async fn find_for_update(tx: &mut TenantTx, id: IntegrationId) -> Result<Integration> {
+    let query =
+        integration::table.filter(integration::id.eq(id)).select(Integration::as_select()).for_update();
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Integration))
 }
 
@@ -53,13 +103,36 @@ pub async fn first_of_provider(tx: &mut TenantTx, provider: &str) -> Result<Opti
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
+/// A page, oldest first; only of one provider if it is named.
+pub async fn list(
+    tx: &mut TenantTx,
+    provider: Option<&str>,
+    page: &Page<IntegrationId>,
+) -> Result<Paged<Integration, IntegrationId>> {
+    let mut query = integration::table
+        .order(integration::id)
+        .limit(page.limit())
+        .select(Integration::as_select())
+        .into_boxed();
+    if let Some(provider) = provider {
+        query = query.filter(integration::provider.eq(provider.to_owned()));
+    }
+    if let Some(after) = page.after {
+        query = query.filter(integration::id.gt(after));
+    }
+    Ok(page.cut(query.load(tx.conn()).await?, |row: &Integration| row.id))
+}
+
 /// Adds an integration.
-pub async fn insert(tx: &mut TenantTx, id: IntegrationId, provider: &str, name: &str) -> Result<Integration> {
-    Ok(insert_into(integration::table)
-        .values((integration::id.eq(id), integration::provider.eq(provider), integration::name.eq(name)))
-        .returning(Integration::as_returning())
-        .get_result(tx.conn())
-        .await?)
+pub async fn insert(tx: &mut TenantTx, row: &Integration) -> Result<()> {
+    insert_into(integration::table).values(row).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Writes an integration as it stands in `row`.
+pub async fn save(tx: &mut TenantTx, row: &Integration) -> Result<()> {
+    Cached(update(integration::table.filter(integration::id.eq(row.id))).set(row)).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// How old the copies of providers' records may be, oldest integration first.
@@ -71,4 +144,12 @@ pub async fn freshness(tx: &mut TenantTx) -> Result<Vec<Freshness>> {
         .order(integration::id)
         .select((integration::id, integration::name, max(webhook_activity::last_delivery_time.nullable())));
     Ok(query.load(tx.conn()).await?)
+}
+
+/// When an integration's provider last gave a sign of life.
+pub async fn last_delivery_time(tx: &mut TenantTx, id: IntegrationId) -> Result<Option<DateTime<Utc>>> {
+    let query = webhook_activity::table
+        .filter(webhook_activity::integration_id.eq(id))
+        .select(max(webhook_activity::last_delivery_time));
+    Ok(query.first(tx.conn()).await?)
 }

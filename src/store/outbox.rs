@@ -2,10 +2,10 @@
 
 use std::{convert::Infallible, pin::pin, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, insert_into, sql_query,
-    sql_types::{BigInt, Bool, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Bool, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{
     AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, pooled_connection::deadpool::Object,
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::{Cached, Store, TenantTx, WorkerTx, schema::outbox};
 use crate::{
     error::{Error, Result},
-    ids::{MessageId, TenantId},
+    ids::{IntegrationId, MessageId, TenantId},
     telemetry,
     words::MessageKind,
 };
@@ -32,6 +32,8 @@ pub struct NewMessage {
     pub cause: String,
     /// Not before.
     pub run_time: DateTime<Utc>,
+    /// Whose provider it asks, if it asks any.
+    pub integration: Option<IntegrationId>,
 }
 
 /// A message that is this worker's until its lease ends.
@@ -53,8 +55,11 @@ pub enum Outcome {
         after: Duration,
         reason: String,
     },
-    /// Not tried after all: somebody else may, and no attempt is used up.
-    Release,
+    /// Not tried after all, as when the provider asks for patience: later, and no attempt is used up.
+    Release {
+        after: Duration,
+        reason: Option<String>,
+    },
     Dead {
         reason: String,
     },
@@ -90,6 +95,12 @@ struct ClaimedRow {
 }
 
 #[derive(QueryableByName)]
+struct Merged {
+    #[diesel(sql_type = SqlUuid)]
+    id: MessageId,
+}
+
+#[derive(QueryableByName)]
 struct Held {
     #[diesel(sql_type = Bool)]
     held: bool,
@@ -117,10 +128,37 @@ pub async fn push(tx: &mut TenantTx, message: NewMessage) -> Result<MessageId> {
             outbox::payload.eq(message.payload),
             outbox::cause.eq(message.cause),
             outbox::run_time.eq(message.run_time),
+            outbox::integration_id.eq(message.integration),
         ))
         .execute(tx.conn())
         .await?;
     Ok(id)
+}
+
+/// Promises work that may wait for more of its kind: while an unclaimed message of this lane and kind is there, that one does for both,
+/// `quiet` after the last push and at most `cap` after the first.
+pub async fn push_debounced(
+    tx: &mut TenantTx,
+    message: NewMessage,
+    quiet: TimeDelta,
+    cap: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<MessageId> {
+    let query = sql_query(
+        "UPDATE outbox SET payload = $3, cause = $4, run_time = least(create_time + make_interval(secs => $5), $6) \
+         WHERE id = (SELECT id FROM outbox WHERE lane = $1 AND kind = $2 AND state = 'pending' AND NOT is_leased AND attempts = 0 \
+             ORDER BY id LIMIT 1 FOR UPDATE) RETURNING id",
+    )
+    .bind::<Text, _>(&message.lane)
+    .bind::<Text, _>(message.kind.as_str())
+    .bind::<Jsonb, _>(&message.payload)
+    .bind::<Text, _>(&message.cause)
+    .bind::<Double, _>(cap.as_seconds_f64())
+    .bind::<Timestamptz, _>(now + quiet);
+    if let Some(Merged { id }) = Cached(query).load(tx.conn()).await?.pop() {
+        return Ok(id);
+    }
+    push(tx, NewMessage { run_time: now + quiet, ..message }).await
 }
 
 /// What a message is about. Only for admins and the server's own transactions.
@@ -130,27 +168,29 @@ pub async fn payload(tx: &mut TenantTx, id: MessageId) -> Result<serde_json::Val
     found.ok_or_else(|| Error::internal("the message was settled by somebody else"))
 }
 
-/// Leases the next message that is due.
-pub async fn claim(store: &Store, lease_s: i32) -> Result<Option<Claimed>> {
-    loop {
-        let mut tx = store.worker().await?;
-        let query = sql_query("SELECT * FROM stellwerk_outbox_claim($1)").bind::<Integer, _>(lease_s);
-        let row: Option<ClaimedRow> = Cached(query).load(tx.conn()).await?.pop();
-        let Some(row) = row else {
-            tx.commit().await?;
-            return Ok(None);
-        };
-        let ClaimedRow { tenant_id, id, attempts, lease_epoch, .. } = row;
-        if let Ok(kind) = row.kind.parse() {
-            tx.commit().await?;
-            return Ok(Some(Claimed { tenant_id, id, kind, attempts, lease_epoch }));
+/// Leases messages that are due, at most `at_most`, one after the other of the tenants behind `after`, so that none of them waits
+/// for another's thousands.
+pub async fn claim(store: &Store, after: TenantId, at_most: i32, lease_s: i32) -> Result<Vec<Claimed>> {
+    let mut tx = store.worker().await?;
+    let query = sql_query("SELECT * FROM stellwerk_outbox_claim($1, $2, $3)")
+        .bind::<SqlUuid, _>(after)
+        .bind::<Integer, _>(at_most)
+        .bind::<Integer, _>(lease_s);
+    let rows: Vec<ClaimedRow> = Cached(query).load(tx.conn()).await?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for ClaimedRow { tenant_id, id, kind, attempts, lease_epoch } in rows {
+        match kind.parse() {
+            Ok(kind) => claimed.push(Claimed { tenant_id, id, kind, attempts, lease_epoch }),
+            // A rolling update: an error here would stop this worker at the head of the queue.
+            Err(_) => {
+                let reason = "a newer version knows this kind".into();
+                let outcome = Outcome::Release { after: UNKNOWN_KIND_PAUSE, reason: Some(reason) };
+                settle_in(&mut tx, (tenant_id, id, lease_epoch), &outcome).await?;
+            }
         }
-        // A rolling update: an error here would stop this worker at the head of the queue.
-        let outcome =
-            Outcome::Retry { after: UNKNOWN_KIND_PAUSE, reason: "a newer version knows this kind".into() };
-        settle_in(&mut tx, (tenant_id, id, lease_epoch), &outcome).await?;
-        tx.commit().await?;
     }
+    tx.commit().await?;
+    Ok(claimed)
 }
 
 /// Keeps a message for longer. False: the lease had gone to somebody else.
@@ -178,7 +218,7 @@ async fn settle_in(tx: &mut WorkerTx, lease: (TenantId, MessageId, i64), outcome
     let (word, delay_s, reason) = match outcome {
         Outcome::Done => ("done", 0.0, None),
         Outcome::Retry { after, reason } => ("retry", after.as_secs_f64(), Some(reason)),
-        Outcome::Release => ("release", 0.0, None),
+        Outcome::Release { after, reason } => ("release", after.as_secs_f64(), reason.as_ref()),
         Outcome::Dead { reason } => ("dead", 0.0, Some(reason)),
     };
     let query = sql_query("SELECT stellwerk_outbox_settle($1, $2, $3, $4, $5, $6) AS held")
@@ -192,7 +232,7 @@ async fn settle_in(tx: &mut WorkerTx, lease: (TenantId, MessageId, i64), outcome
     Ok(row.held)
 }
 
-/// When the next message comes due; in the past for one that waits behind another of its lane.
+/// When the next message comes due.
 pub async fn next_run(store: &Store) -> Result<Option<DateTime<Utc>>> {
     let mut tx = store.worker().await?;
     let query = sql_query("SELECT stellwerk_outbox_next_run() AS next_run");

@@ -1,6 +1,38 @@
 //! The tables as diesel sees them; `tests/it/catalog.rs` compares this with the database.
 
 diesel::table! {
+    alert (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        rule -> Text,
+        integration_id -> Nullable<Uuid>,
+        state -> Text,
+        value -> Double,
+        threshold -> Double,
+        pending_checks -> Integer,
+        begin_time -> Timestamptz,
+        notify_time -> Nullable<Timestamptz>,
+        end_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    alert_destination (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        name -> Text,
+        url_host -> Text,
+        sealed_target -> Bytea,
+        disabled -> Bool,
+        create_time -> Timestamptz,
+        last_success_time -> Nullable<Timestamptz>,
+        last_failure_time -> Nullable<Timestamptz>,
+        last_failure_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     api_key (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -41,6 +73,13 @@ diesel::table! {
         cancel_reason -> Nullable<Text>,
         create_time -> Timestamptz,
         update_time -> Timestamptz,
+        provider_sync -> Text,
+        provider_sync_attempts -> Integer,
+        provider_sync_time -> Nullable<Timestamptz>,
+        provider_sync_cause -> Nullable<Text>,
+        provider_sync_message_id -> Nullable<Uuid>,
+        provider_sync_reason -> Nullable<Text>,
+        provider_sync_review_time -> Nullable<Timestamptz>,
     }
 }
 
@@ -57,6 +96,10 @@ diesel::table! {
         end_time -> Timestamptz,
         practitioner_id -> Nullable<Uuid>,
         change_time -> Timestamptz,
+        xact -> BigInt,
+        provider_sync -> Text,
+        intent_id -> Nullable<Uuid>,
+        reason -> Nullable<Text>,
     }
 }
 
@@ -84,6 +127,61 @@ diesel::table! {
 }
 
 diesel::table! {
+    booking (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        external_id -> Text,
+        appointment_id -> Nullable<Uuid>,
+        external_event_type_id -> Nullable<Text>,
+        status -> Text,
+        start_time -> Nullable<Timestamptz>,
+        end_time -> Nullable<Timestamptz>,
+        successor_external_id -> Nullable<Text>,
+        is_current -> Bool,
+        confirmed_time -> Nullable<Timestamptz>,
+        create_time -> Timestamptz,
+        update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    credential (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        kind -> Text,
+        sealed_secret -> Bytea,
+        version -> Integer,
+        cause -> Text,
+        create_time -> Timestamptz,
+        update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    event_type (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        instance_url -> Text,
+        external_id -> Text,
+        slug -> Text,
+        title -> Text,
+        service_id -> Nullable<Uuid>,
+        practitioner_id -> Nullable<Uuid>,
+        length_minutes -> Integer,
+        length_options -> Array<Integer>,
+        requires_confirmation -> Bool,
+        is_seated -> Bool,
+        is_recurring -> Bool,
+        unsupported_reason -> Nullable<Text>,
+        archived -> Bool,
+        check_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
     idempotency_record (tenant_id, subject, rpc, key_hash) {
         tenant_id -> Uuid,
         subject -> Text,
@@ -102,6 +200,56 @@ diesel::table! {
         provider -> Text,
         name -> Text,
         create_time -> Timestamptz,
+        state -> Text,
+        state_reason -> Nullable<Text>,
+        instance_url -> Nullable<Text>,
+        account_id -> Nullable<Text>,
+        account_name -> Nullable<Text>,
+        inbound_paused -> Bool,
+        outbound_paused -> Bool,
+        read_only -> Bool,
+        update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    integration_flow (tenant_id, integration_id) {
+        tenant_id -> Uuid,
+        integration_id -> Uuid,
+        capacity -> Double,
+        refill_per_s -> Double,
+        tokens -> Double,
+        refill_time -> Timestamptz,
+        pause_until -> Nullable<Timestamptz>,
+        breaker -> Text,
+        breaker_until -> Nullable<Timestamptz>,
+        failures -> Integer,
+        openings -> Integer,
+        last_success_time -> Nullable<Timestamptz>,
+        last_failure_time -> Nullable<Timestamptz>,
+        last_failure_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    intent (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        appointment_id -> Uuid,
+        kind -> Text,
+        target_external_id -> Nullable<Text>,
+        external_event_type_id -> Nullable<Text>,
+        start_time -> Nullable<Timestamptz>,
+        fingerprint -> Bytea,
+        state -> Text,
+        result_external_id -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        cause -> Text,
+        attempts -> Integer,
+        create_time -> Timestamptz,
+        send_time -> Nullable<Timestamptz>,
+        settle_time -> Nullable<Timestamptz>,
     }
 }
 
@@ -134,9 +282,12 @@ diesel::table! {
         run_time -> Timestamptz,
         attempts -> Integer,
         lease_epoch -> BigInt,
-        lease_until -> Nullable<Timestamptz>,
         reason -> Nullable<Text>,
         create_time -> Timestamptz,
+        is_head -> Bool,
+        is_leased -> Bool,
+        integration_id -> Nullable<Uuid>,
+        update_time -> Timestamptz,
     }
 }
 
@@ -259,6 +410,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    review_item (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        state -> Text,
+        integration_id -> Nullable<Uuid>,
+        appointment_id -> Nullable<Uuid>,
+        intent_id -> Nullable<Uuid>,
+        reason -> Text,
+        resolution -> Nullable<Text>,
+        resolver -> Nullable<Text>,
+        open_time -> Timestamptz,
+        resolve_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    schedule_run (tenant_id, schedule, occurrence_time) {
+        tenant_id -> Uuid,
+        schedule -> Text,
+        occurrence_time -> Timestamptz,
+        run_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
     service (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -289,6 +466,51 @@ diesel::table! {
         practitioner_id -> Nullable<Uuid>,
         patient_id -> Nullable<Uuid>,
         create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    subscription (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        webhook_endpoint_id -> Uuid,
+        resource -> Text,
+        external_id -> Nullable<Text>,
+        state -> Text,
+        reason -> Nullable<Text>,
+        check_time -> Nullable<Timestamptz>,
+        create_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sync_cursor (tenant_id, integration_id, noun) {
+        tenant_id -> Uuid,
+        integration_id -> Uuid,
+        noun -> Text,
+        watermark -> Nullable<Timestamptz>,
+        last_run_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    sync_log (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        kind -> Text,
+        state -> Text,
+        cause -> Text,
+        stage -> Nullable<Text>,
+        counts -> Jsonb,
+        errors -> Jsonb,
+        error_count -> Integer,
+        reason -> Nullable<Text>,
+        cancel_asked -> Bool,
+        revision -> Integer,
+        start_time -> Timestamptz,
+        end_time -> Nullable<Timestamptz>,
     }
 }
 
@@ -405,12 +627,19 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    alert,
+    alert_destination,
     api_key,
     appointment,
     appointment_change,
     appointment_link,
+    booking,
+    credential,
+    event_type,
     idempotency_record,
     integration,
+    integration_flow,
+    intent,
     link_candidate,
     outbox,
     patient,
@@ -421,9 +650,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     patient_tombstone,
     practitioner,
     practitioner_name,
+    review_item,
+    schedule_run,
     service,
     service_name,
     subject_link,
+    subscription,
+    sync_cursor,
+    sync_log,
     tenant,
     tenant_key,
     webhook_activity,

@@ -22,10 +22,16 @@ fn web(flood_limit: u32, stop: &CancellationToken) -> Arc<Web> {
     let pool = PoolConfig { wait: Duration::from_millis(200), ..PoolConfig::default() };
     let store = Store::connect("postgres://nobody@127.0.0.1:1/none?sslmode=disable&connect_timeout=1", &pool)
         .unwrap();
+    let egress = crate::egress::Egress::new(Default::default()).unwrap();
     let vault = Vault::from_root_keys(&Vault::generate_root_key("r1").unwrap()).unwrap();
     Arc::new(Web {
         readiness: Arc::new(Readiness::new(store.clone(), stop.clone())),
-        domain: Domain { store, vault: Arc::new(vault), public_url: "http://127.0.0.1:1".into() },
+        domain: Domain {
+            store,
+            vault: Arc::new(vault),
+            public_url: "http://127.0.0.1:1".into(),
+            egress: Arc::new(egress),
+        },
         gate: Arc::new(Gate::new(10, Duration::from_secs(5))),
         flood: FloodLimit::new(flood_limit, Duration::from_secs(3600), std::time::Instant::now()),
         trusted_proxies: Vec::new(),

@@ -7,7 +7,7 @@ use super::*;
 fn pause(attempt: i32, chance: f64) -> Option<Duration> {
     match after_failure(attempt, chance, "why".into()) {
         Outcome::Retry { after, .. } => Some(after),
-        Outcome::Done | Outcome::Release | Outcome::Dead { .. } => None,
+        Outcome::Done | Outcome::Release { .. } | Outcome::Dead { .. } => None,
     }
 }
 

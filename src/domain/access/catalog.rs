@@ -28,7 +28,7 @@ pub async fn list_practitioners(
 ) -> Result<Paged<Practitioner, PractitionerId>> {
     let mut tx = domain.store.caller(caller).await?;
     let practitioners = store::practitioner::list(&mut tx, page).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok(practitioners)
 }
 
@@ -83,7 +83,7 @@ pub async fn list_services(
 ) -> Result<Paged<Service, ServiceId>> {
     let mut tx = domain.store.caller(caller).await?;
     let services = store::service::list(&mut tx, page).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok(services)
 }
 

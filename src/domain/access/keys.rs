@@ -132,7 +132,7 @@ pub async fn list_api_keys(
 ) -> Result<Paged<ApiKey, ApiKeyId>> {
     let mut tx = domain.store.caller(caller).await?;
     let keys = store::api_key::list(&mut tx, page).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok(keys)
 }
 

@@ -59,7 +59,7 @@ pub async fn list_subjects(
 ) -> Result<Paged<SubjectLink, SubjectLinkId>> {
     let mut tx = domain.store.caller(caller).await?;
     let links = store::subject_link::list(&mut tx, page).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok(links)
 }
 

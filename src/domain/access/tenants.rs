@@ -127,7 +127,7 @@ async fn add_admin_key(domain: &Domain, tenant: TenantId) -> Result<CreatedTenan
 pub async fn get_settings(domain: &Domain, caller: &Caller) -> Result<Tenant> {
     let mut tx = domain.store.caller(caller).await?;
     let tenant = store::tenant::current(&mut tx).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok(tenant)
 }
 

@@ -31,7 +31,7 @@ pub async fn get(domain: &Domain, caller: &Caller, id: AppointmentId, now: DateT
     let mut tx = domain.store.caller(caller).await?;
     let row = store::appointment::find(&mut tx, id).await?;
     let shown = show(&mut tx, row, now).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok(shown)
 }
 
@@ -47,7 +47,7 @@ pub async fn list(
     let found = store::appointment::list(&mut tx, filter, page).await?;
     let sources = store::integration::freshness(&mut tx).await?;
     let rows = show_all(&mut tx, found.rows, &sources, now).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok((Paged { rows, next: found.next }, sources))
 }
 
@@ -74,7 +74,7 @@ pub async fn history(
     let mut tx = domain.store.caller(caller).await?;
     store::appointment::find(&mut tx, id).await?;
     let changes = store::appointment::changes(&mut tx, id, page).await?;
-    tx.commit().await?;
+    tx.end_reading();
     Ok(changes)
 }
 
@@ -84,12 +84,12 @@ pub fn is_stale(last_delivery_time: Option<DateTime<Utc>>, now: DateTime<Utc>) -
 }
 
 pub(super) async fn show(tx: &mut TenantTx, row: Appointment, now: DateTime<Utc>) -> Result<Shown> {
-    let sources = match row.integration_id {
-        Some(_) => store::integration::freshness(tx).await?,
-        None => Vec::new(),
+    let is_stale = match row.integration_id {
+        Some(id) => is_stale(store::integration::last_delivery_time(tx, id).await?, now),
+        None => false,
     };
-    let mut shown = show_all(tx, vec![row], &sources, now).await?;
-    shown.pop().ok_or_else(|| Error::internal("one appointment in, none out"))
+    let mut conflicts = store::appointment::conflicts_of(tx, std::slice::from_ref(&row)).await?;
+    Ok(Shown { is_stale, conflicting_ids: conflicts.remove(&row.id).unwrap_or_default(), appointment: row })
 }
 
 async fn show_all(

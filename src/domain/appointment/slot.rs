@@ -6,7 +6,10 @@ use super::{
     AppointmentId, AppointmentStatus, Caller, Change, ChangeKind, Error, Noun, Origin, PatientId,
     PractitionerId, Result, Role, Slot, TenantTx, store,
 };
-use crate::store::{appointment::Appointment, service::Service};
+use crate::store::{
+    appointment::{Appointment, SyncStanding},
+    service::Service,
+};
 
 /// How far back a booking may begin: clocks differ and people are slow.
 const LATENESS: TimeDelta = TimeDelta::minutes(5);
@@ -188,6 +191,7 @@ pub(super) async fn new_appointment(
         cancel_reason: None,
         create_time: now,
         update_time: now,
+        sync: SyncStanding::default(),
     })
 }
 

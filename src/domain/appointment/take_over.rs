@@ -261,6 +261,7 @@ mod tests {
             cancel_reason: None,
             create_time: at(8),
             update_time: at(8),
+            sync: Default::default(),
         }
     }
 

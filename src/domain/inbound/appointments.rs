@@ -260,6 +260,7 @@ fn new_appointment(
         cancel_reason: None,
         create_time: context.now,
         update_time: context.now,
+        sync: Default::default(),
     }
 }
 

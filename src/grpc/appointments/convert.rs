@@ -62,6 +62,7 @@ impl From<ChangeKind> for proto::AppointmentChangeKind {
             ChangeKind::Status => Self::Status,
             ChangeKind::Details => Self::Details,
             ChangeKind::Patient => Self::Patient,
+            ChangeKind::Sync => Self::Sync,
         }
     }
 }

@@ -10,10 +10,10 @@ use diesel_async::RunQueryDsl;
 use super::Appointment;
 use crate::{
     error::Result,
-    ids::{AppointmentChangeId, AppointmentId, PractitionerId},
+    ids::{AppointmentChangeId, AppointmentId, IntentId, PractitionerId},
     page::{Page, Paged},
     store::{TenantTx, schema::appointment_change},
-    words::{AppointmentStatus, ChangeKind, Origin},
+    words::{AppointmentStatus, ChangeKind, Origin, ProviderSync},
 };
 
 /// One change of an appointment, and how it stood after it.
@@ -32,6 +32,12 @@ pub struct Change {
     pub end_time: DateTime<Utc>,
     pub practitioner_id: Option<PractitionerId>,
     pub change_time: DateTime<Utc>,
+    /// Whether the provider had it then.
+    pub provider_sync: ProviderSync,
+    /// The write to the provider that this is the outcome, or the echo, of.
+    pub intent_id: Option<IntentId>,
+    /// A code that says why, where there is more to say.
+    pub reason: Option<String>,
 }
 
 impl Change {
@@ -54,6 +60,9 @@ impl Change {
             end_time: after.end_time,
             practitioner_id: after.practitioner_id,
             change_time: now,
+            provider_sync: after.sync.provider_sync,
+            intent_id: None,
+            reason: None,
         }
     }
 }

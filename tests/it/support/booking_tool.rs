@@ -46,6 +46,7 @@ impl TestBookingTool {
                 Scheme::HmacSha256Hex { header: "x-webhook-signature", prefix: Some("sha256=") }
             }
             SignatureScheme::Standard | SignatureScheme::Unspecified => Scheme::StandardWebhooks,
+            SignatureScheme::Calcom => panic!("the booking tool does not sign like Cal.com"),
         };
         let key = signed.key(&secret.into()).expect("a secret");
         Self { endpoint, http, client: client(), path, scheme, key }
@@ -92,6 +93,7 @@ impl TestBookingTool {
                 ("webhook-timestamp", timestamp.to_string()),
                 ("webhook-signature", sign_standard(key, id, timestamp, body)),
             ]),
+            SignatureScheme::Calcom => panic!("the booking tool does not sign like Cal.com"),
         }
     }
 

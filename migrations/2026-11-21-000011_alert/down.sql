@@ -1,0 +1,3 @@
+DROP FUNCTION stellwerk_tenants_with_integrations();
+DROP TABLE alert;
+DROP TABLE alert_destination;

@@ -1,0 +1,112 @@
+//! Providers' records of appointments, as last known there. Those of one appointment are its lineage.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    prelude::{Insertable, Queryable},
+    update,
+};
+use diesel_async::RunQueryDsl;
+
+use super::{Cached, TenantTx, schema::booking};
+use crate::{
+    error::Result,
+    ids::{AppointmentId, BookingId, IntegrationId},
+    words::BookingStatus,
+};
+
+/// One provider record.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = booking, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
+pub struct Booking {
+    pub id: BookingId,
+    pub integration_id: IntegrationId,
+    /// The provider's uid; it gives whoever knows it the right to move and cancel, so it is never logged.
+    pub external_id: String,
+    pub appointment_id: Option<AppointmentId>,
+    pub external_event_type_id: Option<String>,
+    pub status: BookingStatus,
+    pub start_time: Option<DateTime<Utc>>,
+    pub end_time: Option<DateTime<Utc>>,
+    pub successor_external_id: Option<String>,
+    /// The one of its appointment that lives, or lived last.
+    pub is_current: bool,
+    /// The provider's own version when it was last read there.
+    pub confirmed_time: Option<DateTime<Utc>>,
+    pub create_time: DateTime<Utc>,
+    pub update_time: DateTime<Utc>,
+}
+
+/// The record with this uid, locked until the transaction ends.
+pub async fn find_for_update(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    external_id: &str,
+) -> Result<Option<Booking>> {
+    let query = booking::table
+        .filter(booking::integration_id.eq(integration))
+        .filter(booking::external_id.eq(external_id))
+        .select(Booking::as_select())
+        .for_update();
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
+/// The record with this uid.
+pub async fn find(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    external_id: &str,
+) -> Result<Option<Booking>> {
+    let query = booking::table
+        .filter(booking::integration_id.eq(integration))
+        .filter(booking::external_id.eq(external_id))
+        .select(Booking::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
+/// All records of an appointment, oldest first.
+pub async fn lineage(tx: &mut TenantTx, appointment: AppointmentId) -> Result<Vec<Booking>> {
+    let query = booking::table
+        .filter(booking::appointment_id.eq(appointment))
+        .order(booking::id)
+        .select(Booking::as_select());
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// The record of an appointment that lives, or lived last.
+pub async fn current(tx: &mut TenantTx, appointment: AppointmentId) -> Result<Option<Booking>> {
+    let query = booking::table
+        .filter(booking::appointment_id.eq(appointment))
+        .filter(booking::is_current)
+        .select(Booking::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
+/// Adds a record.
+pub async fn insert(tx: &mut TenantTx, row: &Booking) -> Result<()> {
+    insert_into(booking::table).values(row).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Writes a record as it stands in `row`.
+pub async fn save(tx: &mut TenantTx, row: &Booking) -> Result<()> {
+    Cached(update(booking::table.filter(booking::id.eq(row.id))).set(row)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Future records of an integration that live as far as is known, by start time: what a sweep compares.
+pub async fn living(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    from: DateTime<Utc>,
+) -> Result<Vec<Booking>> {
+    let query = booking::table
+        .filter(booking::integration_id.eq(integration))
+        .filter(booking::is_current)
+        .filter(booking::start_time.ge(from))
+        .filter(booking::status.eq_any([BookingStatus::Pending, BookingStatus::Accepted]))
+        .order((booking::start_time, booking::id))
+        .select(Booking::as_select());
+    Ok(query.load(tx.conn()).await?)
+}

@@ -1,0 +1,126 @@
+//! What a person must decide.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    prelude::{Insertable, Queryable},
+    update,
+};
+use diesel_async::RunQueryDsl;
+
+use super::{Cached, TenantTx, schema::review_item};
+use crate::{
+    error::{Error, Noun, Result},
+    ids::{AppointmentId, IntegrationId, IntentId, ReviewItemId},
+    page::{Page, Paged},
+    words::{Resolution, ReviewKind, ReviewState},
+};
+
+/// Something a person must decide.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = review_item, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct ReviewItem {
+    pub id: ReviewItemId,
+    pub kind: ReviewKind,
+    pub state: ReviewState,
+    pub integration_id: Option<IntegrationId>,
+    pub appointment_id: Option<AppointmentId>,
+    pub intent_id: Option<IntentId>,
+    /// A code, as in `SLOT_TAKEN`.
+    pub reason: String,
+    pub resolution: Option<Resolution>,
+    pub resolver: Option<String>,
+    pub open_time: DateTime<Utc>,
+    pub resolve_time: Option<DateTime<Utc>>,
+}
+
+/// Which items a list shows.
+#[derive(Debug, Default)]
+pub struct Filter {
+    pub kind: Option<ReviewKind>,
+    pub state: Option<ReviewState>,
+    pub integration: Option<IntegrationId>,
+    pub appointment: Option<AppointmentId>,
+}
+
+/// Opens an item, unless one of its kind is open for the appointment. Returns whether it did.
+pub async fn open(tx: &mut TenantTx, row: &ReviewItem) -> Result<bool> {
+    let statement = insert_into(review_item::table).values(row).on_conflict_do_nothing();
+    Ok(Cached(statement).execute(tx.conn()).await? == 1)
+}
+
+/// One item, locked until the transaction ends. Errors: `NotFound`.
+pub async fn find_for_update(tx: &mut TenantTx, id: ReviewItemId) -> Result<ReviewItem> {
+    let query =
+        review_item::table.filter(review_item::id.eq(id)).select(ReviewItem::as_select()).for_update();
+    query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::ReviewItem))
+}
+
+/// Ends an item.
+pub async fn resolve(
+    tx: &mut TenantTx,
+    id: ReviewItemId,
+    resolution: Resolution,
+    resolver: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let statement = update(review_item::table.filter(review_item::id.eq(id))).set((
+        review_item::state.eq(ReviewState::Resolved),
+        review_item::resolution.eq(resolution),
+        review_item::resolver.eq(resolver),
+        review_item::resolve_time.eq(now),
+    ));
+    Cached(statement).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Ends the open items of this kind of an appointment because there is nothing left to decide.
+pub async fn settle(
+    tx: &mut TenantTx,
+    appointment: AppointmentId,
+    kind: ReviewKind,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let open = review_item::table
+        .filter(review_item::appointment_id.eq(appointment))
+        .filter(review_item::kind.eq(kind))
+        .filter(review_item::state.eq(ReviewState::Open));
+    let statement = update(open).set((
+        review_item::state.eq(ReviewState::Resolved),
+        review_item::resolution.eq(Resolution::Settled),
+        review_item::resolver.eq("system"),
+        review_item::resolve_time.eq(now),
+    ));
+    Cached(statement).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A page, oldest first.
+pub async fn list(
+    tx: &mut TenantTx,
+    filter: &Filter,
+    page: &Page<ReviewItemId>,
+) -> Result<Paged<ReviewItem, ReviewItemId>> {
+    let mut query = review_item::table
+        .order(review_item::id)
+        .limit(page.limit())
+        .select(ReviewItem::as_select())
+        .into_boxed();
+    if let Some(kind) = filter.kind {
+        query = query.filter(review_item::kind.eq(kind));
+    }
+    if let Some(state) = filter.state {
+        query = query.filter(review_item::state.eq(state));
+    }
+    if let Some(integration) = filter.integration {
+        query = query.filter(review_item::integration_id.eq(integration));
+    }
+    if let Some(appointment) = filter.appointment {
+        query = query.filter(review_item::appointment_id.eq(appointment));
+    }
+    if let Some(after) = page.after {
+        query = query.filter(review_item::id.gt(after));
+    }
+    Ok(page.cut(query.load(tx.conn()).await?, |row: &ReviewItem| row.id))
+}

@@ -1,0 +1,64 @@
+//! Webhooks that we registered at providers, or want to.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    AsChangeset, ExpressionMethods, QueryDsl, Selectable, SelectableHelper, delete, insert_into,
+    prelude::{Insertable, Queryable},
+    update,
+};
+use diesel_async::RunQueryDsl;
+
+use super::{Cached, TenantTx, schema::subscription};
+use crate::{
+    error::Result,
+    ids::{IntegrationId, SubscriptionId, WebhookEndpointId},
+    words::SubscriptionState,
+};
+
+/// A webhook of ours at a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = subscription, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
+pub struct Subscription {
+    pub id: SubscriptionId,
+    pub integration_id: IntegrationId,
+    pub webhook_endpoint_id: WebhookEndpointId,
+    /// What it is about, as in `user` or `event_type/123`.
+    pub resource: String,
+    /// The provider's id of it, once it is there.
+    pub external_id: Option<String>,
+    pub state: SubscriptionState,
+    /// Why it failed, a code.
+    pub reason: Option<String>,
+    pub check_time: Option<DateTime<Utc>>,
+    pub create_time: DateTime<Utc>,
+}
+
+/// All of an integration, oldest first.
+pub async fn of_integration(tx: &mut TenantTx, integration: IntegrationId) -> Result<Vec<Subscription>> {
+    let query = subscription::table
+        .filter(subscription::integration_id.eq(integration))
+        .order(subscription::id)
+        .select(Subscription::as_select());
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// Adds one that is wanted.
+pub async fn insert(tx: &mut TenantTx, row: &Subscription) -> Result<()> {
+    insert_into(subscription::table).values(row).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Writes one as it stands in `row`.
+pub async fn save(tx: &mut TenantTx, row: &Subscription) -> Result<()> {
+    Cached(update(subscription::table.filter(subscription::id.eq(row.id))).set(row))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Forgets one that is gone at the provider.
+pub async fn remove(tx: &mut TenantTx, id: SubscriptionId) -> Result<()> {
+    delete(subscription::table.filter(subscription::id.eq(id))).execute(tx.conn()).await?;
+    Ok(())
+}

@@ -120,7 +120,7 @@ impl TestApp {
 
     /// The next attempts are due now, whatever pause they would have waited for.
     pub(crate) async fn hurry(&self) {
-        let due = "UPDATE outbox SET run_time = now() WHERE lease_until IS NULL AND state = 'pending'; \
+        let due = "UPDATE outbox SET run_time = now() WHERE NOT is_leased AND state = 'pending'; \
             NOTIFY stellwerk_outbox";
         self.database.owner().await.run(due).await;
     }
@@ -184,7 +184,7 @@ async fn launch(domain: Domain, settings: &[String]) -> Running {
     // All tests share one address, so the flood limit is off unless a test asks for it.
     let line = free.into_iter().chain(["--flood-limit=0".to_string()]).chain(settings.iter().cloned());
     let config = Line::try_parse_from(line).expect("settings that can be read").config;
-    let app = App::new(domain.clone(), &config.callers).expect("a server's rooms");
+    let app = App::new(domain, &config.callers).expect("a server's rooms");
     let listeners = Listeners::bind(&config).await.expect("free ports");
     let [grpc, http, metrics] = [&listeners.grpc, &listeners.http, &listeners.metrics]
         .map(|listener| listener.local_addr().expect("a bound listener"));
@@ -192,7 +192,7 @@ async fn launch(domain: Domain, settings: &[String]) -> Running {
     let shutdown = Shutdown::default();
     let told = shutdown.clone();
     let ended = tokio::spawn(async move {
-        let worker = Worker::new(domain, WorkerConfig::default()).run(told.stop.clone());
+        let worker = Worker::new(app.domain.clone(), WorkerConfig::default()).run(told.stop.clone());
         let served = serve::serve(&app, services(&app, &config.limits), listeners, &config, &told);
         let (served, ()) = tokio::join!(served, worker);
         served.expect("the server ends in order");

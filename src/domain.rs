@@ -11,7 +11,9 @@ use crate::{
 };
 
 pub mod access;
+pub mod alert;
 pub mod appointment;
+pub mod dead_letter;
 pub mod idempotency;
 pub mod inbound;
 pub mod matching;
@@ -19,6 +21,7 @@ pub mod patient;
 pub mod patient_csv;
 pub mod patient_import;
 pub mod patient_link;
+pub mod review;
 pub mod upkeep;
 pub mod webhook;
 

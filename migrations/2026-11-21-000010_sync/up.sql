@@ -144,7 +144,7 @@ CREATE UNIQUE INDEX review_item_one_open_per_appointment ON review_item (tenant_
 ALTER TABLE review_item ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY review_item_tenant ON review_item TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
-        AND current_setting('stellwerk.role') IN ('admin', 'system'));
+        AND current_setting('stellwerk.role') IN ('admin', 'service', 'system'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON review_item TO stellwerk_app;
 
 CREATE TABLE schedule_run (

@@ -22,7 +22,7 @@ use crate::{
 mod change;
 mod conflicts;
 
-pub use change::{Change, changes, insert_change};
+pub use change::{Change, changes, insert_change, last_local_change};
 pub use conflicts::conflicts_of;
 
 /// No slot is longer, buffers included: 24 hours and twice 4 (the tables and the field rules say so).

@@ -142,8 +142,11 @@ mod tests {
             archived: false,
             create_time: at("00:00"),
         };
-        let slots = ["09:00", "09:30", "10:00", "10:30"]
-            .map(|start| Slot { start: at(start), end: None, seats_remaining: None });
+        let slots = ["09:00", "09:30", "10:00", "10:30"].map(|start| Slot {
+            start: at(start),
+            end: None,
+            seats_remaining: None,
+        });
         let taken = [(at("10:05"), at("10:30"))];
 
         let free = free_of(&slots, &taken, TimeDelta::minutes(30), &service);

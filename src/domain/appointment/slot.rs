@@ -88,7 +88,11 @@ pub(super) async fn release_expired(
 }
 
 /// Offers the time that `before` occupied, and no longer does, to conflicting appointments. Needs the practitioner's lock.
-pub(in crate::domain) async fn free(tx: &mut TenantTx, before: &Appointment, now: DateTime<Utc>) -> Result<()> {
+pub(in crate::domain) async fn free(
+    tx: &mut TenantTx,
+    before: &Appointment,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let Some(practitioner) = before.practitioner_id.filter(|_| before.occupies()) else { return Ok(()) };
     promote_conflicting(tx, practitioner, before.occupied_start_time, before.occupied_end_time, now).await
 }

@@ -48,9 +48,8 @@ pub(super) async fn for_provider(
     let end = Instant::now() + wait.min(LONGEST);
     let mut shown = shown;
     let mut pause = FIRST_PAUSE;
-    let is_open = |row: &Appointment| {
-        matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed)
-    };
+    let is_open =
+        |row: &Appointment| matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed);
     while is_open(&shown.appointment) && Instant::now() < end {
         time::sleep(pause.min(end - Instant::now())).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -123,12 +122,18 @@ async fn give_up(
         Asked::Book => {
             row.status = AppointmentStatus::Cancelled;
             row.cancel_reason = Some(code.into());
-            row.sync =
-                SyncStanding { provider_sync: ProviderSync::None, provider_sync_review_time: None, ..row.sync };
+            row.sync = SyncStanding {
+                provider_sync: ProviderSync::None,
+                provider_sync_review_time: None,
+                ..row.sync
+            };
         }
         Asked::Reschedule if is_about_the_time(code) => {
-            row.sync =
-                SyncStanding { provider_sync: ProviderSync::Synced, provider_sync_review_time: None, ..row.sync };
+            row.sync = SyncStanding {
+                provider_sync: ProviderSync::Synced,
+                provider_sync_review_time: None,
+                ..row.sync
+            };
         }
         // It keeps its new time here and its old one there, until a person has looked.
         Asked::Reschedule | Asked::Cancel => return Ok(()),
@@ -137,10 +142,8 @@ async fn give_up(
     row.update_time = now;
     store::appointment::update(&mut tx, &row).await?;
     let kind = if row.status == before.status { ChangeKind::Sync } else { ChangeKind::Status };
-    let change = Change {
-        reason: Some(code.into()),
-        ..Change::of(&row, kind, caller.origin, &caller.subject, now)
-    };
+    let change =
+        Change { reason: Some(code.into()), ..Change::of(&row, kind, caller.origin, &caller.subject, now) };
     store::appointment::insert_change(&mut tx, &change).await?;
     slot::free(&mut tx, &before, now).await?;
     let kind = ReviewKind::RequiresManualReview;

@@ -14,7 +14,7 @@ use crate::{
     egress::Egress,
     error::{Error, Result},
     ids::{CredentialId, IntegrationId, TenantId},
-    provider::calcom::{CallError, Calcom, Class, DEFAULT_INSTANCE},
+    provider::calcom::{Calcom, CallError, Class, DEFAULT_INSTANCE},
     store::{self, TenantTx, credential::Credential, integration::Integration, integration_flow::Permit},
     telemetry::{self, metrics as names},
     words::IntegrationState,
@@ -121,8 +121,7 @@ async fn permit(
     if !matches!(row.state, IntegrationState::Connected | IntegrationState::Disconnecting) {
         return Err(CallFailure::Credential);
     }
-    let credential =
-        store::credential::find(&mut tx, integration).await?.ok_or(CallFailure::Credential)?;
+    let credential = store::credential::find(&mut tx, integration).await?.ok_or(CallFailure::Credential)?;
     let permit = take(&mut tx, integration, urgency).await?;
     tx.commit().await?;
     match permit {

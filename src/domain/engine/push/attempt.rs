@@ -154,7 +154,9 @@ impl<'a> Attempt<'a> {
                 return Ok(Next::Follow(integration));
             }
             Step::Unfit(code) => Err(code),
-            Step::Create(_) | Step::Reschedule(_) | Step::Cancel(_) => order::plan(&mut tx, &row, &step).await?,
+            Step::Create(_) | Step::Reschedule(_) | Step::Cancel(_) => {
+                order::plan(&mut tx, &row, &step).await?
+            }
         };
         let planned = match planned {
             Ok(planned) => planned,
@@ -315,9 +317,10 @@ impl<'a> Attempt<'a> {
 
     /// Whether the provider does not even say whose credential this is.
     async fn is_out(&self, integration: IntegrationId) -> Result<bool> {
-        let asked = provider_call::calcom(self.domain, self.tenant, integration, self.urgency, |way| async move {
-            way.calcom().me().await
-        });
+        let asked =
+            provider_call::calcom(self.domain, self.tenant, integration, self.urgency, |way| async move {
+                way.calcom().me().await
+            });
         match asked.await {
             Ok(_) => Ok(false),
             Err(CallFailure::NotNow { .. } | CallFailure::Credential) => Ok(true),
@@ -426,7 +429,8 @@ async fn write_down(
 }
 
 fn head_of(standing: &Standing) -> Result<IntegrationId> {
-    let head = standing.living.first().ok_or_else(|| Error::internal("a booking that is followed is gone"))?;
+    let head =
+        standing.living.first().ok_or_else(|| Error::internal("a booking that is followed is gone"))?;
     Ok(head.booking.integration_id)
 }
 

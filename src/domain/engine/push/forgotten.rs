@@ -89,10 +89,13 @@ pub(super) async fn cancel(
     let mut uid = external_id;
     for _ in 0..MOVES {
         let asked = uid.clone();
-        let answer =
-            provider_call::calcom(domain, message.tenant_id, integration, Urgency::Background, |way| async move {
-                way.calcom().cancel_booking(&asked, REASON).await
-            });
+        let answer = provider_call::calcom(
+            domain,
+            message.tenant_id,
+            integration,
+            Urgency::Background,
+            |way| async move { way.calcom().cancel_booking(&asked, REASON).await },
+        );
         let refusal = match answer.await {
             Ok(_) => return Ok(Outcome::Done),
             Err(CallFailure::Call(CallError::Refused(refusal))) => refusal,

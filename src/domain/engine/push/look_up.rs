@@ -58,7 +58,8 @@ impl Attempt<'_> {
                     let reason = Some("OUTCOME_UNKNOWN".to_owned());
                     return Ok(Next::End(Outcome::Release { after, reason }));
                 }
-                let told = Told { seen: known(&seen), state: IntentState::Recorded, result: None, reason: None };
+                let told =
+                    Told { seen: known(&seen), state: IntentState::Recorded, result: None, reason: None };
                 self.settle(&intent, &told).await
             }
             look => self.conclude(&intent, look).await,
@@ -196,8 +197,14 @@ pub(super) async fn made(
     for _ in 0..PAGES {
         let asked = query.clone();
         let page =
-            calcom(domain, tenant, integration, urgency, |way| async move { way.calcom().bookings(&asked).await })
-                .await?;
+            calcom(
+                domain,
+                tenant,
+                integration,
+                urgency,
+                |way| async move { way.calcom().bookings(&asked).await },
+            )
+            .await?;
         // Moves inherit the name: the first of the line is the one that was made.
         let named = |booking: &&Booking| booking.metadata.get(INTENT_KEY) == Some(&name);
         let mut found: Vec<Booking> = page.bookings.iter().filter(named).cloned().collect();

@@ -10,7 +10,9 @@ use crate::{
     fold,
     ids::{AppointmentId, IntegrationId, IntentId},
     provider::calcom::{NewAttendee, NewBooking},
-    store::{self, TenantTx, appointment::Appointment, booking::Booking, event_type::EventType, intent::Intent},
+    store::{
+        self, TenantTx, appointment::Appointment, booking::Booking, event_type::EventType, intent::Intent,
+    },
     vault::TenantKey,
     words::{IntentKind, IntentState},
 };
@@ -25,7 +27,10 @@ pub(super) enum Order {
         /// The event type wants confirmation: the move must be the host's, or the booking waits again.
         as_host: bool,
     },
-    Cancel { uid: String, reason: String },
+    Cancel {
+        uid: String,
+        reason: String,
+    },
 }
 
 /// A write before it is recorded.
@@ -103,7 +108,8 @@ async fn reschedule(tx: &mut TenantTx, row: &Appointment, booking: &Booking) -> 
 
 fn cancel(row: &Appointment, booking: &Booking) -> Planned {
     // A host must give one.
-    let reason = row.cancel_reason.clone().unwrap_or_else(|| "The practice cancelled the appointment.".into());
+    let reason =
+        row.cancel_reason.clone().unwrap_or_else(|| "The practice cancelled the appointment.".into());
     Planned {
         integration: booking.integration_id,
         event_type: booking.external_event_type_id.clone(),

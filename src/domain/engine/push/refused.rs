@@ -20,11 +20,12 @@ use crate::{
         outbox::Outcome,
         retry_deadlocks,
     },
-    words::{AppointmentStatus, ChangeKind, IntentKind, IntentState, Origin},
+    words::{AppointmentStatus, ChangeKind, IntentKind, IntentState, Origin, ProviderSync},
 };
 
 /// Refusals that say that this time is not to be had; a booking for it waits for a person without keeping others out.
-pub(super) const ABOUT_THE_TIME: [&str; 4] = ["SLOT_TAKEN", "RACE_LOST", "OUTSIDE_BOOKING_WINDOW", "NO_SEATS"];
+pub(super) const ABOUT_THE_TIME: [&str; 4] =
+    ["SLOT_TAKEN", "RACE_LOST", "OUTSIDE_BOOKING_WINDOW", "NO_SEATS"];
 /// Refusals that an earlier try of ours may have caused, read once more before they are believed.
 pub(super) const LOOKED_INTO: [&str; 9] = [
     "SLOT_TAKEN",
@@ -67,7 +68,12 @@ impl Attempt<'_> {
     }
 
     /// The refusal stands: the time is given up, or a person must look at once.
-    pub(super) async fn refuse(&self, intent: &Intent, code: &'static str, about_the_time: bool) -> Result<Next> {
+    pub(super) async fn refuse(
+        &self,
+        intent: &Intent,
+        code: &'static str,
+        about_the_time: bool,
+    ) -> Result<Next> {
         retry_deadlocks(|| self.refuse_once(intent, code, about_the_time)).await
     }
 

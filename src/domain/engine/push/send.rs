@@ -23,7 +23,8 @@ impl Attempt<'_> {
         let integration = intent.integration_id;
         let answer = match order {
             Order::Create(new) => {
-                let made = self.ask(integration, |way| async move { way.calcom().create_booking(&new).await });
+                let made =
+                    self.ask(integration, |way| async move { way.calcom().create_booking(&new).await });
                 made.await.map(Found::into_bookings)
             }
             Order::Reschedule { uid, start, as_host } => {
@@ -37,8 +38,8 @@ impl Attempt<'_> {
                 self.ask(integration, |way| async move { reschedule(&way, &uid, start, host).await }).await
             }
             Order::Cancel { uid, reason } => {
-                let gone =
-                    self.ask(integration, |way| async move { way.calcom().cancel_booking(&uid, &reason).await });
+                let gone = self
+                    .ask(integration, |way| async move { way.calcom().cancel_booking(&uid, &reason).await });
                 gone.await.map(Found::into_bookings)
             }
         };
@@ -55,7 +56,7 @@ impl Attempt<'_> {
             Err(CallFailure::Call(error)) => self.not_done(intent, error).await,
             // The record stays as it is: looked up by the next attempt, it turns out not to have been sent.
             Err(CallFailure::Own(error)) => Err(error),
-            Err(failure @ (CallFailure::NotNow { reason, .. })) => {
+            Err(failure @ CallFailure::NotNow { reason, .. }) => {
                 self.mark(&intent, IntentState::Recorded, reason).await?;
                 self.unanswered(&intent, failure).await
             }

@@ -17,7 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    domain::{Domain, engine::push, inbound, patient_import, upkeep},
+    domain::{
+        Domain,
+        engine::{push, refresh},
+        inbound, patient_import, upkeep,
+    },
     error::Result,
     ids::TenantId,
     store::outbox::{self, Claimed, Outcome},
@@ -289,8 +293,8 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
         }
         MessageKind::PatientImport => patient_import::run(domain, message.tenant_id, &payload).await,
         MessageKind::AppointmentPush => push::run(domain, message, payload, Utc::now()).await,
-        MessageKind::BookingRefresh
-        | MessageKind::SyncRun
+        MessageKind::BookingRefresh => refresh::run(domain, message, payload).await,
+        MessageKind::SyncRun
         | MessageKind::Reconcile
         | MessageKind::SubscriptionCheck
         | MessageKind::Disconnect

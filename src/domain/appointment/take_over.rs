@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    AppointmentStatus, Change, ChangeKind, Error, Origin, PractitionerId, Result, TenantTx,
+    AppointmentStatus, Change, ChangeKind, Error, Origin, PractitionerId, Result, TenantTx, conflict,
     slot::{free, lock, micros, open, release_expired, tell_provider, update_if_free},
     store,
 };
@@ -82,6 +82,10 @@ pub(super) fn kind_of(before: &Appointment, after: &Appointment) -> ChangeKind {
         ChangeKind::Moved
     } else if before.patient_id != after.patient_id {
         ChangeKind::Patient
+    } else if before.sync != after.sync
+        && is_same(&Appointment { sync: before.sync.clone(), ..after.clone() }, before)
+    {
+        ChangeKind::Sync
     } else {
         ChangeKind::Details
     }
@@ -117,6 +121,7 @@ async fn arrive(tx: &mut TenantTx, desired: Appointment, cause: &Cause<'_>) -> R
     }
     tell_provider(tx, &mut row, cause.origin, cause.cause, cause.now).await?;
     write_down(tx, &row, ChangeKind::Created, cause).await?;
+    conflict::tell(tx, &row, cause.now).await?;
     Ok(row)
 }
 
@@ -162,7 +167,10 @@ async fn follow(
     // A completed one has used its time.
     if settles && row.status != AppointmentStatus::Completed {
         free(tx, &before, cause.now).await?;
+    } else if before.status == AppointmentStatus::Conflicting {
+        conflict::settle(tx, &before, cause.now).await?;
     }
+    conflict::tell(tx, &row, cause.now).await?;
     Ok(row)
 }
 

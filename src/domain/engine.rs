@@ -1,0 +1,4 @@
+//! What keeps an appointment here and its record at a provider the same, from either side.
+
+pub mod lineage;
+pub mod refresh;

@@ -28,7 +28,7 @@ mod take_over;
 
 pub use queries::{Shown, get, history, is_stale, list, list_mine};
 pub use requests::{Booking, Hold, Move, Slot};
-pub use slot::{occupied, promote_conflicting, remove_of_patient};
+pub use slot::{occupied, promote_conflicting, release_holds, remove_of_patient};
 pub use take_over::{assign_unassigned, take_over};
 
 /// Takes a slot, or turns a hold into a booking.

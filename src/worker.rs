@@ -19,7 +19,7 @@ use tracing::Instrument;
 use crate::{
     domain::{
         Domain,
-        engine::{reconcile, schedule, subscription, sync_run},
+        engine::{push, reconcile, schedule, subscription, sync_run},
         inbound, integration, patient_import, upkeep,
     },
     error::Result,
@@ -309,15 +309,15 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
             inbound::retry(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::PatientImport => patient_import::run(domain, message.tenant_id, &payload).await,
+        MessageKind::AppointmentPush => push::run(domain, message, payload, Utc::now()).await,
+        MessageKind::BookingRefresh => Err(crate::error::Error::internal("no handler")),
         MessageKind::SyncRun => sync_run::run(domain, message, &payload, Utc::now()).await,
         MessageKind::Reconcile => reconcile::run(domain, message, &payload, Utc::now()).await,
         MessageKind::SubscriptionCheck => subscription::run(domain, message, &payload, Utc::now()).await,
         MessageKind::Disconnect => {
             integration::run_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
-        MessageKind::AppointmentPush | MessageKind::BookingRefresh | MessageKind::AlertDelivery => {
-            Err(crate::error::Error::internal("no handler"))
-        }
+        MessageKind::AlertDelivery => Err(crate::error::Error::internal("no handler")),
     }
 }
 
@@ -332,6 +332,10 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
             let payload = payload(domain, message).await?;
             patient_import::give_up(domain, message.tenant_id, &payload).await
         }
+        MessageKind::AppointmentPush => {
+            push::give_up(domain, message, payload(domain, message).await?, Utc::now()).await
+        }
+        MessageKind::BookingRefresh => Ok(()),
         MessageKind::SyncRun => {
             let payload = payload(domain, message).await?;
             sync_run::give_up(domain, message.tenant_id, &payload).await
@@ -340,13 +344,13 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
             let payload = payload(domain, message).await?;
             reconcile::give_up(domain, message.tenant_id, &payload, Utc::now()).await
         }
+        // The subscriptions show it.
+        MessageKind::SubscriptionCheck => Ok(()),
         MessageKind::Disconnect => {
             let payload = payload(domain, message).await?;
             integration::give_up_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
-        // The subscriptions show it.
-        MessageKind::SubscriptionCheck => Ok(()),
-        MessageKind::AppointmentPush | MessageKind::BookingRefresh | MessageKind::AlertDelivery => Ok(()),
+        MessageKind::AlertDelivery => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{checked, convert::time, filters, id, key, optional_id};
 use crate::{
     domain::{
         Domain,
-        appointment::{self, Booking, Hold, Move, Slot},
+        appointment::{self, Booking, Cancel, Hold, Move, Slot},
     },
     error::{Error, Result},
     page::Tokens,
@@ -63,6 +63,7 @@ impl AppointmentService for AppointmentApi {
             start: required_time("start_time", request.start_time)?,
             duration: request.duration.map(|duration| convert::span("duration", duration)).transpose()?,
             practitioner: optional_id("practitioner_id", &request.practitioner_id)?,
+            wait: None,
         };
         let moved = appointment::reschedule(&self.domain, &caller, &key, to, Utc::now()).await?;
         Ok(Response::new(proto::RescheduleAppointmentResponse { appointment: Some(moved.into()) }))
@@ -74,9 +75,9 @@ impl AppointmentService for AppointmentApi {
     ) -> Result<Response<proto::CancelAppointmentResponse>, Status> {
         let (caller, request) = checked(request)?;
         let key = key("CancelAppointment", &request.idempotency_key, &request);
-        let of = id("appointment_id", &request.appointment_id)?;
-        let cancelled =
-            appointment::cancel(&self.domain, &caller, &key, of, &request.reason, Utc::now()).await?;
+        let appointment = id("appointment_id", &request.appointment_id)?;
+        let of = Cancel { appointment, reason: request.reason, wait: None };
+        let cancelled = appointment::cancel(&self.domain, &caller, &key, of, Utc::now()).await?;
         Ok(Response::new(proto::CancelAppointmentResponse { appointment: Some(cancelled.into()) }))
     }
 
@@ -154,6 +155,7 @@ fn booking(request: proto::BookAppointmentRequest) -> Result<Booking> {
         start: optional_time("start_time", request.start_time)?,
         duration: request.duration.map(|duration| convert::span("duration", duration)).transpose()?,
         time_zone: request.time_zone,
+        wait: None,
     })
 }
 

@@ -62,7 +62,7 @@ pub async fn release_holds(
 }
 
 /// The same for the practitioner of an appointment, and perhaps another; returns the appointment, locked too. Errors: `NotFound`.
-pub async fn open_with(
+pub(in crate::domain) async fn open_with(
     tx: &mut TenantTx,
     id: AppointmentId,
     other: Option<PractitionerId>,

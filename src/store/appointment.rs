@@ -21,9 +21,11 @@ use crate::{
 
 mod change;
 mod conflicts;
+mod differing;
 
 pub use change::{Change, changes, insert_change};
 pub use conflicts::conflicts_of;
+pub use differing::differing_at_provider;
 
 /// No slot is longer, buffers included: 24 hours and twice 4 (the tables and the field rules say so).
 const LONGEST_SLOT: TimeDelta = TimeDelta::hours(48);

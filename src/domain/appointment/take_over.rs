@@ -7,7 +7,10 @@ use super::{
     slot::{free, lock, micros, open, release_expired, tell_provider, update_if_free},
     store,
 };
-use crate::{fold, store::appointment::Appointment};
+use crate::{
+    fold,
+    store::appointment::{Appointment, SyncStanding},
+};
 
 /// Appointments that a new name assigns, at most; the rest follows with their next event.
 const ASSIGNED: i64 = 1000;
@@ -128,8 +131,11 @@ async fn follow(
     seen: Appointment,
     cause: &Cause<'_>,
 ) -> Result<Appointment> {
-    let unchanged = merged(&desired, &seen);
+    // Of the standing at the provider only what is said on purpose counts: it goes its own way meanwhile.
+    let standing = Some(&desired.sync).filter(|sync| **sync != seen.sync).cloned();
+    let mut unchanged = merged(&desired, &seen);
     if is_same(&unchanged, &seen) {
+        set_standing(tx, &mut unchanged, standing).await?;
         // Every event tells that the source has spoken, even if nothing else.
         if unchanged.sync_time != seen.sync_time {
             store::appointment::update_sync_time(tx, unchanged.id, unchanged.sync_time).await?;
@@ -151,6 +157,7 @@ async fn follow(
         store::appointment::update(tx, &row).await?;
         (row, kind)
     };
+    set_standing(tx, &mut row, standing).await?;
     if let Some(kind) = kind {
         if matches!(kind, ChangeKind::Moved | ChangeKind::Status) {
             tell_provider(tx, &mut row, cause.origin, cause.cause, cause.now).await?;
@@ -165,6 +172,16 @@ async fn follow(
     }
     conflict::tell(tx, &row, cause.now).await?;
     Ok(row)
+}
+
+async fn set_standing(
+    tx: &mut TenantTx,
+    row: &mut Appointment,
+    standing: Option<SyncStanding>,
+) -> Result<()> {
+    let Some(standing) = standing.filter(|standing| *standing != row.sync) else { return Ok(()) };
+    row.sync = standing;
+    store::appointment::update_sync(tx, row.id, &row.sync).await
 }
 
 /// Locks the practitioners whose time is taken or freed, and then the appointment: the order of every other verb. Returns how the

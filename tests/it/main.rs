@@ -8,6 +8,7 @@
 
 mod access;
 mod appointments;
+mod calcom;
 mod catalog;
 mod faults;
 mod logs;

@@ -20,6 +20,7 @@ pub mod patient_csv;
 pub mod patient_import;
 pub mod patient_link;
 pub mod upkeep;
+pub mod watch;
 pub mod webhook;
 
 /// The rooms below, in one hand.

@@ -25,11 +25,13 @@ mod queries;
 mod requests;
 mod slot;
 mod take_over;
+mod watch;
 
-pub use queries::{Shown, get, history, is_stale, list, list_mine};
+pub use queries::{Recorded, Shown, get, history, is_stale, list, list_mine};
 pub use requests::{Booking, Hold, Move, Slot};
 pub use slot::{occupied, promote_conflicting, remove_of_patient};
 pub use take_over::{assign_unassigned, take_over};
+pub use watch::{Bookmark, News, Wanted, Watch};
 
 /// Takes a slot, or turns a hold into a booking.
 ///

@@ -4,7 +4,12 @@ use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 
-use super::{checked, convert::time, filters, id, key, optional_id};
+use super::{
+    checked,
+    convert::time,
+    filters, id, key, optional_id,
+    streams::{Answers, Streams},
+};
 use crate::{
     domain::{
         Domain,
@@ -17,19 +22,23 @@ use crate::{
 };
 
 mod convert;
+mod watch;
 
 pub struct AppointmentApi {
     domain: Domain,
+    streams: Streams,
 }
 
 impl AppointmentApi {
-    pub fn new(domain: Domain) -> Self {
-        Self { domain }
+    pub fn new(domain: Domain, streams: Streams) -> Self {
+        Self { domain, streams }
     }
 }
 
 #[tonic::async_trait]
 impl AppointmentService for AppointmentApi {
+    type WatchAppointmentsStream = Answers<proto::WatchAppointmentsResponse>;
+
     async fn book_appointment(
         &self,
         request: Request<proto::BookAppointmentRequest>,
@@ -143,6 +152,20 @@ impl AppointmentService for AppointmentApi {
             changes: paged.rows.into_iter().map(Into::into).collect(),
         }))
     }
+
+    async fn list_free_slots(
+        &self,
+        _request: Request<proto::ListFreeSlotsRequest>,
+    ) -> Result<Response<proto::ListFreeSlotsResponse>, Status> {
+        Err(Error::ServiceNotConnected.into())
+    }
+
+    async fn watch_appointments(
+        &self,
+        request: Request<proto::WatchAppointmentsRequest>,
+    ) -> Result<Response<Self::WatchAppointmentsStream>, Status> {
+        Ok(Response::new(watch::begin(&self.domain, &self.streams, request).await?))
+    }
 }
 
 fn booking(request: proto::BookAppointmentRequest) -> Result<Booking> {
@@ -181,7 +204,7 @@ fn filter(request: &proto::ListAppointmentsRequest) -> Result<Filter> {
         origin: super::convert::origin(request.origin()),
         status: convert::status(request.status()),
         unassigned: request.unassigned,
-        provider_sync: None,
+        provider_sync: convert::provider_sync(request.provider_sync()),
     })
 }
 

@@ -67,6 +67,12 @@ pub async fn open_for_update(tx: &mut TenantTx, appointment: AppointmentId) -> R
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
+/// Those with these ids.
+pub async fn find_all(tx: &mut TenantTx, ids: &[IntentId]) -> Result<Vec<Intent>> {
+    let query = intent::table.filter(intent::id.eq_any(ids)).select(Intent::as_select());
+    Ok(query.load(tx.conn()).await?)
+}
+
 /// Writes of an appointment, newest first, at most `limit`.
 pub async fn of_appointment(
     tx: &mut TenantTx,

@@ -31,6 +31,9 @@ pub const OUTBOX_SETTLED: &str = "stellwerk_outbox_settled_total";
 /// Gauge by `state` (`idle`, `busy`, `waiting`): connections of the pool, and callers waiting for one.
 pub const DB_POOL_CONNECTIONS: &str = "stellwerk_db_pool_connections";
 
+/// Gauge: calls of this process that go on, as watches do.
+pub const OPEN_STREAMS: &str = "stellwerk_open_streams";
+
 /// Upper bounds in seconds of every histogram named `…_seconds`: a point read takes a millisecond or two,
 /// and no deadline is longer than 30 s.
 const SECONDS: [f64; 14] =
@@ -84,6 +87,7 @@ fn describe() {
     describe_gauge!(OUTBOX_OLDEST_AGE, Unit::Seconds, "Age of the oldest due outbox message, by kind");
     describe_counter!(OUTBOX_SETTLED, "Outbox messages settled, by kind and outcome");
     describe_gauge!(DB_POOL_CONNECTIONS, "Database connections of the pool, by state");
+    describe_gauge!(OPEN_STREAMS, "Watches and other calls that go on");
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::{
 
 pub mod access;
 pub mod appointment;
+pub mod engine;
 pub mod idempotency;
 pub mod inbound;
 pub mod matching;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    domain::{Domain, inbound, patient_import, upkeep},
+    domain::{Domain, engine::push, inbound, patient_import, upkeep},
     error::Result,
     ids::TenantId,
     store::outbox::{self, Claimed, Outcome},
@@ -288,8 +288,8 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
             inbound::retry(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::PatientImport => patient_import::run(domain, message.tenant_id, &payload).await,
-        MessageKind::AppointmentPush
-        | MessageKind::BookingRefresh
+        MessageKind::AppointmentPush => push::run(domain, message, payload, Utc::now()).await,
+        MessageKind::BookingRefresh
         | MessageKind::SyncRun
         | MessageKind::Reconcile
         | MessageKind::SubscriptionCheck
@@ -309,8 +309,10 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
             let payload = payload(domain, message).await?;
             patient_import::give_up(domain, message.tenant_id, &payload).await
         }
-        MessageKind::AppointmentPush
-        | MessageKind::BookingRefresh
+        MessageKind::AppointmentPush => {
+            push::give_up(domain, message, payload(domain, message).await?, Utc::now()).await
+        }
+        MessageKind::BookingRefresh
         | MessageKind::SyncRun
         | MessageKind::Reconcile
         | MessageKind::SubscriptionCheck

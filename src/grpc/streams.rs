@@ -80,7 +80,9 @@ impl Streams {
     }
 
     /// A place for the stream that this request asks for. Errors: `Overloaded`, `LimitReached`.
-    pub(super) fn enter<T>(&self, caller: &Caller, request: &Request<T>) -> Result<Ticket> {
+    pub(super) fn enter<T>(&self, request: &Request<T>) -> Result<Ticket> {
+        let caller = request.extensions().get::<Caller>();
+        let caller = caller.ok_or_else(|| Error::internal("a call reached its handler without a caller"))?;
         self.ticket(caller.tenant, request.extensions())
     }
 

@@ -144,6 +144,13 @@ pub async fn update(tx: &mut TenantTx, changed: &Appointment) -> Result<()> {
     if written == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Appointment)) }
 }
 
+/// Writes whether the provider has what stands here, and nothing else.
+pub async fn update_sync(tx: &mut TenantTx, id: AppointmentId, sync: &SyncStanding) -> Result<()> {
+    let statement = diesel::update(appointment::table.filter(appointment::id.eq(id))).set(sync);
+    Cached(statement).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Writes when the source last spoke of an appointment.
 pub async fn update_sync_time(
     tx: &mut TenantTx,
@@ -279,6 +286,28 @@ pub async fn overlapping(
         .filter(appointment::occupied_start_time.lt(until).and(appointment::occupied_end_time.gt(from)))
         .order((appointment::start_time, appointment::id))
         .select(appointment::id);
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// The times of a practitioner's that are taken between these instants. Holds that have run out take none.
+pub async fn taken(
+    tx: &mut TenantTx,
+    practitioner: PractitionerId,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Vec<(DateTime<Utc>, DateTime<Utc>)>> {
+    let query = appointment::table
+        .filter(appointment::practitioner_id.eq(practitioner))
+        .filter(appointment::status.eq_any([AppointmentStatus::Held, AppointmentStatus::Booked]))
+        .filter(appointment::hold_expire_time.is_null().or(appointment::hold_expire_time.gt(now)))
+        .filter(
+            appointment::start_time
+                .ge(from - LONGEST_SLOT)
+                .and(appointment::start_time.lt(until + LONGEST_SLOT)),
+        )
+        .order(appointment::start_time)
+        .select((appointment::occupied_start_time, appointment::occupied_end_time));
     Ok(query.load(tx.conn()).await?)
 }
 

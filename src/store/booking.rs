@@ -74,6 +74,13 @@ pub async fn lineage(tx: &mut TenantTx, appointment: AppointmentId) -> Result<Ve
     Ok(query.load(tx.conn()).await?)
 }
 
+/// All records of these appointments.
+pub async fn of_appointments(tx: &mut TenantTx, appointments: &[AppointmentId]) -> Result<Vec<Booking>> {
+    let query =
+        booking::table.filter(booking::appointment_id.eq_any(appointments)).select(Booking::as_select());
+    Ok(query.load(tx.conn()).await?)
+}
+
 /// The record of an appointment that lives, or lived last.
 pub async fn current(tx: &mut TenantTx, appointment: AppointmentId) -> Result<Option<Booking>> {
     let query = booking::table

@@ -57,6 +57,20 @@ pub async fn find_for_update(tx: &mut TenantTx, id: ReviewItemId) -> Result<Revi
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::ReviewItem))
 }
 
+/// The open item of this kind of an appointment.
+pub async fn open_of(
+    tx: &mut TenantTx,
+    appointment: AppointmentId,
+    kind: ReviewKind,
+) -> Result<Option<ReviewItem>> {
+    let query = review_item::table
+        .filter(review_item::appointment_id.eq(appointment))
+        .filter(review_item::kind.eq(kind))
+        .filter(review_item::state.eq(ReviewState::Open))
+        .select(ReviewItem::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
 /// Ends an item.
 pub async fn resolve(
     tx: &mut TenantTx,

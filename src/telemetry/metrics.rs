@@ -28,6 +28,9 @@ pub const OUTBOX_OLDEST_AGE: &str = "stellwerk_outbox_oldest_age_seconds";
 /// Counter by `kind` and `outcome` (`done`, `retry`, `dead`, `lease_lost`).
 pub const OUTBOX_SETTLED: &str = "stellwerk_outbox_settled_total";
 
+/// Counter by `provider` and `status` (`OK`, or the code of a failure as `SLOT_TAKEN`, `OUTCOME_UNKNOWN`): calls of providers' APIs.
+pub const PROVIDER_CALLS: &str = "stellwerk_provider_calls_total";
+
 /// Gauge by `state` (`idle`, `busy`, `waiting`): connections of the pool, and callers waiting for one.
 pub const DB_POOL_CONNECTIONS: &str = "stellwerk_db_pool_connections";
 
@@ -86,6 +89,7 @@ fn describe() {
     describe_gauge!(OUTBOX_DEPTH, "Outbox messages that wait or run, by kind");
     describe_gauge!(OUTBOX_OLDEST_AGE, Unit::Seconds, "Age of the oldest due outbox message, by kind");
     describe_counter!(OUTBOX_SETTLED, "Outbox messages settled, by kind and outcome");
+    describe_counter!(PROVIDER_CALLS, "Calls of providers' APIs, by provider and status");
     describe_gauge!(DB_POOL_CONNECTIONS, "Database connections of the pool, by state");
     describe_gauge!(OPEN_STREAMS, "Watches and other calls that go on");
 }

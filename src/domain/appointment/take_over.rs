@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     AppointmentStatus, Change, ChangeKind, Error, Origin, PractitionerId, Result, TenantTx,
-    slot::{free, lock, micros, open, release_expired, update_if_free},
+    slot::{free, lock, micros, open, release_expired, tell_provider, update_if_free},
     store,
 };
 use crate::{fold, store::appointment::Appointment};
@@ -112,6 +112,7 @@ async fn arrive(tx: &mut TenantTx, desired: Appointment, cause: &Cause<'_>) -> R
             }
         }
     }
+    tell_provider(tx, &mut row, cause.origin, cause.cause, cause.now).await?;
     write_down(tx, &row, ChangeKind::Created, cause).await?;
     Ok(row)
 }
@@ -134,7 +135,7 @@ async fn follow(
     let wanted = merged(&desired, &before);
     let settles = claim_of(&before) != claim_of(&wanted);
     let (row, kind) = stamped(wanted.clone(), &before, cause);
-    let (row, kind) = if !(settles && row.occupies()) {
+    let (mut row, kind) = if !(settles && row.occupies()) {
         store::appointment::update(tx, &row).await?;
         (row, kind)
     } else if update_if_free(tx, &row).await? {
@@ -146,6 +147,9 @@ async fn follow(
         (row, kind)
     };
     if let Some(kind) = kind {
+        if matches!(kind, ChangeKind::Moved | ChangeKind::Status) {
+            tell_provider(tx, &mut row, cause.origin, cause.cause, cause.now).await?;
+        }
         write_down(tx, &row, kind, cause).await?;
     }
     // A completed one has used its time.
@@ -185,6 +189,7 @@ fn merged(desired: &Appointment, before: &Appointment) -> Appointment {
         last_change_origin: before.last_change_origin,
         create_time: before.create_time,
         update_time: before.update_time,
+        sync: before.sync.clone(),
         ..desired.clone()
     }
 }

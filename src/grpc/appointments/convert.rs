@@ -1,9 +1,11 @@
 //! Between appointments and their wire types.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 
 use crate::{
-    domain::appointment::{News, Recorded, Shown, is_stale},
+    domain::appointment::{FreeSlot, News, Recorded, Shown, is_stale},
     error::Result,
     grpc::convert::{self, text, timestamp},
     proto::{self, watch_appointments_response::Event},
@@ -14,6 +16,14 @@ use crate::{
 /// A span that a request names. Errors: `Invalid` for parts of a second.
 pub(super) fn span(field: &str, span: prost_types::Duration) -> Result<TimeDelta> {
     Ok(TimeDelta::seconds(convert::seconds(field, span)?.into()))
+}
+
+/// How long a request waits; the field rules bound it to a minute.
+pub(super) fn wait(span: prost_types::Duration) -> Duration {
+    Duration::new(
+        u64::try_from(span.seconds).unwrap_or_default(),
+        u32::try_from(span.nanos).unwrap_or_default(),
+    )
 }
 
 /// A status that a request names; unspecified is none.
@@ -143,6 +153,12 @@ impl From<Intent> for proto::Intent {
             send_time: intent.send_time.map(timestamp),
             settle_time: intent.settle_time.map(timestamp),
         }
+    }
+}
+
+impl From<FreeSlot> for proto::FreeSlot {
+    fn from(slot: FreeSlot) -> Self {
+        Self { start_time: Some(timestamp(slot.start)), end_time: Some(timestamp(slot.end)) }
     }
 }
 

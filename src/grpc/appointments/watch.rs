@@ -10,7 +10,7 @@ use crate::{
         Domain,
         appointment::{Wanted, Watch},
     },
-    error::{Error, Result},
+    error::Result,
     grpc::{
         filters,
         streams::{Answers, Source, Streams},
@@ -32,9 +32,7 @@ pub(super) async fn begin(
     streams: &Streams,
     request: Request<WatchAppointmentsRequest>,
 ) -> Result<Answers<WatchAppointmentsResponse>> {
-    let caller = request.extensions().get::<Caller>().cloned();
-    let caller = caller.ok_or_else(|| Error::internal("a call reached its handler without a caller"))?;
-    let ticket = streams.enter(&caller, &request)?;
+    let ticket = streams.enter(&request)?;
     let (caller, request) = checked(request)?;
     let filters = filters(&WatchAppointmentsRequest { resume_token: String::new(), ..request.clone() });
     let wanted = Wanted {

@@ -167,17 +167,40 @@ impl Egress {
     pub async fn get_at_most(&self, url: &Url, max_body_bytes: usize) -> Result<Fetched, EgressError> {
         let (headers, body) = (HeaderMap::new(), Bytes::new());
         let request = EgressRequest { method: Method::GET, url: url.clone(), headers, body };
-        self.exchange(request, max_body_bytes.min(self.max_body_bytes)).await
+        self.exchange(request, max_body_bytes.min(self.max_body_bytes), None).await
     }
 
     /// Sends a request once: nothing is repeated, no redirect followed.
     pub async fn send(&self, request: EgressRequest) -> Result<Fetched, EgressError> {
-        self.exchange(request, self.max_body_bytes).await
+        self.exchange(request, self.max_body_bytes, None).await
     }
 
-    async fn exchange(&self, request: EgressRequest, max_bytes: usize) -> Result<Fetched, EgressError> {
+    /// The same with a deadline of its own in place of the configured one, for services known to be slow.
+    pub async fn send_within(
+        &self,
+        request: EgressRequest,
+        timeout: Duration,
+    ) -> Result<Fetched, EgressError> {
+        self.exchange(request, self.max_body_bytes, Some(timeout)).await
+    }
+
+    /// Whether a URL may be fetched, as far as that can be told without looking its host up.
+    pub fn permits(&self, url: &Url) -> Result<(), EgressError> {
+        self.client_for(url).map(drop)
+    }
+
+    async fn exchange(
+        &self,
+        request: EgressRequest,
+        max_bytes: usize,
+        timeout: Option<Duration>,
+    ) -> Result<Fetched, EgressError> {
         let client = self.client_for(&request.url)?;
         let sending = client.request(request.method, request.url).headers(request.headers).body(request.body);
+        let sending = match timeout {
+            Some(timeout) => sending.timeout(timeout),
+            None => sending,
+        };
         let mut answer = sending.send().await.map_err(|error| classify(&error))?;
 
         let too_large = EgressError::BodyTooLarge { max_bytes };

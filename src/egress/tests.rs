@@ -251,6 +251,55 @@ async fn a_silent_server_and_a_stalling_body_both_run_into_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_request_may_have_a_deadline_of_its_own_shorter_or_longer() {
+    let (release, released) = tokio::sync::watch::channel(false);
+    let slow = move || {
+        let mut released = released.clone();
+        async move {
+            released.wait_for(|released| *released).await.expect("released");
+            "done"
+        }
+    };
+    let server = Server::start(Router::new().route("/", routing::post(slow))).await;
+    let post = || EgressRequest {
+        method: Method::POST,
+        url: server.url("/"),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+    };
+    let entry = server.entry();
+    let configured = |request_timeout| {
+        Egress::new(EgressConfig { request_timeout, ..allowing(&[&entry]) }).expect("a client")
+    };
+    let (short, long) = (Duration::from_millis(50), Duration::from_secs(60));
+    let (hurried, patient) = (configured(short), configured(long));
+
+    let shorter = patient.send_within(post(), short).await.map(|fetched| fetched.body);
+    let (longer, ()) = tokio::join!(hurried.send_within(post(), long), async {
+        // The configured deadline has passed when another request has run into it.
+        assert_eq!(hurried.send(post()).await.map(|fetched| fetched.body), Err(EgressError::Timeout));
+        release.send(true).expect("a server");
+    });
+
+    assert_eq!(shorter, Err(EgressError::Timeout));
+    assert_eq!(longer.map(|fetched| fetched.body), Ok(Bytes::from("done")));
+}
+
+#[tokio::test]
+async fn what_is_permitted_is_told_without_a_look_up() {
+    let (egress, lookups) = resolving_to(&["1.1.1.1"], &["127.0.0.1:81"]);
+
+    let permitted = |text| egress.permits(&url(text));
+
+    assert_eq!(permitted("https://api.example.com/v2"), Ok(()));
+    assert_eq!(permitted("http://127.0.0.1:81/v2"), Ok(()));
+    assert_eq!(permitted("http://api.example.com/v2"), Err(EgressError::NotHttps));
+    assert_eq!(permitted("https://10.0.0.1/v2"), Err(EgressError::AddressRefused));
+    assert_eq!(permitted("https://erika@api.example.com/"), Err(EgressError::UrlRefused));
+    assert_eq!(lookups.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
 async fn a_request_arrives_with_its_method_headers_and_body() {
     let echo = |headers: HeaderMap, body: String| async move {
         let words = headers.get("x-words").and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -89,7 +89,8 @@ const STANDARD_HEADERS: &[&str] = &[WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNA
 
 /// Every header some scheme of some endpoint reads its signature from. One that the endpoint's own
 /// scheme does not read means that the delivery is signed twice, and nobody can say which one counts.
-const SIGNATURE_HEADERS: &[&str] = &["x-webhook-signature", WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE];
+const SIGNATURE_HEADERS: &[&str] =
+    &["x-webhook-signature", WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE, "x-cal-signature-256"];
 
 const SECRET_PREFIX: &str = "whsec_";
 const TOLERANCE_S: u64 = 300;

@@ -35,6 +35,11 @@ export class World {
     this.webhooks = admin.client(WebhookService);
   }
 
+  /** The tenant of this key, perhaps at another server than this run's. */
+  static of(baseUrl: string, adminKey: string): World {
+    return new World(adminKey, as(adminKey, { baseUrl }));
+  }
+
   static async create(): Promise<World> {
     const operator = as(inject("operatorKey")).client(AccessService);
     const { adminApiKeySecret } = await operator.createTenant({ name: `Praxis ${randomUUID()}`, timeZone: "Europe/Berlin" });
@@ -62,7 +67,7 @@ export class World {
   async booking(practitionerId?: string, inHours = 24): Promise<Appointment> {
     const { appointment } = await this.appointments.bookAppointment({
       patientId: (await this.patient()).patientId,
-      practitionerId: practitionerId ?? (await this.practitioner()),
+      practitionerId: practitionerId ?? (await this.practitioner(`Dr. Max Beispiel ${randomUUID()}`)),
       startTime: inFuture(inHours),
       duration: durationFromMs(30 * 60_000),
     });

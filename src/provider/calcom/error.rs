@@ -1,0 +1,215 @@
+//! Why a call to Cal.com gave no usable result, sorted by what to do about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::egress::EgressError;
+
+/// Why a call failed. `Display` repeats nothing the provider said and no address, so it may be shown and
+/// logged; so may `Debug`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The credential is blocked for a while; waiting costs no attempt.
+    #[error("the provider's rate limit is reached for the next {} s", .retry_after.as_secs())]
+    Throttled { retry_after: Duration },
+    /// A read without a usable answer: it may be repeated as it is.
+    #[error("the provider could not be read: {0}")]
+    Transient(NoAnswer),
+    /// A write that may have been done: look before repeating it.
+    #[error("whether the provider did it is unknown: {0}")]
+    Unknown(NoAnswer),
+    /// No connection came about, so nothing was done.
+    #[error("the provider could not be reached: {0}")]
+    NotSent(EgressError),
+    /// The provider understood and said no.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The key or token itself is not accepted (any more).
+    #[error("the provider does not accept the credential")]
+    Credential,
+    /// The answer is not of the contract asked for: another version, another service, a proxy's page.
+    #[error("the provider's answer is not of the documented form: {what}")]
+    UnexpectedShape {
+        /// What was looked for, as in `data.uid`.
+        what: &'static str,
+        /// Set when a write was answered with success: then it was probably done.
+        may_be_done: bool,
+    },
+    /// The instance's address may not be called from here.
+    #[error("the provider's address is not allowed: {0}")]
+    AddressRefused(EgressError),
+}
+
+/// How a request was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    #[error("no answer in time")]
+    Timeout,
+    #[error("the connection broke")]
+    Broken,
+    #[error("the answer is too large")]
+    TooLarge,
+    /// A status that says nothing about what was done.
+    #[error("HTTP status {0}")]
+    Status(u16),
+}
+
+/// What a message in the outbox does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Wait as told; no attempt is used.
+    Throttled,
+    /// Certainly not done: repeat after a delay.
+    Transient,
+    /// Perhaps done: look it up, then decide.
+    Unknown,
+    /// Repeating changes nothing.
+    Permanent,
+    /// Pause the integration, ask to reconnect.
+    Credential,
+}
+
+/// What the provider refused. There is no stable code for most of them: they are told apart by status and
+/// fragments of the message, so after a refused booking the state is read again before anything is concluded.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the slot is taken or nobody is available then")]
+    SlotTaken,
+    /// Cal.com's own race between two inserts of one slot.
+    #[error("somebody else took the slot at the same moment")]
+    RaceLost,
+    #[error("the time is in the past, too soon or too far ahead for this event type")]
+    OutsideBookingWindow,
+    #[error("the attendee has as many active bookings as the event type allows")]
+    AttendeeLimit,
+    #[error("no seats are left")]
+    NoSeats,
+    /// Also what an earlier, successful attempt leaves behind, and what a moved booking's old uid says.
+    #[error("the booking is cancelled already")]
+    AlreadyCancelled,
+    #[error("the booking was moved already")]
+    AlreadyRescheduled {
+        /// The uid of the booking it became. Whoever knows a uid can change the booking: keep it out of logs.
+        successor: Option<String>,
+    },
+    #[error("the booking is over")]
+    AlreadyEnded,
+    #[error("the event type does not allow this change")]
+    ChangeDisabled,
+    #[error("the host must give a reason")]
+    ReasonRequired,
+    #[error("no such booking or event type")]
+    NotFound,
+    /// The credential is fine, the record is somebody else's.
+    #[error("the record belongs to another user of the provider")]
+    NotAllowed,
+    #[error("the event type wants the attendee's e-mail address verified")]
+    EmailVerification,
+    #[error("the attendee may not book")]
+    AttendeeBlocked,
+    #[error("the event type has no hosts")]
+    NoHosts,
+    #[error("the slot is reserved by somebody else")]
+    ReservationOverlap,
+    #[error("there is one already")]
+    Duplicate,
+    #[error("the provider does not accept what was sent")]
+    Validation {
+        /// Names of fields as the provider spells them, letters, digits, dots, dashes and underscores only.
+        fields: Vec<String>,
+    },
+    #[error("the provider refused (HTTP status {status})")]
+    Other { status: u16 },
+}
+
+impl CallError {
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Throttled { .. } => Class::Throttled,
+            Self::Transient(_) | Self::NotSent(_) => Class::Transient,
+            Self::Unknown(_) | Self::UnexpectedShape { may_be_done: true, .. } => Class::Unknown,
+            Self::Credential => Class::Credential,
+            Self::Refused(_) | Self::AddressRefused(_) | Self::UnexpectedShape { may_be_done: false, .. } => {
+                Class::Permanent
+            }
+        }
+    }
+
+    /// A code for rows and answers.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Throttled { .. } => "THROTTLED",
+            Self::Transient(_) => "PROVIDER_UNREADABLE",
+            Self::Unknown(_) => "OUTCOME_UNKNOWN",
+            Self::NotSent(_) => "PROVIDER_UNREACHABLE",
+            Self::Refused(refusal) => refusal.reason(),
+            Self::Credential => "CREDENTIAL_REFUSED",
+            Self::UnexpectedShape { .. } => "UNEXPECTED_ANSWER",
+            Self::AddressRefused(_) => "ADDRESS_REFUSED",
+        }
+    }
+}
+
+impl Refusal {
+    /// A code for rows and answers.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::SlotTaken => "SLOT_TAKEN",
+            Self::RaceLost => "RACE_LOST",
+            Self::OutsideBookingWindow => "OUTSIDE_BOOKING_WINDOW",
+            Self::AttendeeLimit => "ATTENDEE_LIMIT",
+            Self::NoSeats => "NO_SEATS",
+            Self::AlreadyCancelled => "ALREADY_CANCELLED",
+            Self::AlreadyRescheduled { .. } => "ALREADY_RESCHEDULED",
+            Self::AlreadyEnded => "ALREADY_ENDED",
+            Self::ChangeDisabled => "CHANGE_DISABLED",
+            Self::ReasonRequired => "REASON_REQUIRED",
+            Self::NotFound => "NOT_FOUND",
+            Self::NotAllowed => "NOT_ALLOWED",
+            Self::EmailVerification => "EMAIL_VERIFICATION",
+            Self::AttendeeBlocked => "ATTENDEE_BLOCKED",
+            Self::NoHosts => "NO_HOSTS",
+            Self::ReservationOverlap => "RESERVATION_OVERLAP",
+            Self::Duplicate => "DUPLICATE",
+            Self::Validation { .. } => "VALIDATION",
+            Self::Other { .. } => "REFUSED",
+        }
+    }
+
+    /// Whether an earlier attempt of our own, thought lost, may be what stands in the way: then the state is
+    /// read before the refusal is believed.
+    pub fn may_be_our_own_doing(&self) -> bool {
+        match self {
+            Self::SlotTaken
+            | Self::RaceLost
+            | Self::AttendeeLimit
+            | Self::NoSeats
+            | Self::AlreadyCancelled
+            | Self::AlreadyRescheduled { .. }
+            | Self::ReservationOverlap
+            | Self::Duplicate
+            // What is not understood might be one of these.
+            | Self::Other { .. } => true,
+            Self::OutsideBookingWindow
+            | Self::AlreadyEnded
+            | Self::ChangeDisabled
+            | Self::ReasonRequired
+            | Self::NotFound
+            | Self::NotAllowed
+            | Self::EmailVerification
+            | Self::AttendeeBlocked
+            | Self::NoHosts
+            | Self::Validation { .. } => false,
+        }
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Validation { fields } => write!(f, "VALIDATION {fields:?}"),
+            Self::Other { status } => write!(f, "REFUSED {status}"),
+            _ => f.write_str(self.reason()),
+        }
+    }
+}

@@ -14,15 +14,19 @@ pub mod access;
 pub mod alert;
 pub mod appointment;
 pub mod dead_letter;
+pub mod engine;
 pub mod idempotency;
 pub mod inbound;
+pub mod integration;
 pub mod matching;
 pub mod patient;
 pub mod patient_csv;
 pub mod patient_import;
 pub mod patient_link;
 pub mod review;
+pub mod sync_log;
 pub mod upkeep;
+pub mod watch;
 pub mod webhook;
 
 /// The rooms below, in one hand.

@@ -17,7 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    domain::{Domain, alert, inbound, patient_import, upkeep},
+    domain::{
+        Domain, alert,
+        engine::{push, reconcile, refresh, schedule, subscription, sync_run},
+        inbound, integration, patient_import, upkeep,
+    },
     error::{Error, Result},
     ids::TenantId,
     store::outbox::{self, Claimed, Outcome},
@@ -38,6 +42,8 @@ pub struct WorkerConfig {
     pub grace: Duration,
     /// When to raise an alarm.
     pub alerts: alert::Thresholds,
+    /// Whether this process does what is due by the clock.
+    pub schedules: bool,
 }
 
 impl Default for WorkerConfig {
@@ -48,6 +54,7 @@ impl Default for WorkerConfig {
             poll: Duration::from_secs(5),
             grace: Duration::from_secs(10),
             alerts: alert::Thresholds::default(),
+            schedules: true,
         }
     }
 }
@@ -113,6 +120,7 @@ impl Worker {
         beside.spawn(self.clone().listen(wake.clone()));
         beside.spawn(self.clone().keep_up());
         beside.spawn(self.clone().watch());
+        beside.spawn(self.clone().keep_time());
 
         let mut running = JoinSet::new();
         let mut reachable = true;
@@ -277,6 +285,19 @@ impl Worker {
         }
     }
 
+    async fn keep_time(self) {
+        let mut due = time::interval(schedule::EVERY);
+        due.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        let mut seen = schedule::Seen::default();
+        loop {
+            due.tick().await;
+            if self.config.schedules {
+                schedule::run(&self.domain, &mut seen, Utc::now()).await;
+            }
+            upkeep::release_holds(&self.domain, Utc::now()).await;
+        }
+    }
+
     async fn watch(self) {
         let mut due = time::interval(alert::EVERY);
         due.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
@@ -309,12 +330,14 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
             inbound::retry(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::PatientImport => patient_import::run(domain, message.tenant_id, &payload).await,
-        MessageKind::AppointmentPush
-        | MessageKind::BookingRefresh
-        | MessageKind::SyncRun
-        | MessageKind::Reconcile
-        | MessageKind::SubscriptionCheck
-        | MessageKind::Disconnect => Err(crate::error::Error::internal("no handler")),
+        MessageKind::AppointmentPush => push::run(domain, message, payload, Utc::now()).await,
+        MessageKind::BookingRefresh => refresh::run(domain, message, payload).await,
+        MessageKind::SyncRun => sync_run::run(domain, message, &payload, Utc::now()).await,
+        MessageKind::Reconcile => reconcile::run(domain, message, &payload, Utc::now()).await,
+        MessageKind::SubscriptionCheck => subscription::run(domain, message, &payload, Utc::now()).await,
+        MessageKind::Disconnect => {
+            integration::run_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
+        }
         MessageKind::AlertDelivery => alert::deliver(domain, message, &payload, Utc::now()).await,
     }
 }
@@ -330,13 +353,25 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
             let payload = payload(domain, message).await?;
             patient_import::give_up(domain, message.tenant_id, &payload).await
         }
-        MessageKind::AppointmentPush
-        | MessageKind::BookingRefresh
-        | MessageKind::SyncRun
-        | MessageKind::Reconcile
-        | MessageKind::SubscriptionCheck
-        | MessageKind::Disconnect
-        | MessageKind::AlertDelivery => Ok(()),
+        MessageKind::AppointmentPush => {
+            push::give_up(domain, message, payload(domain, message).await?, Utc::now()).await
+        }
+        MessageKind::BookingRefresh => Ok(()),
+        MessageKind::SyncRun => {
+            let payload = payload(domain, message).await?;
+            sync_run::give_up(domain, message.tenant_id, &payload).await
+        }
+        MessageKind::Reconcile => {
+            let payload = payload(domain, message).await?;
+            reconcile::give_up(domain, message.tenant_id, &payload, Utc::now()).await
+        }
+        // The subscriptions show it.
+        MessageKind::SubscriptionCheck => Ok(()),
+        MessageKind::Disconnect => {
+            let payload = payload(domain, message).await?;
+            integration::give_up_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
+        }
+        MessageKind::AlertDelivery => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{convert::Infallible, pin::pin, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
-    ExpressionMethods, QueryableByName, insert_into, sql_query,
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, insert_into, sql_query,
     sql_types::{BigInt, Bool, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::{Cached, Store, TenantTx, WorkerTx, schema::outbox};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     ids::{IntegrationId, MessageId, TenantId},
     telemetry,
     words::MessageKind,
@@ -183,6 +183,13 @@ pub async fn payload(tx: &mut TenantTx, message: &Claimed) -> Result<Option<serd
         .bind::<BigInt, _>(message.lease_epoch);
     let row: Payload = Cached(query).get_result(tx.conn()).await?;
     Ok(row.payload)
+}
+
+/// What made a message. Only for admins and the server's own transactions.
+pub async fn cause(tx: &mut TenantTx, id: MessageId) -> Result<String> {
+    let found =
+        outbox::table.filter(outbox::id.eq(id)).select(outbox::cause).first(tx.conn()).await.optional()?;
+    found.ok_or_else(|| Error::internal("the message was settled by somebody else"))
 }
 
 /// Leases messages that are due, at most `at_most`, one after the other of the tenants behind `after`, so that none of them waits

@@ -53,8 +53,14 @@ pub const FRESHNESS: &str = "stellwerk_freshness_seconds";
 /// Gauge by `kind`: review items that wait for a person's decision.
 pub const REVIEW_ITEMS: &str = "stellwerk_review_items";
 
+/// Counter by `provider`: bookings that had changed at the provider without a webhook that told it.
+pub const RECONCILED: &str = "stellwerk_reconciled_total";
+
 /// Gauge by `state` (`idle`, `busy`, `waiting`): connections of the pool, and callers waiting for one.
 pub const DB_POOL_CONNECTIONS: &str = "stellwerk_db_pool_connections";
+
+/// Gauge: calls of this process that go on, as watches do.
+pub const OPEN_STREAMS: &str = "stellwerk_open_streams";
 
 /// Upper bounds in seconds of every histogram named `…_seconds`: a point read takes a millisecond or two,
 /// and no deadline is longer than 30 s.
@@ -116,7 +122,9 @@ fn describe() {
     describe_gauge!(SYNC_SUCCESS, "Share of the writes and runs of 24 hours that succeeded, by provider");
     describe_gauge!(FRESHNESS, Unit::Seconds, "Age of what was read longest ago, by provider");
     describe_gauge!(REVIEW_ITEMS, "Review items that wait, by kind");
+    describe_counter!(RECONCILED, "Bookings repaired by a look at the provider, by provider");
     describe_gauge!(DB_POOL_CONNECTIONS, "Database connections of the pool, by state");
+    describe_gauge!(OPEN_STREAMS, "Watches and other calls that go on");
 }
 
 #[cfg(test)]

@@ -17,17 +17,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    domain::{
-        Domain, alert,
-        engine::{push, reconcile, refresh, schedule, subscription, sync_run},
-        inbound, integration, patient_import, upkeep,
-    },
-    error::{Error, Result},
+    domain::{Domain, alert, engine::schedule, upkeep},
+    error::Result,
     ids::TenantId,
     store::outbox::{self, Claimed, Outcome},
     telemetry::{self, metrics as names},
-    words::MessageKind,
 };
+
+mod verbs;
 
 /// How the worker behaves.
 #[derive(Debug, Clone)]
@@ -76,18 +73,6 @@ pub trait Handlers: Send + Sync {
     fn give_up<'a>(&'a self, domain: &'a Domain, message: &'a Claimed) -> BoxFuture<'a, Result<()>>;
 }
 
-struct Verbs;
-
-impl Handlers for Verbs {
-    fn run<'a>(&'a self, domain: &'a Domain, message: &'a Claimed) -> BoxFuture<'a, Result<Outcome>> {
-        run(domain, message).boxed()
-    }
-
-    fn give_up<'a>(&'a self, domain: &'a Domain, message: &'a Claimed) -> BoxFuture<'a, Result<()>> {
-        give_up(domain, message).boxed()
-    }
-}
-
 /// The pauses after failed attempts.
 const PAUSES: [Duration; 5] = [
     Duration::from_secs(1),
@@ -105,7 +90,7 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(10);
 
 impl Worker {
     pub fn new(domain: Domain, config: WorkerConfig) -> Self {
-        Self::with_handlers(domain, config, Arc::new(Verbs))
+        Self::with_handlers(domain, config, Arc::new(verbs::Verbs))
     }
 
     pub fn with_handlers(domain: Domain, config: WorkerConfig, handlers: Arc<dyn Handlers>) -> Self {
@@ -320,66 +305,6 @@ fn span(message: &Claimed) -> tracing::Span {
         message.kind = message.kind.as_str(),
         attempt = message.attempts,
     )
-}
-
-/// The handlers.
-async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
-    let payload = payload(domain, message).await?;
-    match message.kind {
-        MessageKind::WebhookEventRetry => {
-            inbound::retry(domain, message.tenant_id, &payload, Utc::now()).await
-        }
-        MessageKind::PatientImport => patient_import::run(domain, message.tenant_id, &payload).await,
-        MessageKind::AppointmentPush => push::run(domain, message, payload, Utc::now()).await,
-        MessageKind::BookingRefresh => refresh::run(domain, message, payload).await,
-        MessageKind::SyncRun => sync_run::run(domain, message, &payload, Utc::now()).await,
-        MessageKind::Reconcile => reconcile::run(domain, message, &payload, Utc::now()).await,
-        MessageKind::SubscriptionCheck => subscription::run(domain, message, &payload, Utc::now()).await,
-        MessageKind::Disconnect => {
-            integration::run_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
-        }
-        MessageKind::AlertDelivery => alert::deliver(domain, message, &payload, Utc::now()).await,
-    }
-}
-
-/// What is left to do when no attempt is left.
-async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
-    match message.kind {
-        MessageKind::WebhookEventRetry => {
-            let payload = payload(domain, message).await?;
-            inbound::give_up(domain, message.tenant_id, &payload, Utc::now()).await
-        }
-        MessageKind::PatientImport => {
-            let payload = payload(domain, message).await?;
-            patient_import::give_up(domain, message.tenant_id, &payload).await
-        }
-        MessageKind::AppointmentPush => {
-            push::give_up(domain, message, payload(domain, message).await?, Utc::now()).await
-        }
-        MessageKind::BookingRefresh => Ok(()),
-        MessageKind::SyncRun => {
-            let payload = payload(domain, message).await?;
-            sync_run::give_up(domain, message.tenant_id, &payload).await
-        }
-        MessageKind::Reconcile => {
-            let payload = payload(domain, message).await?;
-            reconcile::give_up(domain, message.tenant_id, &payload, Utc::now()).await
-        }
-        // The subscriptions show it.
-        MessageKind::SubscriptionCheck => Ok(()),
-        MessageKind::Disconnect => {
-            let payload = payload(domain, message).await?;
-            integration::give_up_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
-        }
-        MessageKind::AlertDelivery => Ok(()),
-    }
-}
-
-async fn payload(domain: &Domain, message: &Claimed) -> Result<serde_json::Value> {
-    let mut tx = domain.store.tenant(message.tenant_id).await?;
-    let payload = outbox::payload(&mut tx, message).await?;
-    tx.end_reading();
-    payload.ok_or_else(|| Error::internal("the message is somebody else's by now"))
 }
 
 /// What follows the failed attempt number `attempt`; `chance` from 0 to 1 spreads the pauses by a fifth either way, so that what failed

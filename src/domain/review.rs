@@ -3,10 +3,10 @@
 //! A decision only queues work: it holds whatever the provider answers, and a person need not wait for it.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
 use super::{
     Domain, appointment,
+    engine::{push, refresh},
     idempotency::{Claim, Key, claim},
 };
 use crate::{
@@ -16,13 +16,12 @@ use crate::{
     page::{Page, Paged},
     store::{
         self, TenantTx,
-        appointment::{Appointment, SyncStanding},
-        outbox::NewMessage,
+        appointment::Appointment,
         retry_deadlocks,
         review_item::{Filter, ReviewItem},
     },
     words::{
-        AppointmentStatus, IntegrationState, MessageKind, ProviderSync, Resolution, ReviewKind, ReviewState,
+        AppointmentStatus, IntegrationState, ProviderSync, Resolution, ReviewKind, ReviewState,
     },
 };
 
@@ -114,11 +113,11 @@ async fn carry_out(
         (Resolution::AcceptTheirs, _) => accept_theirs(tx, item, appointment, now).await,
         (Resolution::AcceptOurs, ReviewKind::EditedOnBothSides) => {
             let row = restore_ours(tx, caller, item, appointment, now).await?;
-            push(tx, item, row, now).await
+            push_again(tx, caller, item, row, now).await
         }
         (Resolution::AcceptOurs | Resolution::Retry, _) => {
             let row = take_back(tx, caller, item, appointment, now).await?;
-            push(tx, item, row, now).await
+            push_again(tx, caller, item, row, now).await
         }
         (Resolution::Dismiss | Resolution::Settled, _) => Ok(()),
     }
@@ -135,16 +134,7 @@ async fn accept_theirs(
         return Err(Error::ResolutionNotPossible(item.kind));
     };
     check_connected(tx, booking.integration_id).await?;
-    let (integration, uid) = (booking.integration_id, booking.external_id);
-    let message = NewMessage {
-        kind: MessageKind::BookingRefresh,
-        lane: format!("booking/{integration}/{uid}"),
-        payload: json!({ "integration_id": integration, "uid": uid, "force": true }),
-        cause: cause(item),
-        run_time: now,
-        integration: Some(integration),
-    };
-    store::outbox::push(tx, message).await?;
+    refresh::queue_forced(tx, booking.integration_id, &booking.external_id, &cause(item), now).await?;
     Ok(())
 }
 
@@ -202,33 +192,26 @@ async fn keep(
 }
 
 /// Has the provider's booking made what the appointment is, with all tries.
-async fn push(tx: &mut TenantTx, item: &ReviewItem, row: Appointment, now: DateTime<Utc>) -> Result<()> {
+async fn push_again(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    item: &ReviewItem,
+    mut row: Appointment,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if let Some(integration) = item.integration_id {
+        check_connected(tx, integration).await?;
+    }
     // Whoever wrote the change has promised it.
     if row.sync.provider_sync == ProviderSync::Pending {
         return Ok(());
     }
-    let integration = match item.integration_id {
-        Some(id) => Some(id),
-        None => store::booking::current(tx, row.id).await?.map(|booking| booking.integration_id),
-    };
-    let Some(integration) = integration else { return Err(Error::ResolutionNotPossible(item.kind)) };
-    check_connected(tx, integration).await?;
-    let message = NewMessage {
-        kind: MessageKind::AppointmentPush,
-        lane: format!("appointment/{}", row.id),
-        payload: json!({ "appointment_id": row.id, "is_urgent": true }),
-        cause: cause(item),
-        run_time: now,
-        integration: Some(integration),
-    };
-    let sync = SyncStanding {
-        provider_sync: ProviderSync::Pending,
-        provider_sync_time: Some(now),
-        provider_sync_cause: Some(cause(item)),
-        provider_sync_message_id: Some(store::outbox::push(tx, message).await?),
-        ..SyncStanding::default()
-    };
-    store::appointment::update(tx, &Appointment { sync, update_time: now, ..row }).await
+    let before = row.sync.clone();
+    push::queue(tx, caller.origin, &cause(item), &mut row, now).await?;
+    if row.sync == before {
+        return Err(Error::ResolutionNotPossible(item.kind));
+    }
+    store::appointment::update_sync(tx, row.id, &row.sync).await
 }
 
 /// Work for a provider that is not asked any more would wait for ever. Errors: `IntegrationState`.

@@ -14,7 +14,7 @@ use crate::{
     domain::engine::sync_run,
     error::Noun,
     ids::{CredentialId, SyncLogId},
-    provider::calcom::{self, CallError, Calcom, Me, Refusal},
+    provider::calcom::{self, Calcom, CallError, Me, Refusal},
     store::{self, credential::Credential, sync_log::SyncLog},
     words::{CredentialKind, SyncKind, SyncState},
 };
@@ -164,7 +164,8 @@ pub(super) fn rate(requests_per_minute: u32) -> Result<(f64, f64)> {
 
 fn instance(domain: &Domain, text: Option<&str>) -> Result<Url> {
     let text = text.unwrap_or(calcom::DEFAULT_INSTANCE);
-    calcom::parse_instance(text, &domain.egress).map_err(|error| Error::invalid("instance_url", error.to_string()))
+    calcom::parse_instance(text, &domain.egress)
+        .map_err(|error| Error::invalid("instance_url", error.to_string()))
 }
 
 async fn account_behind(domain: &Domain, instance: &Url, api_key: &SecretString) -> Result<Me> {
@@ -175,9 +176,10 @@ async fn account_behind(domain: &Domain, instance: &Url, api_key: &SecretString)
             Error::ProviderUnavailable(TRY_AGAIN)
         }
         CallError::AddressRefused(why) => Error::invalid("instance_url", why.to_string()),
-        CallError::UnexpectedShape { .. } | CallError::Refused(Refusal::NotFound) => {
-            Error::invalid("instance_url", "must be where Cal.com's API v2 answers, as in https://api.cal.com/v2")
-        }
+        CallError::UnexpectedShape { .. } | CallError::Refused(Refusal::NotFound) => Error::invalid(
+            "instance_url",
+            "must be where Cal.com's API v2 answers, as in https://api.cal.com/v2",
+        ),
         CallError::Refused(refusal) => Error::ProviderRefused { provider: CALCOM, reason: refusal.reason() },
     })
 }

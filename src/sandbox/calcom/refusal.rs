@@ -1,6 +1,7 @@
 //! What Cal.com says when it refuses, in its two envelopes.
 //!
-//! A: exceptions of the web framework, `{"status":"error","timestamp","path","error":{code,message,details}}`.
+//! A: exceptions of the web framework,
+//!    `{"status":"error","timestamp","path","error":{code,message,details}}`.
 //! B: errors of the booking engine, `{"statusCode","message"}`; neither `status` nor `error`.
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -26,10 +27,11 @@ pub enum Envelope {
 }
 
 pub(crate) const TAKEN: &str = "User either already has booking at this time or is not available";
-const TOO_SOON_OR_TOO_FAR: &str = "The event type can't be booked at the \"start\" time provided. This could be \
-    because it's too soon (violating the minimum booking notice) or too far in the future (outside the event's \
-    scheduling window). Try fetching available slots first using the GET /v2/slots endpoint and then make a \
-    booking with \"start\" time equal to one of the available slots: https://cal.com/docs/api-reference/v2/slots";
+const TOO_SOON_OR_TOO_FAR: &str = "The event type can't be booked at the \"start\" time provided. This \
+    could be because it's too soon (violating the minimum booking notice) or too far in the future \
+    (outside the event's scheduling window). Try fetching available slots first using the GET /v2/slots \
+    endpoint and then make a booking with \"start\" time equal to one of the available slots: \
+    https://cal.com/docs/api-reference/v2/slots";
 const THROTTLED: &str = "CustomThrottlerGuard - Too many requests. Please try again later.";
 
 impl Refusal {

@@ -1,4 +1,5 @@
-//! Reads bodies as the framework validates them: every field that is wrong is named, what is unknown is dropped.
+//! Reads bodies as the framework validates them: every field that is wrong is named, what is unknown is
+//! dropped.
 
 use std::str::FromStr as _;
 
@@ -168,7 +169,7 @@ impl<'a> Fields<'a> {
             self.wrong(
                 name(pointer),
                 "validateMetadata",
-                "must have at most 50 keys, each key up to 40 characters, and string values up to 500 characters",
+                "must have at most 50 keys of up to 40 characters, and texts of up to 500 characters",
             );
         }
         metadata

@@ -1,0 +1,3 @@
+//! Appointments here and bookings at Cal.com, kept in step over real HTTP with the double.
+
+mod push;

@@ -23,6 +23,7 @@ pub mod patient_import;
 pub mod patient_link;
 pub mod sync_log;
 pub mod upkeep;
+pub mod watch;
 pub mod webhook;
 
 /// The rooms below, in one hand.

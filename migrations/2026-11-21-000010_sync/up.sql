@@ -60,6 +60,10 @@ ALTER TABLE intent ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY intent_read ON intent FOR SELECT TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
         AND current_setting('stellwerk.role') IN ('admin', 'service', 'system'));
+CREATE POLICY intent_of_own_appointment ON intent FOR SELECT TO stellwerk_app
+    USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
+        AND current_setting('stellwerk.role') = 'practitioner'
+        AND EXISTS (SELECT FROM appointment a WHERE a.tenant_id = intent.tenant_id AND a.id = intent.appointment_id));
 CREATE POLICY intent_write ON intent TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid AND current_setting('stellwerk.role') = 'system');
 GRANT SELECT, INSERT, UPDATE ON intent TO stellwerk_app;
@@ -95,7 +99,7 @@ CREATE UNIQUE INDEX sync_log_one_open_per_integration ON sync_log (tenant_id, in
 ALTER TABLE sync_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY sync_log_tenant ON sync_log TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
-        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'system'));
+        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'service', 'system'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync_log TO stellwerk_app;
 
 CREATE TABLE sync_cursor (
@@ -110,7 +114,7 @@ COMMENT ON TABLE sync_cursor IS 'Up to where a provider''s changes of a noun wer
 ALTER TABLE sync_cursor ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY sync_cursor_read ON sync_cursor FOR SELECT TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
-        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'system'));
+        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'service', 'system'));
 CREATE POLICY sync_cursor_write ON sync_cursor TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid AND current_setting('stellwerk.role') = 'system');
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync_cursor TO stellwerk_app;
@@ -144,7 +148,7 @@ CREATE UNIQUE INDEX review_item_one_open_per_appointment ON review_item (tenant_
 ALTER TABLE review_item ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY review_item_tenant ON review_item TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
-        AND current_setting('stellwerk.role') IN ('admin', 'system'));
+        AND current_setting('stellwerk.role') IN ('admin', 'service', 'system'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON review_item TO stellwerk_app;
 
 CREATE TABLE schedule_run (

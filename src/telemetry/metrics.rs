@@ -37,6 +37,9 @@ pub const RECONCILED: &str = "stellwerk_reconciled_total";
 /// Gauge by `state` (`idle`, `busy`, `waiting`): connections of the pool, and callers waiting for one.
 pub const DB_POOL_CONNECTIONS: &str = "stellwerk_db_pool_connections";
 
+/// Gauge: calls of this process that go on, as watches do.
+pub const OPEN_STREAMS: &str = "stellwerk_open_streams";
+
 /// Upper bounds in seconds of every histogram named `…_seconds`: a point read takes a millisecond or two,
 /// and no deadline is longer than 30 s.
 const SECONDS: [f64; 14] =
@@ -92,6 +95,7 @@ fn describe() {
     describe_counter!(PROVIDER_CALLS, "Calls of providers' APIs, by provider and status");
     describe_counter!(RECONCILED, "Bookings repaired by a look at the provider, by provider");
     describe_gauge!(DB_POOL_CONNECTIONS, "Database connections of the pool, by state");
+    describe_gauge!(OPEN_STREAMS, "Watches and other calls that go on");
 }
 
 #[cfg(test)]

@@ -8,12 +8,25 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use super::{Failure, say};
-use crate::{provider, sandbox::booking::BookingTool, serve::shutdown::Shutdown, words::SignatureScheme};
+use crate::{
+    provider,
+    sandbox::{
+        booking::BookingTool,
+        calcom::{self, Generation, Settings},
+    },
+    serve::shutdown::Shutdown,
+    words::SignatureScheme,
+};
 
 #[derive(Subcommand, Debug)]
 pub enum Sandbox {
     /// A booking tool with a small control surface: it tells one address about every change made there.
     Booking(Booking),
+    /// Cal.com: API v2, slots, webhooks and their traps, with a host, two event types and an API key to begin with.
+    ///
+    /// What attendees and hosts do, and what is to go wrong, is said to the control surface below /sandbox; it
+    /// explains itself at /. Webhooks go to addresses on this machine only. Nothing is kept.
+    Calcom(Calcom),
 }
 
 #[derive(Args, Debug)]
@@ -38,10 +51,54 @@ pub struct Booking {
     seed: u64,
 }
 
+#[derive(Args, Debug)]
+pub struct Calcom {
+    /// Where it listens; on this machine only.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7214")]
+    address: SocketAddr,
+    /// Fills the host's next two weeks with a few invented bookings, the same ones for the same number.
+    #[arg(long, value_name = "NUMBER", num_args = 0..=1, default_missing_value = "0")]
+    seed: Option<u64>,
+    /// How webhooks are sent: `inline`, before the request that caused them is answered, or `queued`, after it.
+    #[arg(long, value_name = "GENERATION", default_value = "inline")]
+    payload: Generation,
+}
+
 impl Sandbox {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let Self::Booking(booking) = self;
-        booking.run().await
+        match self {
+            Self::Booking(booking) => booking.run().await,
+            Self::Calcom(calcom) => calcom.run().await,
+        }
+    }
+}
+
+/// How many bookings `--seed` invents.
+const INVENTED: u64 = 8;
+
+impl Calcom {
+    async fn run(self) -> Result<(), Failure> {
+        let shutdown = Shutdown::on_signals().map_err(|error| Failure::failed(&error))?;
+        let settings = Settings { generation: self.payload, ..Settings::default() };
+        let calcom = calcom::Calcom::start_on(listen(self.address).await?, settings)
+            .map_err(|error| Failure::refused(&error))?;
+        let demo = calcom.add_demo().map_err(|error| Failure::failed(&error))?;
+        if let Some(seed) = self.seed {
+            for nth in 0..INVENTED {
+                let invented = calcom.invent_booking(demo.consultation, seed.wrapping_add(nth)).await;
+                invented.map_err(|error| Failure::failed(&error))?;
+            }
+        }
+        let url = calcom.url();
+        say(&format!("Cal.com on {url} (what it can do is shown there; the API is below {url}/v2)"));
+        say(&format!("host {} <{}>, API key {}", demo.user.name, demo.user.email, demo.user.api_key));
+        say(&format!(
+            "event types {} (30 minutes) and {} (60 minutes, to be confirmed)",
+            demo.consultation, demo.house_visit
+        ));
+        say(&format!("an attendee books: curl -X POST {url}/sandbox/tick"));
+        shutdown.stop.cancelled().await;
+        calcom.stop().await.map_err(|error| Failure::failed(&error))
     }
 }
 
@@ -80,3 +137,4 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     bound
         .map_err(|error| Failure::refused_because(format!("the sandbox cannot listen on {address}: {error}")))
 }
+

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Domain,
+    engine::push,
     idempotency::{Claim, Key, claim},
 };
 use crate::{
@@ -21,20 +22,28 @@ use crate::{
     words::{AppointmentStatus, ChangeKind, Origin, Role},
 };
 
+mod conflict;
+mod free_slots;
 mod queries;
 mod requests;
 mod slot;
 mod take_over;
+mod wait;
+mod watch;
 
-pub use queries::{Shown, get, history, is_stale, list, list_mine};
-pub use requests::{Booking, Hold, Move, Slot};
-pub use slot::{occupied, promote_conflicting, remove_of_patient};
+pub use free_slots::{FreeSlot, free_slots};
+pub use queries::{Recorded, Shown, get, history, is_stale, list, list_mine};
+pub use requests::{Booking, Cancel, Hold, Move, Slot};
+pub(in crate::domain) use slot::{free, open_with};
+pub use slot::{occupied, promote_conflicting, release_holds, remove, remove_of_patient};
 pub use take_over::{assign_unassigned, take_over};
+use wait::Asked;
+pub use watch::{Bookmark, News, Wanted, Watch};
 
-/// Takes a slot, or turns a hold into a booking.
+/// Takes a slot, or turns a hold into a booking; a provider that has to do with it is told.
 ///
 /// Errors: `Invalid`, `SlotTaken`, `HoldExpired`, `AppointmentStatus`, `NotFound` (patient, practitioner, service, hold), `NotOwnRecord`,
-/// `IdempotencyKeyReused`.
+/// `IdempotencyKeyReused`, `PatientContactMissing`; and for who waits, `SlotTakenElsewhere`, `OutsideBookingWindow`, `ProviderRefused`.
 pub async fn book(
     domain: &Domain,
     caller: &Caller,
@@ -42,7 +51,18 @@ pub async fn book(
     booking: Booking,
     now: DateTime<Utc>,
 ) -> Result<Shown> {
-    let now = slot::micros(now);
+    let (now, wait) = (slot::micros(now), booking.wait);
+    let booked = book_locally(domain, caller, key, booking, now).await?;
+    wait::for_provider(domain, caller, booked, wait, Asked::Book).await
+}
+
+async fn book_locally(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    booking: Booking,
+    now: DateTime<Utc>,
+) -> Result<Shown> {
     if let Some(hold) = booking.hold {
         booking.refuse_slot()?;
         let booked = retry_deadlocks(|| book_hold(domain, caller, key, hold, booking.patient, now)).await;
@@ -71,7 +91,8 @@ pub async fn hold(
 
 /// Moves a booked or conflicting appointment; the old slot is free in the same moment.
 ///
-/// Errors: `Invalid`, `SlotTaken`, `AppointmentStatus`, `NotFound` (appointment, practitioner), `NotOwnRecord`, `IdempotencyKeyReused`.
+/// Errors: `Invalid`, `SlotTaken`, `AppointmentStatus`, `NotFound` (appointment, practitioner), `NotOwnRecord`, `IdempotencyKeyReused`; and
+/// for who waits, `SlotTakenElsewhere`, `OutsideBookingWindow`, `ProviderRefused`.
 pub async fn reschedule(
     domain: &Domain,
     caller: &Caller,
@@ -83,7 +104,8 @@ pub async fn reschedule(
     if let Some(practitioner) = to.practitioner {
         slot::check_own(caller, practitioner)?;
     }
-    retry_deadlocks(|| move_to(domain, caller, key, &to, now)).await
+    let moved = retry_deadlocks(|| move_to(domain, caller, key, &to, now)).await?;
+    wait::for_provider(domain, caller, moved, to.wait, Asked::Reschedule).await
 }
 
 /// Frees the slot; the appointment stays in the history. A cancelled one stays as it is.
@@ -93,12 +115,13 @@ pub async fn cancel(
     domain: &Domain,
     caller: &Caller,
     key: &Key,
-    id: AppointmentId,
-    reason: &str,
+    of: Cancel,
     now: DateTime<Utc>,
 ) -> Result<Shown> {
     let now = slot::micros(now);
-    retry_deadlocks(|| call_off(domain, caller, key, id, reason, now)).await
+    let cancelled =
+        retry_deadlocks(|| call_off(domain, caller, key, of.appointment, &of.reason, now)).await?;
+    wait::for_provider(domain, caller, cancelled, of.wait, Asked::Cancel).await
 }
 
 /// How long to hold a slot; the tenant's setting when nothing is said.
@@ -128,6 +151,7 @@ async fn take_slot(
         row.hold_expire_time = Some(slot::micros(now + length));
     }
     slot::open(&mut tx, [Some(wanted.practitioner), None], now).await?;
+    push::request(&mut tx, caller.origin, &caller.subject, &mut row, true, now).await?;
     store::appointment::insert(&mut tx, &row).await?;
     follow_merge(&mut tx, &mut row).await?;
     write_down(&mut tx, caller, &row, ChangeKind::Created, now).await?;
@@ -161,6 +185,7 @@ async fn book_hold(
     row.patient_id = Some(store::patient::survivor(&mut tx, who).await?);
     row.status = AppointmentStatus::Booked;
     row.hold_expire_time = None;
+    push::request(&mut tx, caller.origin, &caller.subject, &mut row, false, now).await?;
     change(&mut tx, caller, &mut row, ChangeKind::Status, now).await?;
     follow_merge(&mut tx, &mut row).await?;
     finish(tx, row, now).await
@@ -200,6 +225,7 @@ async fn move_to(
     }
     slot::shift(&mut row, to.start, to.duration);
     if row != before {
+        push::request(&mut tx, caller.origin, &caller.subject, &mut row, false, now).await?;
         let kind = take_over::kind_of(&before, &row);
         change(&mut tx, caller, &mut row, kind, now).await?;
         slot::free(&mut tx, &before, now).await?;
@@ -233,6 +259,7 @@ async fn call_off(
     let mut row =
         Appointment { status: AppointmentStatus::Cancelled, hold_expire_time: None, ..before.clone() };
     row.cancel_reason = Some(reason.to_string()).filter(|reason| !reason.is_empty());
+    push::queue(&mut tx, caller.origin, &caller.subject, &mut row, now).await?;
     change(&mut tx, caller, &mut row, ChangeKind::Status, now).await?;
     slot::free(&mut tx, &before, now).await?;
     finish(tx, row, now).await

@@ -21,9 +21,13 @@ use crate::{
 
 mod change;
 mod conflicts;
+mod differing;
+mod watched;
 
 pub use change::{Change, changes, insert_change};
 pub use conflicts::conflicts_of;
+pub use differing::differing_at_provider;
+pub use watched::{Horizon, Leave, Position, Whose, changes_after, horizon, leaves_after};
 
 /// No slot is longer, buffers included: 24 hours and twice 4 (the tables and the field rules say so).
 const LONGEST_SLOT: TimeDelta = TimeDelta::hours(48);
@@ -142,6 +146,13 @@ pub async fn update(tx: &mut TenantTx, changed: &Appointment) -> Result<()> {
     if written == 1 { Ok(()) } else { Err(Error::NotFound(Noun::Appointment)) }
 }
 
+/// Writes whether the provider has what stands here, and nothing else.
+pub async fn update_sync(tx: &mut TenantTx, id: AppointmentId, sync: &SyncStanding) -> Result<()> {
+    let statement = diesel::update(appointment::table.filter(appointment::id.eq(id))).set(sync);
+    Cached(statement).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Writes when the source last spoke of an appointment.
 pub async fn update_sync_time(
     tx: &mut TenantTx,
@@ -179,7 +190,7 @@ pub async fn list(
         .select(Appointment::as_select())
         .into_boxed();
     if let Some(provider_sync) = filter.provider_sync {
-        query = query.filter(appointment::provider_sync.eq(provider_sync));
+        query = query.filter(stands(provider_sync));
     }
     if let Some(patient) = filter.patient {
         query = query.filter(appointment::patient_id.eq(patient));
@@ -280,6 +291,28 @@ pub async fn overlapping(
     Ok(query.load(tx.conn()).await?)
 }
 
+/// The times of a practitioner's that are taken between these instants. Holds that have run out take none.
+pub async fn taken(
+    tx: &mut TenantTx,
+    practitioner: PractitionerId,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Vec<(DateTime<Utc>, DateTime<Utc>)>> {
+    let query = appointment::table
+        .filter(appointment::practitioner_id.eq(practitioner))
+        .filter(appointment::status.eq_any([AppointmentStatus::Held, AppointmentStatus::Booked]))
+        .filter(appointment::hold_expire_time.is_null().or(appointment::hold_expire_time.gt(now)))
+        .filter(
+            appointment::start_time
+                .ge(from - LONGEST_SLOT)
+                .and(appointment::start_time.lt(until + LONGEST_SLOT)),
+        )
+        .order(appointment::start_time)
+        .select((appointment::occupied_start_time, appointment::occupied_end_time));
+    Ok(query.load(tx.conn()).await?)
+}
+
 /// The names, as sources wrote them, of those who take appointments from `from` on without being assigned to anybody.
 pub async fn unassigned_names(tx: &mut TenantTx, from: DateTime<Utc>) -> Result<Vec<String>> {
     let query = appointment::table
@@ -335,6 +368,12 @@ pub async fn move_to_patient(
     change::insert_changes(tx, changes.collect()).await
 }
 
+/// Deletes an appointment with its history.
+pub async fn remove(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
+    delete(appointment::table.filter(appointment::id.eq(id))).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Deletes all appointments of a person with their history, and returns them: their slots are free.
 pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<Appointment>> {
     let statement = delete(appointment::table.filter(appointment::patient_id.eq(patient)));
@@ -344,4 +383,9 @@ pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<
 /// `status = '…'`, with the word in the statement; diesel caches such statements only when told to.
 fn is(status: AppointmentStatus) -> diesel::expression::SqlLiteral<Bool> {
     diesel::dsl::sql::<Bool>(&format!("appointment.status = '{status}'"))
+}
+
+/// `provider_sync = '…'`, likewise.
+fn stands(provider_sync: ProviderSync) -> diesel::expression::SqlLiteral<Bool> {
+    diesel::dsl::sql::<Bool>(&format!("appointment.provider_sync = '{provider_sync}'"))
 }

@@ -65,12 +65,33 @@ pub async fn find(
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
+/// The record that was moved to this uid.
+pub async fn predecessor(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    external_id: &str,
+) -> Result<Option<Booking>> {
+    let query = booking::table
+        .filter(booking::integration_id.eq(integration))
+        .filter(booking::successor_external_id.eq(external_id))
+        .order(booking::id)
+        .select(Booking::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
 /// All records of an appointment, oldest first.
 pub async fn lineage(tx: &mut TenantTx, appointment: AppointmentId) -> Result<Vec<Booking>> {
     let query = booking::table
         .filter(booking::appointment_id.eq(appointment))
         .order(booking::id)
         .select(Booking::as_select());
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// All records of these appointments.
+pub async fn of_appointments(tx: &mut TenantTx, appointments: &[AppointmentId]) -> Result<Vec<Booking>> {
+    let query =
+        booking::table.filter(booking::appointment_id.eq_any(appointments)).select(Booking::as_select());
     Ok(query.load(tx.conn()).await?)
 }
 
@@ -95,18 +116,26 @@ pub async fn save(tx: &mut TenantTx, row: &Booking) -> Result<()> {
     Ok(())
 }
 
-/// Future records of an integration that live as far as is known, by start time: what a sweep compares.
+/// Records of an integration that live as far as is known and begin in this span, `until` excluded, by start time: what a sweep
+/// compares. Those written since `known_since` are left out: the provider was asked before.
 pub async fn living(
     tx: &mut TenantTx,
     integration: IntegrationId,
     from: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+    known_since: DateTime<Utc>,
 ) -> Result<Vec<Booking>> {
-    let query = booking::table
+    let mut query = booking::table
         .filter(booking::integration_id.eq(integration))
         .filter(booking::is_current)
         .filter(booking::start_time.ge(from))
         .filter(booking::status.eq_any([BookingStatus::Pending, BookingStatus::Accepted]))
+        .filter(booking::update_time.lt(known_since))
         .order((booking::start_time, booking::id))
-        .select(Booking::as_select());
+        .select(Booking::as_select())
+        .into_boxed();
+    if let Some(until) = until {
+        query = query.filter(booking::start_time.lt(until));
+    }
     Ok(query.load(tx.conn()).await?)
 }

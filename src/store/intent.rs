@@ -57,6 +57,12 @@ pub async fn save(tx: &mut TenantTx, row: &Intent) -> Result<()> {
     Ok(())
 }
 
+/// One write.
+pub async fn find(tx: &mut TenantTx, id: IntentId) -> Result<Option<Intent>> {
+    let query = intent::table.filter(intent::id.eq(id)).select(Intent::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
 /// The write of an appointment that is not settled, locked until the transaction ends.
 pub async fn open_for_update(tx: &mut TenantTx, appointment: AppointmentId) -> Result<Option<Intent>> {
     let query = intent::table
@@ -65,6 +71,21 @@ pub async fn open_for_update(tx: &mut TenantTx, appointment: AppointmentId) -> R
         .select(Intent::as_select())
         .for_update();
     Ok(query.first(tx.conn()).await.optional()?)
+}
+
+/// Those with these ids.
+pub async fn find_all(tx: &mut TenantTx, ids: &[IntentId]) -> Result<Vec<Intent>> {
+    let query = intent::table.filter(intent::id.eq_any(ids)).select(Intent::as_select());
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// The writes of these appointments that are not settled. Only for admins, services and the server's own transactions.
+pub async fn open_of(tx: &mut TenantTx, appointments: &[AppointmentId]) -> Result<Vec<Intent>> {
+    let query = intent::table
+        .filter(intent::appointment_id.eq_any(appointments))
+        .filter(intent::state.eq_any(OPEN))
+        .select(Intent::as_select());
+    Ok(query.load(tx.conn()).await?)
 }
 
 /// Writes of an appointment, newest first, at most `limit`.

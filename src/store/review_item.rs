@@ -2,8 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper,
+    dsl::{exists, select},
+    insert_into,
     prelude::{Insertable, Queryable},
+    sql_query,
+    sql_types::{Nullable, Timestamptz, Uuid as SqlUuid},
     update,
 };
 use diesel_async::RunQueryDsl;
@@ -11,7 +15,7 @@ use diesel_async::RunQueryDsl;
 use super::{Cached, TenantTx, schema::review_item};
 use crate::{
     error::{Error, Noun, Result},
-    ids::{AppointmentId, IntegrationId, IntentId, ReviewItemId},
+    ids::{AppointmentId, IntegrationId, IntentId, PractitionerId, ReviewItemId},
     page::{Page, Paged},
     words::{Resolution, ReviewKind, ReviewState},
 };
@@ -50,11 +54,35 @@ pub async fn open(tx: &mut TenantTx, row: &ReviewItem) -> Result<bool> {
     Ok(Cached(statement).execute(tx.conn()).await? == 1)
 }
 
+/// Whether an item of this kind is open for an integration as a whole.
+pub async fn is_open(tx: &mut TenantTx, integration: IntegrationId, kind: ReviewKind) -> Result<bool> {
+    let query = review_item::table
+        .filter(review_item::integration_id.eq(integration))
+        .filter(review_item::appointment_id.is_null())
+        .filter(review_item::kind.eq(kind))
+        .filter(review_item::state.eq(ReviewState::Open));
+    Ok(select(exists(query)).get_result(tx.conn()).await?)
+}
+
 /// One item, locked until the transaction ends. Errors: `NotFound`.
 pub async fn find_for_update(tx: &mut TenantTx, id: ReviewItemId) -> Result<ReviewItem> {
     let query =
         review_item::table.filter(review_item::id.eq(id)).select(ReviewItem::as_select()).for_update();
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::ReviewItem))
+}
+
+/// The open item of this kind of an appointment.
+pub async fn open_of(
+    tx: &mut TenantTx,
+    appointment: AppointmentId,
+    kind: ReviewKind,
+) -> Result<Option<ReviewItem>> {
+    let query = review_item::table
+        .filter(review_item::appointment_id.eq(appointment))
+        .filter(review_item::kind.eq(kind))
+        .filter(review_item::state.eq(ReviewState::Open))
+        .select(ReviewItem::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
 }
 
 /// Ends an item.
@@ -93,6 +121,33 @@ pub async fn settle(
         review_item::resolve_time.eq(now),
     ));
     Cached(statement).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Ends the open items of conflicts that are none any more: of this appointment, and of this practitioner's.
+pub async fn settle_conflicts(
+    tx: &mut TenantTx,
+    appointment: AppointmentId,
+    practitioner: Option<PractitionerId>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    // No slot is longer than 48 hours, which bounds what the index is asked for.
+    let query = sql_query(
+        "UPDATE review_item r SET state = 'resolved', resolution = 'settled', resolver = 'system', resolve_time = $3 \
+         FROM appointment a \
+         WHERE r.state = 'open' AND r.kind = 'conflict' AND a.id = r.appointment_id \
+             AND (a.id = $1 OR a.practitioner_id = $2) \
+             AND NOT EXISTS (SELECT FROM appointment o WHERE o.practitioner_id = a.practitioner_id AND o.id <> a.id \
+                 AND o.start_time >= a.occupied_start_time - interval '48 hours' \
+                 AND o.start_time < a.occupied_end_time + interval '48 hours' \
+                 AND o.occupied_start_time < a.occupied_end_time AND o.occupied_end_time > a.occupied_start_time \
+                 AND (a.status = 'conflicting' AND o.status IN ('held', 'booked') \
+                     OR a.status IN ('held', 'booked') AND o.status = 'conflicting'))",
+    )
+    .bind::<SqlUuid, _>(appointment)
+    .bind::<Nullable<SqlUuid>, _>(practitioner)
+    .bind::<Timestamptz, _>(now);
+    Cached(query).execute(tx.conn()).await?;
     Ok(())
 }
 

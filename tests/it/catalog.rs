@@ -11,11 +11,13 @@ use crate::support::{
 const SERVING: [&str; 3] = ["stellwerk_app", "stellwerk_worker", "stellwerk_service"];
 
 /// Unique keys that do not begin with the tenant, because they find it.
-const UNIQUE_ACROSS_TENANTS: [&str; 2] = [
+const UNIQUE_ACROSS_TENANTS: [&str; 3] = [
     // An API key names its tenant by nothing but its secret.
     "api_key_secret_is_unique",
     // So does an endpoint's address.
     "webhook_endpoint_token_is_unique",
+    // What is booked at a provider belongs to one tenant, or two would write to it.
+    "event_type_belongs_to_one_integration",
 ];
 
 /// SECURITY DEFINER functions that everybody may run.

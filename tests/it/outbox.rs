@@ -32,6 +32,7 @@ async fn push(tx: &mut TenantTx, lane: &str) -> MessageId {
         payload: json!({ "lane": lane }),
         cause: "system".into(),
         run_time: Utc::now(),
+        integration: None,
     };
     outbox::push(tx, message).await.unwrap()
 }
@@ -47,7 +48,7 @@ async fn promise(store: &Store, tenant: TenantId, lanes: &[&str]) -> Vec<Message
 }
 
 async fn claim(store: &Store) -> Option<Claimed> {
-    outbox::claim(store, LEASE_S).await.unwrap()
+    outbox::claim(store, TenantId::HOUSE, 1, LEASE_S).await.unwrap().pop()
 }
 
 async fn settle(store: &Store, message: &Claimed, outcome: Outcome) -> bool {
@@ -85,7 +86,7 @@ async fn messages_of_one_lane_run_one_after_the_other_and_other_lanes_do_not_wai
     assert!(settle(&store, &first, failed).await);
     // A later message must not overtake the one that waits for its next attempt.
     let still_blocked = claim(&store).await;
-    owner.run("UPDATE outbox SET run_time = now()").await;
+    owner.run("UPDATE outbox SET run_time = now() WHERE NOT is_leased").await;
     let again = claim(&store).await.unwrap();
     assert!(settle(&store, &again, Outcome::Done).await);
     let second = claim(&store).await.unwrap();
@@ -130,7 +131,7 @@ async fn who_lost_the_lease_neither_extends_nor_settles() {
     let late = claim(&store).await.unwrap();
     let held = outbox::extend(&store, &late, LEASE_S).await.unwrap();
 
-    owner.run("UPDATE outbox SET lease_until = now() - interval '1 s'").await;
+    owner.run("UPDATE outbox SET run_time = now()").await;
     let next = claim(&store).await.unwrap();
     let extended = outbox::extend(&store, &late, LEASE_S).await.unwrap();
     let settled = settle(&store, &late, Outcome::Done).await;

@@ -153,14 +153,21 @@ async fn every_role_has_exactly_these_rights() {
 
     insta::assert_snapshot!(rights.join("\n"), @r"
                          operator     admin        hr           practitioner patient      service      system
+    alert                ----         riud         ----         ----         ----         ----         riud
+    alert_destination    ----         riud         ----         ----         ----         ----         riud
     api_key              riu-         riu-         ----         ----         ----         ----         riu-
     appointment          ----         riud         ----         riu-         r---         riud         riud
     appointment_change   ----         ri--         ----         ri--         ----         ri--         ri--
     appointment_link     ----         riud         ----         ----         ----         riud         riud
+    booking              ----         riud         ----         riud         ----         riud         riud
+    credential           ----         ----         ----         ----         ----         ----         riud
+    event_type           ----         riud         r---         r---         ----         r---         riud
     idempotency_record   ri-d         ri-d         ri-d         ri-d         ri-d         ri-d         ri-d
-    integration          r---         riu-         r---         r---         r---         r---         riu-
+    integration          r---         riu-         riu-         r---         r---         r---         riu-
+    integration_flow     r---         r---         r---         r---         r---         r---         riu-
+    intent               ----         r---         ----         ----         ----         r---         riu-
     link_candidate       ----         riu-         ----         ----         ----         riu-         riu-
-    outbox               -i--         ri--         -i--         -i--         -i--         -i--         ri--
+    outbox               -i--         riu-         -i--         -i--         -i--         -i--         riu-
     patient              ----         riud         ----         r---         r---         riud         riud
     patient_import       ----         riu-         ----         ----         ----         riu-         riu-
     patient_import_chunk ----         ri-d         ----         ----         ----         ri-d         ri-d
@@ -169,9 +176,14 @@ async fn every_role_has_exactly_these_rights() {
     patient_tombstone    ----         ri--         ----         ----         ----         ri--         ri--
     practitioner         r---         riu-         r---         r---         r---         riu-         riu-
     practitioner_name    r---         ri-d         r---         r---         r---         ri-d         ri-d
+    review_item          ----         riud         ----         ----         ----         ----         riud
+    schedule_run         r---         ----         ----         ----         ----         ----         r---
     service              r---         riu-         r---         r---         r---         riu-         riu-
     service_name         r---         ri-d         r---         r---         r---         ri-d         ri-d
     subject_link         ----         ri-d         ----         ----         ----         ----         ri-d
+    subscription         ----         r---         r---         ----         ----         ----         riud
+    sync_cursor          ----         r---         r---         ----         ----         ----         riud
+    sync_log             ----         riud         riud         ----         ----         ----         riud
     tenant               r---         riu-         r---         r---         r---         r---         riu-
     tenant_key           ----         ----         ----         ----         ----         ----         ri--
     webhook_activity     r---         riu-         r---         r---         r---         r---         riu-
@@ -208,8 +220,8 @@ async fn the_workers_role_reads_and_writes_no_table() {
     }
 
     assert_eq!(reached, [""; 0]);
-    let claimed = "SELECT count(*) FROM stellwerk_outbox_claim(60)";
-    assert_eq!(worker.value(claimed).await, "1");
+    let claimed = format!("SELECT count(*) FROM stellwerk_outbox_claim('{}', 1, 60)", Uuid::nil());
+    assert_eq!(worker.value(&claimed).await, "1");
 }
 
 /// P1.

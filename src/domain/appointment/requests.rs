@@ -1,5 +1,7 @@
 //! What callers ask for.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
@@ -21,6 +23,8 @@ pub struct Booking {
     pub duration: Option<TimeDelta>,
     /// An IANA name; the tenant's when empty.
     pub time_zone: String,
+    /// How long to wait for the provider's answer, up to 60 s; not at all when absent.
+    pub wait: Option<Duration>,
 }
 
 /// A slot that a caller wants kept for a while.
@@ -53,6 +57,18 @@ pub struct Move {
     pub duration: Option<TimeDelta>,
     /// As before when absent.
     pub practitioner: Option<PractitionerId>,
+    /// How long to wait for the provider's answer, up to 60 s; not at all when absent.
+    pub wait: Option<Duration>,
+}
+
+/// Which appointment a caller wants called off.
+#[derive(Debug, Clone)]
+pub struct Cancel {
+    pub appointment: AppointmentId,
+    /// For those who read the history; the provider passes it on to the patient.
+    pub reason: String,
+    /// How long to wait for the provider's answer, up to 60 s; not at all when absent.
+    pub wait: Option<Duration>,
 }
 
 impl Booking {

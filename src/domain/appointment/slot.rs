@@ -4,11 +4,15 @@ use chrono::{DateTime, Months, SubsecRound, TimeDelta, Utc};
 
 use super::{
     AppointmentId, AppointmentStatus, Caller, Change, ChangeKind, Error, Noun, Origin, PatientId,
-    PractitionerId, Result, Role, Slot, TenantTx, store,
+    PractitionerId, Result, Role, Slot, TenantTx, conflict, store,
 };
-use crate::store::{
-    appointment::{Appointment, SyncStanding},
-    service::Service,
+use crate::{
+    domain::engine::push,
+    store::{
+        appointment::{Appointment, SyncStanding},
+        service::Service,
+    },
+    words::ProviderSync,
 };
 
 /// How far back a booking may begin: clocks differ and people are slow.
@@ -48,8 +52,17 @@ pub(super) async fn open(
     Ok(())
 }
 
+/// Gives back the time of a practitioner's holds that have run out.
+pub async fn release_holds(
+    tx: &mut TenantTx,
+    practitioner: PractitionerId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    open(tx, [Some(practitioner), None], now).await
+}
+
 /// The same for the practitioner of an appointment, and perhaps another; returns the appointment, locked too. Errors: `NotFound`.
-pub(super) async fn open_with(
+pub(in crate::domain) async fn open_with(
     tx: &mut TenantTx,
     id: AppointmentId,
     other: Option<PractitionerId>,
@@ -84,9 +97,16 @@ pub(super) async fn release_expired(
 }
 
 /// Offers the time that `before` occupied, and no longer does, to conflicting appointments. Needs the practitioner's lock.
-pub(super) async fn free(tx: &mut TenantTx, before: &Appointment, now: DateTime<Utc>) -> Result<()> {
-    let Some(practitioner) = before.practitioner_id.filter(|_| before.occupies()) else { return Ok(()) };
-    promote_conflicting(tx, practitioner, before.occupied_start_time, before.occupied_end_time, now).await
+pub(in crate::domain) async fn free(
+    tx: &mut TenantTx,
+    before: &Appointment,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if let Some(practitioner) = before.practitioner_id.filter(|_| before.occupies()) {
+        promote_conflicting(tx, practitioner, before.occupied_start_time, before.occupied_end_time, now)
+            .await?;
+    }
+    conflict::settle(tx, before, now).await
 }
 
 /// Books the conflicting appointments of a freed time that fit now, first come first. Needs the practitioner's lock.
@@ -98,6 +118,10 @@ pub async fn promote_conflicting(
     now: DateTime<Utc>,
 ) -> Result<()> {
     for mut row in store::appointment::conflicting(tx, practitioner, from, until).await? {
+        // A provider refused that time, and a person is to decide.
+        if row.sync.provider_sync == ProviderSync::Review {
+            continue;
+        }
         let (from, until) = (row.occupied_start_time, row.occupied_end_time);
         // Most that do not fit are told apart by reading alone; the constraint has the last word.
         if !store::appointment::overlapping(tx, practitioner, from, until).await?.is_empty() {
@@ -107,6 +131,7 @@ pub async fn promote_conflicting(
         row.last_change_origin = Origin::System;
         row.update_time = now;
         if update_if_free(tx, &row).await? {
+            tell_provider(tx, &mut row, Origin::System, "system", now).await?;
             let change = Change::of(&row, ChangeKind::Status, Origin::System, "system", now);
             store::appointment::insert_change(tx, &change).await?;
         }
@@ -128,6 +153,29 @@ pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId, now: DateT
         free(tx, row, micros(now)).await?;
     }
     Ok(())
+}
+
+/// Deletes an appointment with its history; whoever waits for its time gets it. Errors: `NotFound`.
+pub async fn remove(tx: &mut TenantTx, id: AppointmentId, now: DateTime<Utc>) -> Result<()> {
+    let row = open_with(tx, id, None, now).await?;
+    store::appointment::remove(tx, id).await?;
+    free(tx, &row, micros(now)).await
+}
+
+/// Promises that the provider will have what was just written to the row.
+pub(super) async fn tell_provider(
+    tx: &mut TenantTx,
+    row: &mut Appointment,
+    origin: Origin,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let before = row.sync.clone();
+    push::queue(tx, origin, cause, row, now).await?;
+    if row.sync == before {
+        return Ok(());
+    }
+    store::appointment::update_sync(tx, row.id, &row.sync).await
 }
 
 /// Writes the row unless somebody has its time; says whether it did.

@@ -3,11 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    AppointmentStatus, Change, ChangeKind, Error, Origin, PractitionerId, Result, TenantTx,
-    slot::{free, lock, micros, open, release_expired, update_if_free},
+    AppointmentStatus, Change, ChangeKind, Error, Origin, PractitionerId, Result, TenantTx, conflict,
+    slot::{free, lock, micros, open, release_expired, tell_provider, update_if_free},
     store,
 };
-use crate::{fold, store::appointment::Appointment};
+use crate::{
+    fold,
+    store::appointment::{Appointment, SyncStanding},
+};
 
 /// Appointments that a new name assigns, at most; the rest follows with their next event.
 const ASSIGNED: i64 = 1000;
@@ -79,6 +82,10 @@ pub(super) fn kind_of(before: &Appointment, after: &Appointment) -> ChangeKind {
         ChangeKind::Moved
     } else if before.patient_id != after.patient_id {
         ChangeKind::Patient
+    } else if before.sync != after.sync
+        && is_same(&Appointment { sync: before.sync.clone(), ..after.clone() }, before)
+    {
+        ChangeKind::Sync
     } else {
         ChangeKind::Details
     }
@@ -112,7 +119,9 @@ async fn arrive(tx: &mut TenantTx, desired: Appointment, cause: &Cause<'_>) -> R
             }
         }
     }
+    tell_provider(tx, &mut row, cause.origin, cause.cause, cause.now).await?;
     write_down(tx, &row, ChangeKind::Created, cause).await?;
+    conflict::tell(tx, &row, cause.now).await?;
     Ok(row)
 }
 
@@ -122,8 +131,11 @@ async fn follow(
     seen: Appointment,
     cause: &Cause<'_>,
 ) -> Result<Appointment> {
-    let unchanged = merged(&desired, &seen);
+    // Of the standing at the provider only what is said on purpose counts: it goes its own way meanwhile.
+    let standing = Some(&desired.sync).filter(|sync| **sync != seen.sync).cloned();
+    let mut unchanged = merged(&desired, &seen);
     if is_same(&unchanged, &seen) {
+        set_standing(tx, &mut unchanged, standing).await?;
         // Every event tells that the source has spoken, even if nothing else.
         if unchanged.sync_time != seen.sync_time {
             store::appointment::update_sync_time(tx, unchanged.id, unchanged.sync_time).await?;
@@ -134,7 +146,7 @@ async fn follow(
     let wanted = merged(&desired, &before);
     let settles = claim_of(&before) != claim_of(&wanted);
     let (row, kind) = stamped(wanted.clone(), &before, cause);
-    let (row, kind) = if !(settles && row.occupies()) {
+    let (mut row, kind) = if !(settles && row.occupies()) {
         store::appointment::update(tx, &row).await?;
         (row, kind)
     } else if update_if_free(tx, &row).await? {
@@ -145,14 +157,31 @@ async fn follow(
         store::appointment::update(tx, &row).await?;
         (row, kind)
     };
+    set_standing(tx, &mut row, standing).await?;
     if let Some(kind) = kind {
+        if matches!(kind, ChangeKind::Moved | ChangeKind::Status) {
+            tell_provider(tx, &mut row, cause.origin, cause.cause, cause.now).await?;
+        }
         write_down(tx, &row, kind, cause).await?;
     }
     // A completed one has used its time.
     if settles && row.status != AppointmentStatus::Completed {
         free(tx, &before, cause.now).await?;
+    } else if before.status == AppointmentStatus::Conflicting {
+        conflict::settle(tx, &before, cause.now).await?;
     }
+    conflict::tell(tx, &row, cause.now).await?;
     Ok(row)
+}
+
+async fn set_standing(
+    tx: &mut TenantTx,
+    row: &mut Appointment,
+    standing: Option<SyncStanding>,
+) -> Result<()> {
+    let Some(standing) = standing.filter(|standing| *standing != row.sync) else { return Ok(()) };
+    row.sync = standing;
+    store::appointment::update_sync(tx, row.id, &row.sync).await
 }
 
 /// Locks the practitioners whose time is taken or freed, and then the appointment: the order of every other verb. Returns how the
@@ -185,6 +214,7 @@ fn merged(desired: &Appointment, before: &Appointment) -> Appointment {
         last_change_origin: before.last_change_origin,
         create_time: before.create_time,
         update_time: before.update_time,
+        sync: before.sync.clone(),
         ..desired.clone()
     }
 }

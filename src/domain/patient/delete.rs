@@ -7,6 +7,7 @@ use crate::{
     caller::Caller,
     domain::{
         Domain, appointment,
+        engine::push,
         idempotency::{Claim, Key, claim},
     },
     error::Result,
@@ -46,6 +47,8 @@ pub async fn delete(domain: &Domain, caller: &Caller, key: &Key, id: PatientId) 
     }
     // Those who point at others first.
     for one in bodies.into_iter().rev() {
+        let appointments = store::appointment::of_patient(&mut tx, one).await?;
+        push::forget(&mut tx, &tenant_key, &appointments, &caller.subject, Utc::now()).await?;
         appointment::remove_of_patient(&mut tx, one, Utc::now()).await?;
         store::webhook_event::destroy_body_keys_of(&mut tx, one).await?;
         store::patient_link::remove_of(&mut tx, one).await?;

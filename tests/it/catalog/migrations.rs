@@ -45,8 +45,8 @@ async fn up_on_a_database_with_data_changes_nothing() {
     assert_eq!((catalog(&owner).await, contents(&owner, "true").await), before);
 }
 
-/// What migrations were made for: the rows that an older version left are there after the newer ones, in all
-/// that they said.
+/// What migrations were made for: the rows that an older version left are there after the newer ones, and in
+/// them whatever it said.
 #[tokio::test]
 async fn every_older_version_with_data_is_brought_up_and_keeps_it() {
     let versions = migrate::known_versions().unwrap();
@@ -63,10 +63,11 @@ async fn every_older_version_with_data_is_brought_up_and_keeps_it() {
         let run = database.up().await;
 
         assert_eq!(run, versions.len() - newest);
-        assert!(before.values().map(Vec::len).sum::<usize>() >= newest, "{before:?}");
+        assert!(before.values().all(|rows| !rows.is_empty()), "{before:?}");
         for (table, rows) in before {
             for row in rows {
-                let kept = format!("SELECT count(*) FROM {table} t WHERE to_jsonb(t) @> '{}'", quoted(&row));
+                let said = format!("jsonb_strip_nulls('{}')", row.replace('\'', "''"));
+                let kept = format!("SELECT count(*) FROM {table} t WHERE to_jsonb(t) @> {said}");
                 assert_eq!(owner.value(&kept).await, "1", "from {}: {table} {row}", versions[newest - 1]);
             }
         }
@@ -93,10 +94,6 @@ async fn rows(owner: &Session) -> BTreeMap<String, Vec<String>> {
         rows.insert(table, of_table);
     }
     rows
-}
-
-fn quoted(text: &str) -> String {
-    text.replace('\'', "''")
 }
 
 /// P2.

@@ -120,7 +120,7 @@ impl TestApp {
 
     /// The next attempts are due now, whatever pause they would have waited for.
     pub(crate) async fn hurry(&self) {
-        let due = "UPDATE outbox SET run_time = now() WHERE lease_until IS NULL AND state = 'pending'; \
+        let due = "UPDATE outbox SET run_time = now() WHERE NOT is_leased AND state = 'pending'; \
             NOTIFY stellwerk_outbox";
         self.database.owner().await.run(due).await;
     }

@@ -191,6 +191,67 @@ impl Seed {
             format!("INSERT INTO patient_import_chunk VALUES (DEFAULT, '{import}', 0, 1, '\\x00')"),
             format!("INSERT INTO patient_import_row VALUES (DEFAULT, '{import}', 1, 1, 'refused')"),
         ]
+        .into_iter()
+        .chain(self.statements_of_engine(integration, endpoint))
+        .collect()
+    }
+
+    /// What keeps an integration in step with its provider.
+    fn statements_of_engine(&self, integration: Uuid, endpoint: Uuid) -> Vec<String> {
+        let Self { tenant, appointment, .. } = self;
+        let [credential, event_type, booking, subscription, intent, sync_log, review, target, alert] =
+            std::array::from_fn(|_| Uuid::now_v7());
+        vec![
+            format!(
+                "INSERT INTO credential (id, integration_id, kind, sealed_secret, cause) \
+                 VALUES ('{credential}', '{integration}', 'api_key', '\\x00', '{SUBJECT}')"
+            ),
+            format!(
+                "INSERT INTO integration_flow (integration_id, capacity, refill_per_s, tokens) \
+                 VALUES ('{integration}', 120, 2, 120)"
+            ),
+            format!(
+                "INSERT INTO event_type (id, integration_id, instance_url, external_id, slug, title, \
+                 length_minutes, check_time) \
+                 VALUES ('{event_type}', '{integration}', 'https://calendar.example.org', '{event_type}', \
+                 'massage', 'Massage', 30, now())"
+            ),
+            format!(
+                "INSERT INTO booking (id, integration_id, external_id, appointment_id, status, is_current) \
+                 VALUES ('{booking}', '{integration}', 'b1', '{appointment}', 'accepted', true)"
+            ),
+            format!(
+                "INSERT INTO subscription (id, integration_id, webhook_endpoint_id, resource, state) \
+                 VALUES ('{subscription}', '{integration}', '{endpoint}', 'user', 'active')"
+            ),
+            format!(
+                "INSERT INTO intent (id, integration_id, appointment_id, kind, fingerprint, state, cause) \
+                 VALUES ('{intent}', '{integration}', '{appointment}', 'create', '\\x00', 'done', \
+                 '{SUBJECT}')"
+            ),
+            format!(
+                "INSERT INTO sync_log (id, integration_id, kind, state, cause) \
+                 VALUES ('{sync_log}', '{integration}', 'full', 'running', '{SUBJECT}')"
+            ),
+            format!("INSERT INTO sync_cursor (integration_id, noun) VALUES ('{integration}', 'bookings')"),
+            format!(
+                "INSERT INTO review_item (id, kind, appointment_id, reason) \
+                 VALUES ('{review}', 'conflict', '{appointment}', 'SLOT_TAKEN')"
+            ),
+            // Belongs to the house, unless it is said.
+            format!(
+                "INSERT INTO schedule_run (tenant_id, schedule, occurrence_time) \
+                 VALUES ('{tenant}', 'reconcile', '2026-03-02 05:00Z')"
+            ),
+            format!(
+                "INSERT INTO alert_destination (id, kind, name, url_host, sealed_target) \
+                 VALUES ('{target}', 'webhook', 'desk', 'hooks.example.org', '\\x00')"
+            ),
+            format!(
+                "INSERT INTO alert (id, rule, state, value, threshold, begin_time) \
+                 VALUES ('{alert}', 'failures', 'firing', 6, 5, now())"
+            ),
+        ]
     }
 }
 

@@ -1,0 +1,174 @@
+//! Waiting for the provider's answer before a person is told.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::{self, Instant};
+
+use super::{
+    AppointmentId, Caller, Change, ChangeKind, Domain, Error, Result, free_slots, queries, slot, store,
+};
+use crate::{
+    domain::engine::push::is_about_the_time,
+    provider::calcom::Refusal,
+    store::{
+        appointment::{Appointment, SyncStanding},
+        retry_deadlocks,
+    },
+    words::{AppointmentStatus, ProviderSync, Resolution, ReviewKind},
+};
+
+/// The longest wait.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Between two looks: short at first, because most answers are quick.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// Other times that somebody is offered whose slot is gone.
+const OFFERED: usize = 3;
+
+/// What was asked of the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Book,
+    Reschedule,
+    Cancel,
+}
+
+/// How it stands when the provider has answered, or after `wait`. What it refused is given up here, and the caller is told.
+///
+/// Errors: `SlotTakenElsewhere`, `OutsideBookingWindow`, `ProviderRefused`, `PatientContactMissing`.
+pub(super) async fn for_provider(
+    domain: &Domain,
+    caller: &Caller,
+    shown: queries::Shown,
+    wait: Option<Duration>,
+    asked: Asked,
+) -> Result<queries::Shown> {
+    let Some(wait) = wait else { return Ok(shown) };
+    let end = Instant::now() + wait.min(LONGEST);
+    let mut shown = shown;
+    let mut pause = FIRST_PAUSE;
+    let is_open =
+        |row: &Appointment| matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed);
+    while is_open(&shown.appointment) && Instant::now() < end {
+        time::sleep(pause.min(end - Instant::now())).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        shown = queries::get(domain, caller, shown.appointment.id, Utc::now()).await?;
+    }
+    let row = &shown.appointment;
+    let Some(code) = refused(row, asked) else { return Ok(shown) };
+    // A repeat of this call finds what the first one gave up.
+    if row.sync.provider_sync == ProviderSync::Review {
+        retry_deadlocks(|| give_up(domain, caller, row.id, code, asked, Utc::now())).await?;
+    }
+    Err(told(domain, caller, row, code).await)
+}
+
+/// The code of the provider's refusal, if that is what came.
+fn refused(row: &Appointment, asked: Asked) -> Option<&'static str> {
+    let is_given_up =
+        row.status == AppointmentStatus::Cancelled && row.sync.provider_sync == ProviderSync::None;
+    let is_refused = match asked {
+        Asked::Book => row.sync.provider_sync == ProviderSync::Review || is_given_up,
+        Asked::Reschedule => row.sync.provider_sync == ProviderSync::Review,
+        // What is called off here stays so; that it lives on there is seen in the row.
+        Asked::Cancel => false,
+    };
+    let reason = row.sync.provider_sync_reason.as_deref().filter(|_| is_refused)?;
+    CODES.into_iter().find(|code| *code == reason)
+}
+
+/// Codes that say no, apart from those that say that nothing is known.
+const CODES: [&str; 20] = [
+    "SLOT_TAKEN",
+    "RACE_LOST",
+    "OUTSIDE_BOOKING_WINDOW",
+    "NO_SEATS",
+    "ATTENDEE_LIMIT",
+    "ALREADY_CANCELLED",
+    "ALREADY_RESCHEDULED",
+    "ALREADY_ENDED",
+    "CHANGE_DISABLED",
+    "REASON_REQUIRED",
+    "NOT_FOUND",
+    "NOT_ALLOWED",
+    "EMAIL_VERIFICATION",
+    "ATTENDEE_BLOCKED",
+    "NO_HOSTS",
+    "RESERVATION_OVERLAP",
+    "DUPLICATE",
+    "VALIDATION",
+    "REFUSED",
+    "PATIENT_CONTACT_MISSING",
+];
+
+/// Takes the change back, and the decision from whoever would have had to make it: the caller was asked.
+async fn give_up(
+    domain: &Domain,
+    caller: &Caller,
+    id: AppointmentId,
+    code: &'static str,
+    asked: Asked,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut tx = domain.store.tenant(caller.tenant).await?;
+    let before = slot::open_with(&mut tx, id, None, now).await?;
+    // Somebody decided meanwhile.
+    if before.sync.provider_sync != ProviderSync::Review {
+        return Ok(());
+    }
+    let mut row = before.clone();
+    match asked {
+        Asked::Book => {
+            row.status = AppointmentStatus::Cancelled;
+            row.cancel_reason = Some(code.into());
+            row.sync = SyncStanding {
+                provider_sync: ProviderSync::None,
+                provider_sync_review_time: None,
+                ..row.sync
+            };
+        }
+        Asked::Reschedule if is_about_the_time(code) => {
+            row.sync = SyncStanding {
+                provider_sync: ProviderSync::Synced,
+                provider_sync_review_time: None,
+                ..row.sync
+            };
+        }
+        // It keeps its new time here and its old one there, until a person has looked.
+        Asked::Reschedule | Asked::Cancel => return Ok(()),
+    }
+    row.last_change_origin = caller.origin;
+    row.update_time = now;
+    store::appointment::update(&mut tx, &row).await?;
+    let kind = if row.status == before.status { ChangeKind::Sync } else { ChangeKind::Status };
+    let change =
+        Change { reason: Some(code.into()), ..Change::of(&row, kind, caller.origin, &caller.subject, now) };
+    store::appointment::insert_change(&mut tx, &change).await?;
+    slot::free(&mut tx, &before, now).await?;
+    let kind = ReviewKind::RequiresManualReview;
+    if let Some(item) = store::review_item::open_of(&mut tx, id, kind).await? {
+        store::review_item::resolve(&mut tx, item.id, Resolution::Dismiss, &caller.subject, now).await?;
+    }
+    tx.commit().await
+}
+
+async fn told(domain: &Domain, caller: &Caller, row: &Appointment, code: &'static str) -> Error {
+    if code == "PATIENT_CONTACT_MISSING" {
+        return Error::PatientContactMissing;
+    }
+    if code == Refusal::OutsideBookingWindow.reason() {
+        return Error::OutsideBookingWindow;
+    }
+    if !is_about_the_time(code) {
+        return Error::ProviderRefused { provider: "calcom", reason: code };
+    }
+    let free = match (row.service_id, row.practitioner_id) {
+        (Some(service), Some(practitioner)) => {
+            let of = (service, practitioner);
+            free_slots::next(domain, caller.tenant, of, row.start_time, OFFERED).await
+        }
+        _ => Vec::new(),
+    };
+    Error::SlotTakenElsewhere { free }
+}

@@ -1,0 +1,239 @@
+//! Making the provider's booking what the appointment is.
+//!
+//! A message says only which appointment; whoever works on it compares what the appointment is with what the provider is known to
+//! have, and does the one next thing. So edits merge, a repeat is harmless, and a lost echo costs nothing. Every write is recorded
+//! before it is sent, and one whose outcome is not known is looked up before anything else.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{lineage, provider_call::Urgency};
+use crate::{
+    domain::Domain,
+    error::{Error, Result},
+    ids::{AppointmentId, IntegrationId, IntentId, MessageId, TenantId},
+    store::{
+        self, TenantTx,
+        appointment::{Appointment, SyncStanding},
+        outbox::{Claimed, NewMessage, Outcome},
+    },
+    words::{AppointmentStatus, MessageKind, Origin, ProviderSync},
+};
+
+mod attempt;
+mod forgotten;
+mod look_up;
+mod order;
+mod plan;
+mod refused;
+mod send;
+pub mod target;
+
+pub use forgotten::forget;
+pub use look_up::is_about_the_time;
+
+/// The pauses before a write is tried a second, third and fourth time.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
+
+/// What a message asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Work {
+    /// Make the provider's booking what the appointment is.
+    Appointment {
+        appointment_id: AppointmentId,
+        /// Somebody may be waiting for it.
+        #[serde(default)]
+        is_urgent: bool,
+    },
+    /// Cancel a booking whose appointment is gone.
+    Booking { integration_id: IntegrationId, external_id: String },
+    /// Cancel what came of a write whose appointment is gone, if anything did.
+    Write {
+        integration_id: IntegrationId,
+        external_event_type_id: String,
+        start_time: DateTime<Utc>,
+        end_time: DateTime<Utc>,
+        intent_id: IntentId,
+    },
+}
+
+/// Checks that a provider can have what a caller asks for, and promises that it will. The caller of this writes the row.
+///
+/// `is_new` says that the appointment was not there before. Errors: `Invalid` (`duration`), `PatientContactMissing`.
+pub async fn request(
+    tx: &mut TenantTx,
+    origin: Origin,
+    cause: &str,
+    row: &mut Appointment,
+    is_new: bool,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let Some((standing, integration)) = concerned(tx, origin, row, is_new, now).await? else { return Ok(()) };
+    match plan::next(row, &standing, now) {
+        plan::Step::Unfit("DURATION_NOT_OFFERED" | "DURATION_DIFFERS") => {
+            return Err(Error::invalid("duration", "the provider does not offer this length"));
+        }
+        plan::Step::Create(_) => order::check_contact(tx, row).await?,
+        _ => {}
+    }
+    promise(tx, origin, cause, row, integration, now).await
+}
+
+/// Promises that the provider will have what stands in the row, if that concerns one. The caller of this writes the row.
+///
+/// A change that came from the provider is not written back to it.
+pub async fn queue(
+    tx: &mut TenantTx,
+    origin: Origin,
+    cause: &str,
+    row: &mut Appointment,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    match concerned(tx, origin, row, false, now).await? {
+        Some((_, integration)) => promise(tx, origin, cause, row, integration, now).await,
+        None => Ok(()),
+    }
+}
+
+/// The same for an appointment as it stands in its row, which is written: a person wants another try, or a sweep found that the
+/// provider has something else. False: no provider has to do with it. Errors: `NotFound`.
+pub async fn queue_again(
+    tx: &mut TenantTx,
+    cause: &str,
+    appointment: AppointmentId,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let mut row = store::appointment::find_for_update(tx, appointment).await?;
+    let before = row.sync.clone();
+    queue(tx, Origin::System, cause, &mut row, now).await?;
+    if row.sync == before {
+        return Ok(false);
+    }
+    store::appointment::update_sync(tx, row.id, &row.sync).await?;
+    Ok(true)
+}
+
+/// Works on a message.
+pub async fn run(
+    domain: &Domain,
+    message: &Claimed,
+    payload: serde_json::Value,
+    now: DateTime<Utc>,
+) -> Result<Outcome> {
+    match serde_json::from_value(payload).map_err(Error::internal)? {
+        Work::Appointment { appointment_id, is_urgent } => {
+            let urgency = if is_urgent { Urgency::Person } else { Urgency::Background };
+            attempt::Attempt::new(domain, message, appointment_id, urgency, now).run().await
+        }
+        Work::Booking { integration_id, external_id } => {
+            forgotten::cancel(domain, message, integration_id, external_id).await
+        }
+        Work::Write { integration_id, external_event_type_id, start_time, end_time, intent_id } => {
+            let write = forgotten::Write { external_event_type_id, start_time, end_time, intent_id };
+            forgotten::cancel_write(domain, message, integration_id, &write).await
+        }
+    }
+}
+
+/// No try is left, because of what is wrong here: a person must look.
+pub async fn give_up(
+    domain: &Domain,
+    message: &Claimed,
+    payload: serde_json::Value,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    match serde_json::from_value(payload).map_err(Error::internal)? {
+        Work::Appointment { appointment_id, .. } => {
+            let urgency = Urgency::Background;
+            attempt::Attempt::new(domain, message, appointment_id, urgency, now).give_up("INTERNAL").await
+        }
+        Work::Booking { .. } | Work::Write { .. } => Ok(()),
+    }
+}
+
+/// How the appointment stands at its provider and which integration that is; none if it has nothing to do with any.
+async fn concerned(
+    tx: &mut TenantTx,
+    origin: Origin,
+    row: &Appointment,
+    is_new: bool,
+    now: DateTime<Utc>,
+) -> Result<Option<(target::Standing, Option<IntegrationId>)>> {
+    if origin == Origin::Calcom || (is_new && row.service_id.is_none()) {
+        return Ok(None);
+    }
+    let standing = if is_new {
+        target::Standing { target: target::target(tx, row).await?, ..Default::default() }
+    } else {
+        target::standing(tx, row).await?
+    };
+    if standing.is_bound {
+        return Ok(None);
+    }
+    let booked = standing.living.first().map(|living| living.booking.integration_id);
+    let wanted = standing
+        .target
+        .as_ref()
+        .filter(|_| row.status == AppointmentStatus::Booked && row.start_time > now)
+        .map(|target| target.integration_id);
+    // A write may be on its way whose booking is not known yet.
+    let is_known = row.sync.provider_sync != ProviderSync::None;
+    let integration = booked.or(wanted);
+    Ok((integration.is_some() || is_known).then_some((standing, integration)))
+}
+
+async fn promise(
+    tx: &mut TenantTx,
+    origin: Origin,
+    cause: &str,
+    row: &mut Appointment,
+    integration: Option<IntegrationId>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let is_urgent = matches!(origin, Origin::Admin | Origin::Retell | Origin::Api);
+    let work = Work::Appointment { appointment_id: row.id, is_urgent };
+    let message = push(tx, row.id, &work, cause, integration, now).await?;
+    row.sync = SyncStanding {
+        provider_sync: ProviderSync::Pending,
+        provider_sync_time: Some(now),
+        provider_sync_cause: Some(cause.into()),
+        provider_sync_message_id: Some(message),
+        ..SyncStanding::default()
+    };
+    Ok(())
+}
+
+async fn push(
+    tx: &mut TenantTx,
+    lane: AppointmentId,
+    work: &Work,
+    cause: &str,
+    integration: Option<IntegrationId>,
+    now: DateTime<Utc>,
+) -> Result<MessageId> {
+    let message = NewMessage {
+        kind: MessageKind::AppointmentPush,
+        // What is about one appointment happens one after the other, its end included.
+        lane: format!("appointment/{lane}"),
+        payload: serde_json::to_value(work).map_err(Error::internal)?,
+        cause: cause.into(),
+        run_time: now,
+        integration,
+    };
+    store::outbox::push(tx, message).await
+}
+
+/// What the transactions of this room learn from.
+async fn context(
+    domain: &Domain,
+    tenant: TenantId,
+    integration: IntegrationId,
+    message: MessageId,
+    certainty: lineage::Certainty,
+) -> Result<lineage::Context> {
+    let key = domain.tenant_key(tenant).await?;
+    Ok(lineage::Context { key, integration, cause: format!("outbox/{message}"), certainty, now: Utc::now() })
+}

@@ -1,0 +1,451 @@
+//! One attempt at an appointment: one thing after the other until the provider has what stands here, or something is in the way.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    PAUSES, context, lineage,
+    order::{self, Order},
+    plan::{self, Step},
+    target::{self, Standing},
+};
+use crate::{
+    domain::{
+        Domain, appointment,
+        engine::provider_call::{self, CallFailure, Urgency},
+    },
+    error::{Error, Noun, Result},
+    ids::{AppointmentId, IntegrationId, IntentId, MessageId, ReviewItemId, TenantId},
+    provider::calcom::Class,
+    store::{
+        self, TenantTx,
+        appointment::{Appointment, Change, SyncStanding},
+        intent::Intent,
+        outbox::{Claimed, Outcome},
+        retry_deadlocks,
+        review_item::ReviewItem,
+    },
+    vault::TenantKey,
+    words::{ChangeKind, IntentState, Origin, ProviderSync, ReviewKind, ReviewState},
+};
+
+/// Things done in one attempt, at most: whoever edits on meanwhile has a message of their own.
+const STEPS: usize = 8;
+/// Between two looks at an integration whose writes are paused, or whose credential is refused.
+const HALTED: Duration = Duration::from_secs(30);
+
+/// One attempt.
+pub(super) struct Attempt<'a> {
+    pub(super) domain: &'a Domain,
+    pub(super) tenant: TenantId,
+    pub(super) message: MessageId,
+    /// The first one is 1.
+    attempts: i32,
+    pub(super) appointment: AppointmentId,
+    pub(super) urgency: Urgency,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// What comes next.
+pub(super) enum Next {
+    End(Outcome),
+    /// Nobody knows what came of this write.
+    LookUp(Intent),
+    /// The write is recorded; it may be sent.
+    Send(Intent, Order),
+    /// The appointment becomes what its booking there is.
+    Follow(IntegrationId),
+}
+
+/// What was learned of a write.
+pub(super) struct Told {
+    pub(super) seen: Vec<lineage::Seen>,
+    /// What became of it.
+    pub(super) state: IntentState,
+    pub(super) result: Option<String>,
+    pub(super) reason: Option<&'static str>,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(
+        domain: &'a Domain,
+        message: &Claimed,
+        appointment: AppointmentId,
+        urgency: Urgency,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let Claimed { tenant_id: tenant, id: message, attempts, .. } = *message;
+        Self { domain, tenant, message, attempts, appointment, urgency, now }
+    }
+
+    pub(super) async fn run(self) -> Result<Outcome> {
+        let mut next = retry_deadlocks(|| self.begin()).await?;
+        for _ in 0..STEPS {
+            next = match next {
+                Next::End(outcome) => return Ok(outcome),
+                Next::LookUp(intent) => self.look_up(intent).await?,
+                Next::Send(intent, order) => self.send(intent, order).await?,
+                Next::Follow(integration) => retry_deadlocks(|| self.follow(integration)).await?,
+            };
+        }
+        match next {
+            Next::End(outcome) => Ok(outcome),
+            Next::LookUp(_) | Next::Send(..) | Next::Follow(_) => {
+                Ok(Outcome::Release { after: PAUSES[0], reason: Some("CHANGES_TOO_FAST".into()) })
+            }
+        }
+    }
+
+    /// Leaves it to a person.
+    pub(super) async fn give_up(&self, reason: &'static str) -> Result<()> {
+        let mut tx = self.domain.store.tenant(self.tenant).await?;
+        if let Some(row) = self.lock(&mut tx).await? {
+            self.review(&mut tx, row, reason, None).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn begin(&self) -> Result<Next> {
+        let mut tx = self.domain.store.tenant(self.tenant).await?;
+        match self.lock(&mut tx).await? {
+            // Whoever asks for another try says so in the row first.
+            Some(row) if row.sync.provider_sync != ProviderSync::Review => self.advance(tx, row, true).await,
+            Some(_) | None => Ok(Next::End(Outcome::Done)),
+        }
+    }
+
+    /// The appointment, locked; none if it was deleted: what is to be done then has messages of its own.
+    pub(super) async fn lock(&self, tx: &mut TenantTx) -> Result<Option<Appointment>> {
+        match appointment::open_with(tx, self.appointment, None, self.now).await {
+            Ok(row) => Ok(Some(row)),
+            Err(Error::NotFound(Noun::Appointment)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Decides what is left to do and records it; ends the transaction, in which the appointment is locked.
+    pub(super) async fn advance(
+        &self,
+        mut tx: TenantTx,
+        mut row: Appointment,
+        may_follow: bool,
+    ) -> Result<Next> {
+        let open = store::intent::open_for_update(&mut tx, row.id).await?;
+        if let Some(intent) = open.as_ref().filter(|intent| intent.state != IntentState::Recorded) {
+            tx.commit().await?;
+            return Ok(Next::LookUp(intent.clone()));
+        }
+        let standing = target::standing(&mut tx, &row).await?;
+        let step = match plan::next(&row, &standing, Utc::now()) {
+            Step::Follow if !may_follow => Step::Nothing,
+            step => step,
+        };
+        let planned = match step {
+            Step::Nothing => {
+                supersede(&mut tx, open).await?;
+                self.settle_row(&mut tx, row).await?;
+                tx.commit().await?;
+                return Ok(Next::End(Outcome::Done));
+            }
+            Step::Follow => {
+                let integration = head_of(&standing)?;
+                tx.commit().await?;
+                return Ok(Next::Follow(integration));
+            }
+            Step::Unfit(code) => Err(code),
+            Step::Create(_) | Step::Reschedule(_) | Step::Cancel(_) => {
+                order::plan(&mut tx, &row, &step).await?
+            }
+        };
+        let planned = match planned {
+            Ok(planned) => planned,
+            Err(code) => {
+                supersede(&mut tx, open).await?;
+                self.review(&mut tx, row, code, None).await?;
+                tx.commit().await?;
+                return Ok(Next::End(Outcome::Done));
+            }
+        };
+        if matches!(row.sync.provider_sync, ProviderSync::None | ProviderSync::Synced) {
+            row.sync.provider_sync = ProviderSync::Pending;
+            row.sync.provider_sync_time = Some(self.now);
+            row.sync.provider_sync_message_id = Some(self.message);
+            store::appointment::update_sync(&mut tx, row.id, &row.sync).await?;
+        }
+        if store::integration::find(&mut tx, planned.integration).await?.outbound_paused {
+            tx.commit().await?;
+            return self.halt(HALTED, "OUTBOUND_PAUSED").await;
+        }
+        let key = self.key().await?;
+        let fingerprint = planned.fingerprint(&key);
+        let intent = match open {
+            Some(open) if planned.is_what(&open) => Intent { fingerprint, ..open },
+            other => {
+                supersede(&mut tx, other).await?;
+                let cause = row.sync.provider_sync_cause.as_deref().unwrap_or("system");
+                let intent = planned.record(row.id, fingerprint, cause);
+                store::intent::insert(&mut tx, &intent).await?;
+                intent
+            }
+        };
+        let intent = Intent {
+            state: IntentState::Sent,
+            attempts: intent.attempts + 1,
+            send_time: Some(Utc::now()),
+            reason: None,
+            ..intent
+        };
+        store::intent::save(&mut tx, &intent).await?;
+        tx.commit().await?;
+        let order = planned.named(intent.id);
+        Ok(Next::Send(intent, order))
+    }
+
+    /// Writes down what was learned of a write, and goes on from there.
+    pub(super) async fn settle(&self, intent: &Intent, told: &Told) -> Result<Next> {
+        retry_deadlocks(|| self.settle_once(intent, told)).await
+    }
+
+    async fn settle_once(&self, intent: &Intent, told: &Told) -> Result<Next> {
+        let context = self.context(intent.integration_id).await?;
+        let mut tx = self.domain.store.tenant(self.tenant).await?;
+        // What is learned of a person who was deleted is not kept.
+        if !self.is_there(&mut tx).await? {
+            return Ok(Next::End(Outcome::Done));
+        }
+        for seen in &told.seen {
+            let applied = lineage::apply(&mut tx, &context, seen.clone()).await?;
+            if applied.outcome == lineage::Outcome::NeedsLook {
+                drop(tx);
+                return self.failed(intent, "CONTRADICTORY").await;
+            }
+        }
+        let Some(row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
+        if let Some(open) = self.open(&mut tx, intent.id).await? {
+            let is_open = told.state == IntentState::Recorded;
+            let settled = Intent {
+                state: told.state,
+                result_external_id: told.result.clone(),
+                reason: told.reason.map(str::to_owned),
+                settle_time: Some(Utc::now()).filter(|_| !is_open),
+                ..open
+            };
+            store::intent::save(&mut tx, &settled).await?;
+        }
+        self.advance(tx, row, true).await
+    }
+
+    /// The write's record, if it is still open.
+    pub(super) async fn open(&self, tx: &mut TenantTx, id: IntentId) -> Result<Option<Intent>> {
+        Ok(store::intent::open_for_update(tx, self.appointment).await?.filter(|open| open.id == id))
+    }
+
+    async fn follow(&self, integration: IntegrationId) -> Result<Next> {
+        let context = self.context(integration).await?;
+        let mut tx = self.domain.store.tenant(self.tenant).await?;
+        // Locked before the bookings, against the usual order, for an edit that comes in between must not be followed over; a
+        // deadlock is repeated.
+        let Some(row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
+        let standing = target::standing(&mut tx, &row).await?;
+        if plan::next(&row, &standing, Utc::now()) == Step::Follow {
+            lineage::follow_head(&mut tx, &context, self.appointment).await?;
+        }
+        match self.lock(&mut tx).await? {
+            Some(row) => self.advance(tx, row, false).await,
+            None => Ok(Next::End(Outcome::Done)),
+        }
+    }
+
+    /// The record goes back to what it was before it was sent, or to what is not known of it.
+    pub(super) async fn mark(&self, intent: &Intent, state: IntentState, reason: &'static str) -> Result<()> {
+        let mut tx = self.domain.store.tenant(self.tenant).await?;
+        if let Some(open) = self.open(&mut tx, intent.id).await? {
+            let marked = Intent { state, reason: Some(reason.into()), ..open };
+            store::intent::save(&mut tx, &marked).await?;
+        }
+        tx.commit().await
+    }
+
+    /// What no answer came to: waits, tries again, or is left to a person.
+    pub(super) async fn unanswered(&self, intent: &Intent, failure: CallFailure) -> Result<Next> {
+        match failure {
+            CallFailure::NotNow { after, reason } => self.halt(after, reason).await,
+            CallFailure::Credential => self.halt(HALTED, "CREDENTIAL_REFUSED").await,
+            CallFailure::Call(error) => self.failed(intent, error.reason()).await,
+            CallFailure::Own(error) => Err(error),
+        }
+    }
+
+    /// Nothing was tried: later, and no attempt is used up.
+    pub(super) async fn halt(&self, after: Duration, reason: &'static str) -> Result<Next> {
+        let mut tx = self.domain.store.tenant(self.tenant).await?;
+        if let Ok(mut row) = store::appointment::find_for_update(&mut tx, self.appointment).await
+            && row.sync.provider_sync_reason.as_deref() != Some(reason)
+        {
+            row.sync.provider_sync_reason = Some(reason.into());
+            store::appointment::update_sync(&mut tx, row.id, &row.sync).await?;
+        }
+        tx.commit().await?;
+        Ok(Next::End(Outcome::Release { after, reason: Some(reason.into()) }))
+    }
+
+    /// A try failed: another one follows, or a person must look. While the provider answers nobody, no try is used up.
+    pub(super) async fn failed(&self, intent: &Intent, reason: &'static str) -> Result<Next> {
+        let pause = usize::try_from(self.attempts - 1).ok().and_then(|tried| PAUSES.get(tried));
+        if pause.is_none() && self.is_out(intent.integration_id).await? {
+            return self.halt(HALTED, "PROVIDER_OUT").await;
+        }
+        let mut tx = self.domain.store.tenant(self.tenant).await?;
+        let Some(mut row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
+        let Some(pause) = pause else {
+            // A younger message of the lane says what is wanted now, with tries of its own.
+            if row.sync.provider_sync_message_id.is_none_or(|message| message == self.message) {
+                self.review(&mut tx, row, reason, Some(intent.id)).await?;
+            }
+            tx.commit().await?;
+            return Ok(Next::End(Outcome::Done));
+        };
+        row.sync.provider_sync = ProviderSync::Failed;
+        row.sync.provider_sync_attempts = self.attempts;
+        row.sync.provider_sync_reason = Some(reason.into());
+        store::appointment::update_sync(&mut tx, row.id, &row.sync).await?;
+        write_down(&mut tx, &row, Some(reason), Some(intent.id), self.now).await?;
+        tx.commit().await?;
+        Ok(Next::End(Outcome::Retry { after: *pause, reason: reason.into() }))
+    }
+
+    /// Whether the provider does not even say whose credential this is.
+    async fn is_out(&self, integration: IntegrationId) -> Result<bool> {
+        let asked =
+            provider_call::calcom(self.domain, self.tenant, integration, self.urgency, |way| async move {
+                way.calcom().me().await
+            });
+        match asked.await {
+            Ok(_) => Ok(false),
+            Err(CallFailure::NotNow { .. } | CallFailure::Credential) => Ok(true),
+            Err(CallFailure::Call(error)) => Ok(error.class() == Class::Transient),
+            Err(CallFailure::Own(error)) => Err(error),
+        }
+    }
+
+    /// Nothing is left to do.
+    async fn settle_row(&self, tx: &mut TenantTx, mut row: Appointment) -> Result<()> {
+        if !matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed) {
+            return Ok(());
+        }
+        row.sync = SyncStanding {
+            provider_sync: ProviderSync::Synced,
+            provider_sync_attempts: self.attempts,
+            provider_sync_reason: None,
+            provider_sync_review_time: None,
+            ..row.sync
+        };
+        store::appointment::update_sync(tx, row.id, &row.sync).await?;
+        let writes = store::intent::of_appointment(tx, row.id, 1).await?;
+        let done = writes.first().filter(|intent| intent.state == IntentState::Done);
+        write_down(tx, &row, None, done.map(|intent| intent.id), self.now).await?;
+        store::review_item::settle(tx, row.id, ReviewKind::RequiresManualReview, self.now).await
+    }
+
+    /// Leaves it to a person: the item says why.
+    pub(super) async fn review(
+        &self,
+        tx: &mut TenantTx,
+        mut row: Appointment,
+        reason: &'static str,
+        intent: Option<IntentId>,
+    ) -> Result<()> {
+        row.sync.provider_sync = ProviderSync::Review;
+        row.sync.provider_sync_attempts = self.attempts;
+        row.sync.provider_sync_reason = Some(reason.into());
+        row.sync.provider_sync_review_time = Some(self.now);
+        store::appointment::update_sync(tx, row.id, &row.sync).await?;
+        write_down(tx, &row, Some(reason), intent, self.now).await?;
+        let item = ReviewItem {
+            id: ReviewItemId::new(),
+            kind: ReviewKind::RequiresManualReview,
+            state: ReviewState::Open,
+            integration_id: integration_of(tx, intent, row.id).await?,
+            appointment_id: Some(row.id),
+            intent_id: intent,
+            reason: reason.into(),
+            resolution: None,
+            resolver: None,
+            open_time: self.now,
+            resolve_time: None,
+        };
+        // One that is open tells of an older reason.
+        if !store::review_item::open(tx, &item).await? {
+            store::review_item::settle(tx, row.id, item.kind, self.now).await?;
+            store::review_item::open(tx, &item).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_there(&self, tx: &mut TenantTx) -> Result<bool> {
+        match store::appointment::find(tx, self.appointment).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn context(&self, integration: IntegrationId) -> Result<lineage::Context> {
+        // Nothing that stands against what is known is believed at the first look.
+        let certainty = match self.attempts {
+            ..=1 => lineage::Certainty::Read,
+            _ => lineage::Certainty::Reread,
+        };
+        context(self.domain, self.tenant, integration, self.message, certainty).await
+    }
+
+    async fn key(&self) -> Result<Arc<TenantKey>> {
+        self.domain.tenant_key(self.tenant).await
+    }
+}
+
+/// It is no longer wanted, and nothing came of it.
+async fn supersede(tx: &mut TenantTx, open: Option<Intent>) -> Result<()> {
+    let Some(open) = open else { return Ok(()) };
+    let gone = Intent { state: IntentState::Superseded, settle_time: Some(Utc::now()), ..open };
+    store::intent::save(tx, &gone).await
+}
+
+/// What the provider did, in the history.
+async fn write_down(
+    tx: &mut TenantTx,
+    row: &Appointment,
+    reason: Option<&str>,
+    intent: Option<IntentId>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let change = Change {
+        intent_id: intent,
+        reason: reason.map(str::to_owned),
+        ..Change::of(row, ChangeKind::Sync, Origin::System, "system", now)
+    };
+    store::appointment::insert_change(tx, &change).await
+}
+
+fn head_of(standing: &Standing) -> Result<IntegrationId> {
+    let head =
+        standing.living.first().ok_or_else(|| Error::internal("a booking that is followed is gone"))?;
+    Ok(head.booking.integration_id)
+}
+
+async fn integration_of(
+    tx: &mut TenantTx,
+    intent: Option<IntentId>,
+    appointment: AppointmentId,
+) -> Result<Option<IntegrationId>> {
+    let writes = store::intent::of_appointment(tx, appointment, 1).await?;
+    let of_write = writes.iter().find(|write| intent.is_none_or(|id| id == write.id));
+    match of_write {
+        Some(write) => Ok(Some(write.integration_id)),
+        None => {
+            let booking = store::booking::current(tx, appointment).await?;
+            Ok(booking.map(|booking| booking.integration_id))
+        }
+    }
+}

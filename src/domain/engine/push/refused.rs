@@ -1,0 +1,148 @@
+//! What follows when the provider says no.
+
+use std::time::Duration;
+
+use chrono::Utc;
+
+use super::{
+    attempt::{Attempt, Next},
+    lineage,
+    look_up::{Look, is_about_the_time},
+};
+use crate::{
+    domain::appointment,
+    error::Result,
+    provider::calcom::Refusal,
+    store::{
+        self, TenantTx,
+        appointment::{Appointment, Change, SyncStanding},
+        intent::Intent,
+        outbox::Outcome,
+        retry_deadlocks,
+    },
+    words::{AppointmentStatus, ChangeKind, IntentKind, IntentState, Origin, ProviderSync},
+};
+
+/// Refusals that say that this time is not to be had; a booking for it waits for a person without keeping others out.
+pub(super) const ABOUT_THE_TIME: [&str; 4] =
+    ["SLOT_TAKEN", "RACE_LOST", "OUTSIDE_BOOKING_WINDOW", "NO_SEATS"];
+/// Refusals that an earlier try of ours may have caused, read once more before they are believed.
+pub(super) const LOOKED_INTO: [&str; 9] = [
+    "SLOT_TAKEN",
+    "RACE_LOST",
+    "NO_SEATS",
+    "ATTENDEE_LIMIT",
+    "DUPLICATE",
+    "RESERVATION_OVERLAP",
+    "ALREADY_CANCELLED",
+    "ALREADY_RESCHEDULED",
+    "REFUSED",
+];
+/// How far a reading connection may lag behind.
+const LAG: Duration = Duration::from_secs(2);
+
+impl Attempt<'_> {
+    /// The provider refused a write. It is believed when nothing of our own is what stands in the way.
+    pub(super) async fn refused(&self, intent: Intent, refusal: Refusal) -> Result<Next> {
+        let code = refusal.reason();
+        if intent.kind == IntentKind::Cancel && refusal == Refusal::NotFound {
+            return self.conclude(&intent, Look::Gone).await;
+        }
+        if refusal.may_be_our_own_doing() {
+            // Before anything else: if this process ends now, the next one must not take the write for one that was never answered.
+            self.mark(&intent, IntentState::Unknown, code).await?;
+            let look = match self.look(&intent).await {
+                Ok(look) => look,
+                Err(failure) => return self.unanswered(&intent, failure).await,
+            };
+            match look {
+                Look::NotDone { .. } | Look::Gone if intent.attempts > 1 || is_contrary(&refusal) => {
+                    let reason = Some(code.to_owned());
+                    return Ok(Next::End(Outcome::Release { after: LAG, reason }));
+                }
+                Look::NotDone { .. } | Look::Gone => {}
+                look => return self.conclude(&intent, look).await,
+            }
+        }
+        self.refuse(&intent, code, is_about_the_time(code)).await
+    }
+
+    /// The refusal stands: the time is given up, or a person must look at once.
+    pub(super) async fn refuse(
+        &self,
+        intent: &Intent,
+        code: &'static str,
+        about_the_time: bool,
+    ) -> Result<Next> {
+        retry_deadlocks(|| self.refuse_once(intent, code, about_the_time)).await
+    }
+
+    async fn refuse_once(&self, intent: &Intent, code: &'static str, about_the_time: bool) -> Result<Next> {
+        let mut tx = self.domain.store.tenant(self.tenant).await?;
+        let Some(row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
+        if let Some(open) = self.open(&mut tx, intent.id).await? {
+            let refused = Intent {
+                state: IntentState::Refused,
+                reason: Some(code.into()),
+                settle_time: Some(Utc::now()),
+                ..open
+            };
+            store::intent::save(&mut tx, &refused).await?;
+        }
+        let is_wanted = match intent.kind {
+            IntentKind::Create | IntentKind::Reschedule => {
+                row.status == AppointmentStatus::Booked && Some(row.start_time) == intent.start_time
+            }
+            IntentKind::Cancel => row.status == AppointmentStatus::Cancelled,
+        };
+        if !is_wanted {
+            // Edited meanwhile: what is wanted now may be granted.
+            return self.advance(tx, row, true).await;
+        }
+        let row = match intent.kind {
+            IntentKind::Create if about_the_time => self.give_time_up(&mut tx, row, intent, code).await?,
+            IntentKind::Reschedule if about_the_time => {
+                let context = self.context(intent.integration_id).await?;
+                lineage::follow_head(&mut tx, &context, row.id).await?;
+                store::appointment::find_for_update(&mut tx, row.id).await?
+            }
+            IntentKind::Create | IntentKind::Reschedule | IntentKind::Cancel => row,
+        };
+        self.review(&mut tx, row, code, Some(intent.id)).await?;
+        tx.commit().await?;
+        Ok(Next::End(Outcome::Done))
+    }
+
+    /// Somebody has the time at the provider, or nobody can have it: it is not kept from others here any longer.
+    async fn give_time_up(
+        &self,
+        tx: &mut TenantTx,
+        before: Appointment,
+        intent: &Intent,
+        code: &'static str,
+    ) -> Result<Appointment> {
+        let row = Appointment {
+            status: AppointmentStatus::Conflicting,
+            last_change_origin: Origin::Calcom,
+            update_time: self.now,
+            // What a person must decide about does not take its time back by itself.
+            sync: SyncStanding { provider_sync: ProviderSync::Review, ..before.sync.clone() },
+            ..before.clone()
+        };
+        store::appointment::update(tx, &row).await?;
+        let cause = format!("outbox/{}", self.message);
+        let change = Change {
+            intent_id: Some(intent.id),
+            reason: Some(code.into()),
+            ..Change::of(&row, ChangeKind::Status, Origin::Calcom, &cause, self.now)
+        };
+        store::appointment::insert_change(tx, &change).await?;
+        appointment::free(tx, &before, self.now).await?;
+        Ok(row)
+    }
+}
+
+/// It says that nothing is there to be moved or cancelled: a read that shows something contradicts it.
+fn is_contrary(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::AlreadyCancelled | Refusal::AlreadyRescheduled { .. })
+}

@@ -1,0 +1,107 @@
+//! Where an appointment is booked at providers, and where it should be.
+
+use chrono::TimeDelta;
+
+use crate::{
+    error::Result,
+    ids::{IntegrationId, PractitionerId, ServiceId},
+    store::{self, TenantTx, appointment::Appointment, booking::Booking, event_type::EventType},
+    words::{AppointmentStatus, BookingStatus, IntegrationState},
+};
+
+/// How an appointment stands at providers, and where it belongs.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// Its bookings that live, oldest first.
+    pub living: Vec<Living>,
+    /// Where it is to be booked.
+    pub target: Option<EventType>,
+    /// One of the bookings is where nothing is written to.
+    pub is_bound: bool,
+}
+
+/// A booking that takes time at the provider, or may.
+#[derive(Debug, Clone)]
+pub struct Living {
+    pub booking: Booking,
+    /// It is the appointment's practitioner's.
+    pub fits: bool,
+    /// Others have seats in it: whoever cancels or moves it does so for them, too.
+    pub is_shared: bool,
+}
+
+/// The same of an appointment as it is to become.
+pub async fn standing(tx: &mut TenantTx, row: &Appointment) -> Result<Standing> {
+    let mut standing = Standing::default();
+    for booking in store::booking::lineage(tx, row.id).await?.into_iter().filter(lives) {
+        if !is_writable(tx, booking.integration_id).await? {
+            standing.is_bound = true;
+        }
+        let event_type = match &booking.external_event_type_id {
+            Some(id) => store::event_type::find(tx, booking.integration_id, id).await?,
+            None => None,
+        };
+        let whose = event_type.as_ref().and_then(|event_type| event_type.practitioner_id);
+        let fits = whose.is_none() || row.practitioner_id.is_none() || whose == row.practitioner_id;
+        let is_shared = event_type.is_some_and(|event_type| event_type.is_seated);
+        standing.living.push(Living { booking, fits, is_shared });
+    }
+    if row.status != AppointmentStatus::Cancelled && !standing.is_bound {
+        standing.target = target(tx, row).await?;
+    }
+    Ok(standing)
+}
+
+/// Where an appointment of this service, practitioner and length is booked: an event type that offers the length before others.
+pub async fn target(tx: &mut TenantTx, row: &Appointment) -> Result<Option<EventType>> {
+    let (Some(service), Some(practitioner)) = (row.service_id, row.practitioner_id) else { return Ok(None) };
+    let mut usable = all_bookable(tx, service, practitioner).await?;
+    let fitting = usable.iter().position(|event_type| offers(event_type, row)).unwrap_or_default();
+    Ok((fitting < usable.len()).then(|| usable.swap_remove(fitting)))
+}
+
+/// Where a service of a practitioner is booked.
+pub async fn bookable(
+    tx: &mut TenantTx,
+    service: ServiceId,
+    practitioner: PractitionerId,
+) -> Result<Option<EventType>> {
+    Ok(all_bookable(tx, service, practitioner).await?.into_iter().next())
+}
+
+async fn all_bookable(
+    tx: &mut TenantTx,
+    service: ServiceId,
+    practitioner: PractitionerId,
+) -> Result<Vec<EventType>> {
+    let mut usable = Vec::new();
+    for event_type in store::event_type::of_service(tx, service, practitioner).await? {
+        if event_type.unsupported_reason.is_none() && is_writable(tx, event_type.integration_id).await? {
+            usable.push(event_type);
+        }
+    }
+    Ok(usable)
+}
+
+/// Whether the appointment is as long as something that can be booked there.
+pub fn offers(event_type: &EventType, row: &Appointment) -> bool {
+    let length = row.end_time - row.start_time;
+    let lengths = event_type.length_options.iter().chain([&event_type.length_minutes]);
+    lengths.into_iter().any(|minutes| TimeDelta::minutes((*minutes).into()) == length)
+}
+
+/// Whether it takes time at the provider, or may.
+pub fn lives(booking: &Booking) -> bool {
+    match booking.status {
+        BookingStatus::Pending | BookingStatus::Accepted => true,
+        BookingStatus::Unknown => booking.is_current,
+        BookingStatus::Rescheduled | BookingStatus::Cancelled | BookingStatus::Rejected => false,
+    }
+}
+
+/// Whether anything is ever written there. What waits for a new credential is.
+pub async fn is_writable(tx: &mut TenantTx, integration: IntegrationId) -> Result<bool> {
+    let row = store::integration::find(tx, integration).await?;
+    let stands = matches!(row.state, IntegrationState::Connected | IntegrationState::NeedsReconnect);
+    Ok(stands && !row.read_only)
+}

@@ -1,0 +1,154 @@
+//! Holds what was asked and answered against Cal.com's own description of API v2, so that neither the double
+//! nor what talks to it drifts into wishful thinking. For tests: the description is no part of this project,
+//! and where it is not at hand everything passes.
+//!
+//! It is looked for in `providers/specs/calcom.openapi.json` below `$STELLWERK_SHARED`, or else below the
+//! folder `shared` beside this project's.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::record::Recorded;
+
+mod schema;
+
+use schema::{Reading, Schemas};
+
+const FILE: &str = "providers/specs/calcom.openapi.json";
+
+/// Cal.com's description, or a part of it.
+pub struct Spec {
+    document: Value,
+}
+
+/// Whether a request that came in was one the description allows: route, version, parameters, and a body
+/// without a key too many. `Ok` where the description is not at hand.
+pub fn check_request(request: &Recorded) -> Result<(), String> {
+    Spec::at_hand().map_or(Ok(()), |spec| spec.check_request(request))
+}
+
+/// Whether an answer has the shape the description promises. Only success is described.
+pub fn check_answer(method: &str, path: &str, status: u16, body: &Value) -> Result<(), String> {
+    Spec::at_hand().map_or(Ok(()), |spec| spec.check_answer(method, path, status, body))
+}
+
+/// The folder with what providers publish, where there is one.
+pub fn shared_folder() -> Option<PathBuf> {
+    let named = std::env::var_os("STELLWERK_SHARED").map(PathBuf::from);
+    let beside = || Some(PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?).parent()?.join("shared"));
+    named.or_else(beside).filter(|folder| folder.is_dir())
+}
+
+impl Spec {
+    pub fn of(document: Value) -> Self {
+        Self { document }
+    }
+
+    /// Read once per process; says on standard error that it is missing.
+    pub fn at_hand() -> Option<&'static Self> {
+        static SPEC: OnceLock<Option<Spec>> = OnceLock::new();
+        let read = || {
+            let file = shared_folder()?.join(FILE);
+            let text = std::fs::read_to_string(file).ok()?;
+            Some(Self::of(serde_json::from_str(&text).ok()?))
+        };
+        let spec = SPEC.get_or_init(|| {
+            let spec = read();
+            if spec.is_none() {
+                eprintln!("{FILE} is not at hand: nothing is held against Cal.com's description");
+            }
+            spec
+        });
+        spec.as_ref()
+    }
+
+    pub fn check_request(&self, request: &Recorded) -> Result<(), String> {
+        let route = format!("{} {}", request.method, request.path);
+        let operation =
+            self.operation(&request.method, &request.path).ok_or(format!("{route}: no such route"))?;
+        let wrong = |what: String| Err(format!("{route}: {what}"));
+        let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for parameter in parameters.iter().filter(|parameter| parameter["in"] == "header") {
+            let name = parameter["name"].as_str().unwrap_or_default();
+            let wanted = parameter["schema"]["default"].as_str();
+            if name == "cal-api-version" && request.version.as_deref() != wanted {
+                return wrong(format!("{name} is {:?}, not {wanted:?}", request.version));
+            }
+            if name == "Authorization" && parameter["required"] == true && request.key_id.is_none() {
+                return wrong("needs a key".to_owned());
+            }
+        }
+        if let Err(why) = check_query(parameters, &request.query) {
+            return wrong(why);
+        }
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        match (&request.body, schema) {
+            (Value::Null, _) if operation["requestBody"]["required"] != true => Ok(()),
+            (Value::Object(body), Value::Null) if body.is_empty() => Ok(()),
+            (_, Value::Null) => wrong("takes no body".to_owned()),
+            (body, schema) => {
+                let checked = Schemas::of(&self.document, Reading::Request).check(schema, body);
+                checked.map_err(|why| format!("{route}: {why}"))
+            }
+        }
+    }
+
+    pub fn check_answer(&self, method: &str, path: &str, status: u16, body: &Value) -> Result<(), String> {
+        if !(200..300).contains(&status) {
+            return Ok(());
+        }
+        let route = format!("{method} {path}");
+        let operation = self.operation(method, path).ok_or(format!("{route}: no such route"))?;
+        let described = &operation["responses"][status.to_string()];
+        if described.is_null() {
+            return Err(format!("{route}: {status} is not described"));
+        }
+        let schema = &described["content"]["application/json"]["schema"];
+        // The list of slots is described without the envelope it comes in.
+        let body = if path == "/v2/slots" { &body["data"] } else { body };
+        let checked = Schemas::of(&self.document, Reading::Answer).check(schema, body);
+        checked.map_err(|why| format!("{route}: {why}"))
+    }
+
+    /// The description of a route; names in its path go before variables.
+    fn operation(&self, method: &str, path: &str) -> Option<&Value> {
+        let method = method.to_lowercase();
+        let fits = |template: &str| {
+            let (wanted, found): (Vec<_>, Vec<_>) =
+                (template.split('/').collect(), path.split('/').collect());
+            let matches = |(wanted, found): (&&str, &&str)| wanted == found || wanted.starts_with('{');
+            wanted.len() == found.len() && wanted.iter().zip(&found).all(matches)
+        };
+        let paths = self.document["paths"].as_object()?;
+        let fitting = paths.iter().filter(|(template, verbs)| fits(template) && verbs.get(&method).is_some());
+        let (_, verbs) = fitting.min_by_key(|(template, _)| template.matches('{').count())?;
+        verbs.get(&method)
+    }
+}
+
+fn check_query(parameters: &[Value], query: &[(String, String)]) -> Result<(), String> {
+    let in_query = || parameters.iter().filter(|parameter| parameter["in"] == "query");
+    for (name, value) in query {
+        let Some(parameter) = in_query().find(|parameter| parameter["name"] == name.as_str()) else {
+            return Err(format!("there is no parameter {name}"));
+        };
+        let schema = &parameter["schema"];
+        let words = schema["enum"].as_array().or_else(|| schema["items"]["enum"].as_array());
+        let is_known = |word: &str| words.is_none_or(|words| words.iter().any(|known| known == word));
+        if !value.split(',').all(is_known) {
+            return Err(format!("{name}={value} is none of {words:?}"));
+        }
+        if schema["type"] == "number" && value.parse::<f64>().is_err() {
+            return Err(format!("{name}={value} is no number"));
+        }
+    }
+    for parameter in in_query().filter(|parameter| parameter["required"] == true) {
+        let name = parameter["name"].as_str().unwrap_or_default();
+        if !query.iter().any(|(one, _)| one == name) {
+            return Err(format!("{name} is missing"));
+        }
+    }
+    Ok(())
+}

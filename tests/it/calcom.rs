@@ -3,4 +3,5 @@
 mod convergence;
 mod crash;
 mod practice;
+mod push;
 mod traps;

@@ -26,6 +26,7 @@
 
 mod access;
 mod appointments;
+mod calcom;
 mod catalog;
 mod dev;
 mod faults;

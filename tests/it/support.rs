@@ -5,6 +5,7 @@
 
 pub(crate) mod app;
 pub(crate) mod booking_tool;
+pub(crate) mod calcom;
 pub(crate) mod caller;
 pub(crate) mod cluster;
 pub(crate) mod database;

@@ -12,6 +12,7 @@ use self::{
     rows::{Head, Learned, Rows},
 };
 use crate::{
+    domain::patient::appointment_tombstone,
     error::Result,
     ids::{AppointmentId, IntegrationId},
     store::{
@@ -96,6 +97,9 @@ pub async fn apply(tx: &mut TenantTx, context: &Context, seen: Seen) -> Result<A
                 stored::save(tx, &before, rows, None, now).await?;
                 return Ok(applied.looking_if(head.status == BookingStatus::Unknown));
             };
+            if is_of_a_deleted_one(tx, context, &seen).await? {
+                return Ok(Applied::nothing(Outcome::Forgotten));
+            }
             let patient = match &seen.attendee {
                 Some(attendee) => match person::take_in(tx, context, attendee, seen.created_at).await? {
                     Person::Known(id) => Some(id),
@@ -189,7 +193,19 @@ async fn lock(tx: &mut TenantTx, integration: IntegrationId) -> Result<()> {
     tx.lock(&format!("bookings/{integration}")).await
 }
 
-/// The write of ours that this is the outcome of, if the appointment it was for has no other booking that lives.
+/// Whether it is about an appointment that was deleted here with its patient, or the late outcome of a write for one.
+async fn is_of_a_deleted_one(tx: &mut TenantTx, context: &Context, seen: &Seen) -> Result<bool> {
+    let write = seen.intent.map(|intent| intent.to_string());
+    for name in [Some(&seen.uid), seen.rescheduled_from.as_ref(), write.as_ref()].into_iter().flatten() {
+        let tombstone = appointment_tombstone(&context.key, context.integration, name);
+        if store::patient::has_tombstone(tx, &tombstone).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The write of ours that this is the outcome of, if the appointment it was for has no other booking of its kind that lives.
 async fn echo_of(
     tx: &mut TenantTx,
     context: &Context,
@@ -201,7 +217,8 @@ async fn echo_of(
     let theirs = store::booking::lineage(tx, intent.appointment_id).await?;
     let mut joined = rows.clone();
     joined.join(theirs);
-    if joined.living() > 1 {
+    // One at another event type is given up when this one stands.
+    if joined.living_at(seen.event_type_id.as_deref()) > 1 {
         return Ok(None);
     }
     *rows = joined;

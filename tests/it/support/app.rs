@@ -4,6 +4,7 @@ use std::{
     env, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use chrono::Utc;
@@ -22,6 +23,7 @@ use stellwerk::{
     worker::{Worker, WorkerConfig},
 };
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 
@@ -43,15 +45,20 @@ pub(crate) struct Running {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) metrics: SocketAddr,
+    domain: Domain,
     shutdown: Shutdown,
     ended: JoinHandle<()>,
 }
+
+/// A worker alone. Dropped, it dies as a process does that is killed: nothing is finished, no lease given back.
+pub(crate) struct TestWorker(JoinHandle<()>);
 
 #[derive(Default)]
 pub(crate) struct TestAppBuilder {
     database: Option<TestDatabase>,
     issuers: Option<Value>,
     settings: Vec<String>,
+    without_worker: bool,
 }
 
 /// The settings as the command line takes them.
@@ -128,7 +135,17 @@ impl TestApp {
     /// Another instance over the same database, with the same keys.
     pub(crate) async fn second_instance(&self, settings: &[&str]) -> Running {
         let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
-        launch(self.domain.clone(), &settings).await
+        launch(self.domain.clone(), &settings, true).await
+    }
+
+    /// A worker whose death is noticed after two seconds.
+    pub(crate) fn worker(&self) -> TestWorker {
+        let config = WorkerConfig {
+            lease: Duration::from_secs(2),
+            poll: Duration::from_millis(100),
+            ..WorkerConfig::default()
+        };
+        TestWorker(tokio::spawn(Worker::new(self.domain.clone(), config).run(CancellationToken::new())))
     }
 
     /// Stops the server and waits for its end.
@@ -147,6 +164,12 @@ impl TestAppBuilder {
     /// A setting as on the command line, as in `--request-deadline=2s`.
     pub(crate) fn setting(mut self, setting: &str) -> Self {
         self.settings.push(setting.into());
+        self
+    }
+
+    /// Nobody works, unless the test starts somebody.
+    pub(crate) fn without_worker(mut self) -> Self {
+        self.without_worker = true;
         self
     }
 
@@ -170,7 +193,8 @@ impl TestAppBuilder {
         let mut settings = self.settings;
         settings.extend(issuers.iter().map(IssuersFile::setting));
 
-        let running = launch(domain.clone(), &settings).await;
+        let running = launch(domain, &settings, !self.without_worker).await;
+        let domain = running.domain.clone();
         let channel = running.channel();
         let operator_secret = operator_key(&domain).await;
         TestApp { database, domain, running, channel, operator_secret, _issuers: issuers }
@@ -178,26 +202,31 @@ impl TestAppBuilder {
 }
 
 /// the only place that knows how the program is put together. Everything listens on free ports of loopback.
-async fn launch(domain: Domain, settings: &[String]) -> Running {
+async fn launch(domain: Domain, settings: &[String], works: bool) -> Running {
     let free =
         ["--grpc-address", "--http-address", "--metrics-address"].map(|name| format!("{name}=127.0.0.1:0"));
     // All tests share one address, so the flood limit is off unless a test asks for it.
     let line = free.into_iter().chain(["--flood-limit=0".to_string()]).chain(settings.iter().cloned());
     let config = Line::try_parse_from(line).expect("settings that can be read").config;
-    let app = App::new(domain.clone(), &config.callers).expect("a server's rooms");
+    let app = App::new(domain, &config.callers).expect("a server's rooms");
+    let domain = app.domain.clone();
     let listeners = Listeners::bind(&config).await.expect("free ports");
     let [grpc, http, metrics] = [&listeners.grpc, &listeners.http, &listeners.metrics]
         .map(|listener| listener.local_addr().expect("a bound listener"));
 
     let shutdown = Shutdown::default();
-    let told = shutdown.clone();
+    let (told, workers) = (shutdown.clone(), domain.clone());
     let ended = tokio::spawn(async move {
-        let worker = Worker::new(domain, WorkerConfig::default()).run(told.stop.clone());
+        let worker = async {
+            if works {
+                Worker::new(workers, WorkerConfig::default()).run(told.stop.clone()).await;
+            }
+        };
         let served = serve::serve(&app, services(&app, &config.limits), listeners, &config, &told);
         let (served, ()) = tokio::join!(served, worker);
         served.expect("the server ends in order");
     });
-    Running { grpc, http, metrics, shutdown, ended }
+    Running { grpc, http, metrics, domain, shutdown, ended }
 }
 
 impl Running {
@@ -208,6 +237,20 @@ impl Running {
     pub(crate) async fn stop(mut self) {
         self.shutdown.stop.cancel();
         (&mut self.ended).await.expect("the server ends without a panic");
+    }
+}
+
+impl TestWorker {
+    /// Returns when nothing of it runs any more.
+    pub(crate) async fn kill(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for TestWorker {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

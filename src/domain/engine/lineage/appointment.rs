@@ -88,6 +88,12 @@ pub(super) async fn follow(
     let host_is_to_say = ground.event_type.is_none_or(|event_type| event_type.practitioner_id.is_none());
     let practitioner = practitioner(tx, ground).await?;
     let row = appointment::open_with(tx, id, practitioner, now).await?;
+    let is_on_its_way = matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed);
+    // Called off here while it was moved there: whoever tells the provider calls off what it became at last.
+    if row.status == AppointmentStatus::Cancelled && is_on_its_way && ground.head.lives() && before.is_some()
+    {
+        return Ok((false, row));
+    }
     let mut desired = row.clone();
     let is_other_booking = before.is_none_or(|before| before.uid != ground.head.uid);
     if let Some(status) = status_of(ground.head.status)

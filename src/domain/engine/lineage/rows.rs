@@ -58,9 +58,13 @@ impl Rows {
         self.fresh.contains(&row.id)
     }
 
-    /// How many live.
-    pub(super) fn living(&self) -> usize {
-        self.rows.iter().filter(|row| lives(row.status)).count()
+    /// How many live at an event type, or at one that is not known.
+    pub(super) fn living_at(&self, event_type: Option<&str>) -> usize {
+        let is_there = |row: &&Booking| match (row.external_event_type_id.as_deref(), event_type) {
+            (Some(one), Some(other)) => one == other,
+            (None, _) | (_, None) => true,
+        };
+        self.rows.iter().filter(|row| lives(row.status)).filter(is_there).count()
     }
 
     /// Takes in rows of an appointment that turned out to be the same.

@@ -174,12 +174,15 @@ BEGIN
         RETURN NULL;
     END IF;
     INSERT INTO outbox (tenant_id, id, kind, lane, payload, cause, integration_id)
-        SELECT i.tenant_id, gen_random_uuid(), of_kind, 'integration/' || i.id,
+        -- A UUIDv7, because the order of ids is the order of a lane.
+        SELECT i.tenant_id, overlay(gen_random_uuid()::text PLACING left(stellwerk_uuid_floor(clock_timestamp())::text, 14) || '7'
+                FROM 1 FOR 15)::uuid, of_kind, 'integration/' || i.id,
             of_payload || jsonb_build_object('integration_id', i.id), 'schedule/' || of_schedule, i.id
         FROM integration i WHERE i.provider = of_provider AND i.state = 'connected'
-            -- What waits already does the work.
+            -- What waits already does the work, if it is the same: a sweep is more than a look at what changed.
             AND NOT EXISTS (SELECT FROM outbox o WHERE o.tenant_id = i.tenant_id AND o.lane = 'integration/' || i.id
-                AND o.kind = of_kind AND o.state = 'pending');
+                AND o.kind = of_kind AND o.state = 'pending'
+                AND o.payload = of_payload || jsonb_build_object('integration_id', i.id));
     GET DIAGNOSTICS queued = ROW_COUNT;
     DELETE FROM schedule_run WHERE occurrence_time < now() - interval '90 days';
     RETURN queued;

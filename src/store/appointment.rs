@@ -21,10 +21,12 @@ use crate::{
 
 mod change;
 mod conflicts;
+mod differing;
 mod watched;
 
 pub use change::{Change, changes, insert_change};
 pub use conflicts::conflicts_of;
+pub use differing::differing_at_provider;
 pub use watched::{Horizon, Leave, Position, Whose, changes_after, horizon, leaves_after};
 
 /// No slot is longer, buffers included: 24 hours and twice 4 (the tables and the field rules say so).

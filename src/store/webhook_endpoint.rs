@@ -70,9 +70,20 @@ pub async fn insert(tx: &mut TenantTx, endpoint: &WebhookEndpoint) -> Result<()>
     Ok(())
 }
 
-/// How many endpoints the tenant has.
-pub async fn count(tx: &mut TenantTx) -> Result<i64> {
-    Ok(webhook_endpoint::table.count().get_result(tx.conn()).await?)
+/// How many endpoints the tenant has for deliveries of a provider.
+pub async fn count(tx: &mut TenantTx, provider: &str) -> Result<i64> {
+    let query = webhook_endpoint::table.filter(webhook_endpoint::provider.eq(provider)).count();
+    Ok(query.get_result(tx.conn()).await?)
+}
+
+/// The endpoints of an integration that are open, oldest first.
+pub async fn of_integration(tx: &mut TenantTx, integration: IntegrationId) -> Result<Vec<WebhookEndpoint>> {
+    let query = webhook_endpoint::table
+        .filter(webhook_endpoint::integration_id.eq(integration))
+        .filter(webhook_endpoint::disable_time.is_null())
+        .order(webhook_endpoint::id)
+        .select(WebhookEndpoint::as_select());
+    Ok(query.load(tx.conn()).await?)
 }
 
 /// One endpoint.

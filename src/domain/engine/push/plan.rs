@@ -10,7 +10,7 @@ use crate::{
 
 /// The next thing to do.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Step<'a> {
+pub(super) enum Step<'a> {
     /// The provider has what stands here.
     Nothing,
     /// The provider let it wait for the host: here, too.
@@ -22,7 +22,7 @@ pub enum Step<'a> {
     Unfit(&'static str),
 }
 
-pub fn next<'a>(row: &Appointment, at: &'a Standing, now: DateTime<Utc>) -> Step<'a> {
+pub(super) fn next<'a>(row: &Appointment, at: &'a Standing, now: DateTime<Utc>) -> Step<'a> {
     if at.is_bound {
         return Step::Nothing;
     }

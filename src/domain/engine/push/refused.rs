@@ -20,7 +20,7 @@ use crate::{
         outbox::Outcome,
         retry_deadlocks,
     },
-    words::{AppointmentStatus, ChangeKind, IntentKind, IntentState, Origin},
+    words::{AppointmentStatus, ChangeKind, IntentKind, IntentState, Origin, ProviderSync},
 };
 
 /// Refusals that say that this time is not to be had; a booking for it waits for a person without keeping others out.

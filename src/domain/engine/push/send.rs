@@ -56,7 +56,7 @@ impl Attempt<'_> {
             Err(CallFailure::Call(error)) => self.not_done(intent, error).await,
             // The record stays as it is: looked up by the next attempt, it turns out not to have been sent.
             Err(CallFailure::Own(error)) => Err(error),
-            Err(failure @ (CallFailure::NotNow { reason, .. })) => {
+            Err(failure @ CallFailure::NotNow { reason, .. }) => {
                 self.mark(&intent, IntentState::Recorded, reason).await?;
                 self.unanswered(&intent, failure).await
             }

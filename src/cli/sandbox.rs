@@ -137,4 +137,3 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     bound
         .map_err(|error| Failure::refused_because(format!("the sandbox cannot listen on {address}: {error}")))
 }
-

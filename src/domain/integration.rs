@@ -23,10 +23,12 @@ use crate::{
 
 mod connect;
 mod disconnect;
+mod providers;
 mod status;
 
 pub use connect::{NewIntegration, create};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
+pub use providers::{Provider, providers};
 pub use status::{Status, status};
 
 /// The provider that is linked with a credential.
@@ -120,8 +122,7 @@ pub async fn update(
     if let Some(api_key) = &changes.api_key {
         let credential = store::credential::find(&mut tx, id).await?.ok_or(Error::CredentialRefused)?;
         let place = store::credential::place(credential.id);
-        let sealed =
-            tenant_key.seal(place, api_key.expose_secret().as_bytes()).map_err(Error::internal)?;
+        let sealed = tenant_key.seal(place, api_key.expose_secret().as_bytes()).map_err(Error::internal)?;
         store::credential::replace(&mut tx, credential.id, &sealed, &caller.subject, now).await?;
         row.state = IntegrationState::Connected;
         row.state_reason = None;
@@ -135,12 +136,7 @@ pub async fn update(
 /// Asks the provider whose credential it is. One that works ends `needs_reconnect`, one that is refused begins it.
 ///
 /// Errors: `NotFound`, `IntegrationState` (it is being ended, or was).
-pub async fn test(
-    domain: &Domain,
-    caller: &Caller,
-    id: IntegrationId,
-    now: DateTime<Utc>,
-) -> Result<Trial> {
+pub async fn test(domain: &Domain, caller: &Caller, id: IntegrationId, now: DateTime<Utc>) -> Result<Trial> {
     let seen = get(domain, caller, id).await?;
     if matches!(seen.state, IntegrationState::Disconnecting | IntegrationState::Disconnected) {
         return Err(Error::IntegrationState(seen.state));
@@ -189,7 +185,10 @@ pub async fn disconnect(
     now: DateTime<Utc>,
 ) -> Result<Integration> {
     if get(domain, caller, id).await?.provider != CALCOM {
-        return Err(Error::invalid("integration_id", "must be of a provider that is linked with a credential"));
+        return Err(Error::invalid(
+            "integration_id",
+            "must be of a provider that is linked with a credential",
+        ));
     }
     let mut tx = domain.store.tenant(caller.tenant).await?;
     if let Claim::Repeat(_) = claim(&mut tx, caller, key, id).await? {

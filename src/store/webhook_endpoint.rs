@@ -77,10 +77,7 @@ pub async fn count(tx: &mut TenantTx, provider: &str) -> Result<i64> {
 }
 
 /// The endpoints of an integration that are open, oldest first.
-pub async fn of_integration(
-    tx: &mut TenantTx,
-    integration: IntegrationId,
-) -> Result<Vec<WebhookEndpoint>> {
+pub async fn of_integration(tx: &mut TenantTx, integration: IntegrationId) -> Result<Vec<WebhookEndpoint>> {
     let query = webhook_endpoint::table
         .filter(webhook_endpoint::integration_id.eq(integration))
         .filter(webhook_endpoint::disable_time.is_null())

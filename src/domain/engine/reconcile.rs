@@ -56,7 +56,12 @@ pub async fn queue(tx: &mut TenantTx, id: IntegrationId, cause: &str, now: DateT
 }
 
 /// Queues a comparison of all that is to come, both ways.
-pub async fn queue_sweep(tx: &mut TenantTx, id: IntegrationId, cause: &str, now: DateTime<Utc>) -> Result<()> {
+pub async fn queue_sweep(
+    tx: &mut TenantTx,
+    id: IntegrationId,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
     integration::queue(tx, id, MessageKind::Reconcile, json!({ "sweep": true }), cause, now).await
 }
 

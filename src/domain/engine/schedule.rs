@@ -68,9 +68,17 @@ fn schedules() -> [Schedule; 5] {
     let is = |name, cadence, work| Schedule { name, cadence, work };
     [
         is("reconcile-calcom", Cadence::EveryMinutes(5), calcom(MessageKind::Reconcile, json!({}))),
-        is("sweep-calcom", Cadence::Daily(at(3, 30)), calcom(MessageKind::Reconcile, json!({ "sweep": true }))),
+        is(
+            "sweep-calcom",
+            Cadence::Daily(at(3, 30)),
+            calcom(MessageKind::Reconcile, json!({ "sweep": true })),
+        ),
         is("refresh-event-types", Cadence::Daily(at(4, 0)), calcom(MessageKind::SyncRun, json!({}))),
-        is("check-subscriptions", Cadence::EveryMinutes(60), calcom(MessageKind::SubscriptionCheck, json!({}))),
+        is(
+            "check-subscriptions",
+            Cadence::EveryMinutes(60),
+            calcom(MessageKind::SubscriptionCheck, json!({})),
+        ),
         is("cleanup-sync-logs", Cadence::Weekly(Weekday::Sun, at(3, 0)), Work::SweepSyncLogs),
     ]
 }

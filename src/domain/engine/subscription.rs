@@ -103,11 +103,7 @@ pub(super) async fn check(ground: &Ground<'_>, record: &mut Record) -> Result<()
     Ok(())
 }
 
-async fn check_one(
-    ground: &Ground<'_>,
-    record: &mut Record,
-    event_type: &EventType,
-) -> Result<(), Stop> {
+async fn check_one(ground: &Ground<'_>, record: &mut Record, event_type: &EventType) -> Result<(), Stop> {
     let Some(scope) = scope_of(&resource_of(event_type)) else { return Ok(()) };
     let wanted = repair::want(ground, event_type).await?;
     let (state, external_id, reason) = match repair::make_so(ground, scope, &wanted).await {
@@ -169,9 +165,8 @@ async fn list(
     const PAGE: u32 = 250;
     let mut all = Vec::new();
     for nth in 0..PAGES {
-        let page = ask(domain, tenant, id, |way| async move {
-            way.calcom().subscriptions(scope, nth * PAGE).await
-        });
+        let page =
+            ask(domain, tenant, id, |way| async move { way.calcom().subscriptions(scope, nth * PAGE).await });
         let page = page.await?;
         let is_last = page.len() < PAGE as usize;
         all.extend(page);
@@ -190,7 +185,12 @@ async fn delete(
     external_id: &str,
 ) -> Result<(), CallFailure> {
     let deleted =
-        ask(domain, tenant, id, |way| async move { way.calcom().delete_subscription(scope, external_id).await });
+        ask(
+            domain,
+            tenant,
+            id,
+            |way| async move { way.calcom().delete_subscription(scope, external_id).await },
+        );
     match deleted.await {
         Err(CallFailure::Call(CallError::Refused(Refusal::NotFound))) => Ok(()),
         other => other,

@@ -94,7 +94,9 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateT
     let ground = Ground::find(domain, message.tenant_id, order.integration_id).await?;
     let Some(mut record) = record(&ground, message, &order, now).await? else { return Ok(Outcome::Done) };
     let done = match ground.integration.state {
-        IntegrationState::Connected if order.sync_log_id.is_some() => everything(&ground, &mut record, now).await,
+        IntegrationState::Connected if order.sync_log_id.is_some() => {
+            everything(&ground, &mut record, now).await
+        }
         IntegrationState::Connected => what_can_be_booked(&ground, &mut record).await,
         IntegrationState::NeedsReconnect => Err(Stop::Ended("CREDENTIAL_REFUSED")),
         IntegrationState::Disconnecting | IntegrationState::Disconnected => {

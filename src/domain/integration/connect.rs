@@ -14,7 +14,7 @@ use crate::{
     domain::engine::sync_run,
     error::Noun,
     ids::{CredentialId, SyncLogId},
-    provider::calcom::{self, CallError, Calcom, Me, Refusal},
+    provider::calcom::{self, Calcom, CallError, Me, Refusal},
     store::{self, credential::Credential, sync_log::SyncLog},
     words::{CredentialKind, SyncKind, SyncState},
 };
@@ -36,6 +36,8 @@ pub struct NewIntegration {
     pub instance_url: Option<String>,
     /// What the provider lets this account ask; 120 when absent.
     pub requests_per_minute: Option<u32>,
+    /// Nothing is ever written there.
+    pub read_only: bool,
 }
 
 /// Links an account and queues its first run, which takes over event types and bookings and registers webhooks.
@@ -72,6 +74,7 @@ pub async fn create(
         instance_url: Some(instance.as_str().trim_end_matches('/').into()),
         account_id: Some(me.id.to_string()),
         account_name: me.name.or(me.username),
+        read_only: new.read_only,
         ..Integration::new(id, CALCOM, &name, now)
     };
     if let (Some(url), Some(account)) = (&row.instance_url, &row.account_id)
@@ -164,7 +167,8 @@ pub(super) fn rate(requests_per_minute: u32) -> Result<(f64, f64)> {
 
 fn instance(domain: &Domain, text: Option<&str>) -> Result<Url> {
     let text = text.unwrap_or(calcom::DEFAULT_INSTANCE);
-    calcom::parse_instance(text, &domain.egress).map_err(|error| Error::invalid("instance_url", error.to_string()))
+    calcom::parse_instance(text, &domain.egress)
+        .map_err(|error| Error::invalid("instance_url", error.to_string()))
 }
 
 async fn account_behind(domain: &Domain, instance: &Url, api_key: &SecretString) -> Result<Me> {
@@ -175,9 +179,10 @@ async fn account_behind(domain: &Domain, instance: &Url, api_key: &SecretString)
             Error::ProviderUnavailable(TRY_AGAIN)
         }
         CallError::AddressRefused(why) => Error::invalid("instance_url", why.to_string()),
-        CallError::UnexpectedShape { .. } | CallError::Refused(Refusal::NotFound) => {
-            Error::invalid("instance_url", "must be where Cal.com's API v2 answers, as in https://api.cal.com/v2")
-        }
+        CallError::UnexpectedShape { .. } | CallError::Refused(Refusal::NotFound) => Error::invalid(
+            "instance_url",
+            "must be where Cal.com's API v2 answers, as in https://api.cal.com/v2",
+        ),
         CallError::Refused(refusal) => Error::ProviderRefused { provider: CALCOM, reason: refusal.reason() },
     })
 }

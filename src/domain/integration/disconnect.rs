@@ -7,10 +7,7 @@ use serde_json::Value;
 
 use super::{Domain, Error, Integration, IntegrationId, IntegrationState, Result};
 use crate::{
-    domain::engine::{
-        provider_call::CallFailure,
-        subscription,
-    },
+    domain::engine::{provider_call::CallFailure, subscription},
     ids::TenantId,
     store::{self, TenantTx, outbox::Outcome, subscription::Subscription},
     words::{SubscriptionState, SyncState},

@@ -43,7 +43,12 @@ pub struct Status {
 }
 
 /// How an integration is doing. Errors: `NotFound`.
-pub async fn status(domain: &Domain, caller: &Caller, id: IntegrationId, now: DateTime<Utc>) -> Result<Status> {
+pub async fn status(
+    domain: &Domain,
+    caller: &Caller,
+    id: IntegrationId,
+    now: DateTime<Utc>,
+) -> Result<Status> {
     // The policies of queue, reviews and appointments leave out some who may see the numbers.
     let integration = super::get(domain, caller, id).await?;
     let mut tx = domain.store.tenant(caller.tenant).await?;
@@ -53,7 +58,8 @@ pub async fn status(domain: &Domain, caller: &Caller, id: IntegrationId, now: Da
         ages: store::integration_health::ages(&mut tx, id, now - CHANGES_BACK).await?,
         waiting: store::integration_health::waiting(&mut tx, id).await?,
         last_delivery_time: store::integration::last_delivery_time(&mut tx, id).await?,
-        reconciled_time: store::sync_log::watermark(&mut tx, id, crate::domain::engine::reconcile::NOUN).await?,
+        reconciled_time: store::sync_log::watermark(&mut tx, id, crate::domain::engine::reconcile::NOUN)
+            .await?,
         subscriptions: store::subscription::of_integration(&mut tx, id).await?,
         event_types: store::event_type::of_integration(&mut tx, id).await?,
         flow: store::integration_flow::find(&mut tx, id).await?,

@@ -41,10 +41,7 @@ pub async fn differing_at_provider(
                  AND (a.status = 'cancelled' OR (a.status = 'booked' AND a.start_time <> b.start_time))) differing \
          ORDER BY start_time, id LIMIT $3",
     );
-    let bound = query
-        .bind::<SqlUuid, _>(integration)
-        .bind::<Timestamptz, _>(from)
-        .bind::<BigInt, _>(limit);
+    let bound = query.bind::<SqlUuid, _>(integration).bind::<Timestamptz, _>(from).bind::<BigInt, _>(limit);
     let rows: Vec<Row> = Cached(bound).load(tx.conn()).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }

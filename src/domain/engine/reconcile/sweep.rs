@@ -43,7 +43,8 @@ pub(in crate::domain::engine) async fn sweep(
         take_in(ground, record, &turned.fresh).await?;
         let until = Some(pager.reached()).filter(|_| !turned.is_last);
         let known = living(ground, from, until, asked_time).await?;
-        let gone: Vec<&Booking> = known.iter().filter(|one| !turned.uids.contains(&one.external_id)).collect();
+        let gone: Vec<&Booking> =
+            known.iter().filter(|one| !turned.uids.contains(&one.external_id)).collect();
         look_at(ground, record, &gone, known.len(), accept_deletions).await?;
         set_cursor(ground, until).await?;
         record.save(ground).await?;

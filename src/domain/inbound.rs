@@ -338,4 +338,3 @@ fn retry_of(id: WebhookEventId, receive_time: DateTime<Utc>) -> NewMessage {
         integration: None,
     }
 }
-

@@ -140,12 +140,7 @@ async fn told(
 }
 
 /// Somebody was marked as not having come.
-async fn absent(
-    tx: &mut TenantTx,
-    context: &Context,
-    uid: &str,
-    marks: Option<&NoShow>,
-) -> Result<Applied> {
+async fn absent(tx: &mut TenantTx, context: &Context, uid: &str, marks: Option<&NoShow>) -> Result<Applied> {
     let known = store::booking::find(tx, context.integration, uid).await?;
     let patient = match known.and_then(|booking| booking.appointment_id) {
         Some(id) => store::appointment::find(tx, id).await?.patient_id,

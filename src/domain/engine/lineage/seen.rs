@@ -101,7 +101,7 @@ pub enum Outcome {
     Echo(IntentId),
     /// The booking is retired, or a later state of it is known.
     Stale,
-    /// It contradicts what is known, or too little was said, so the appointment is as it was: queue a `booking_refresh` of the uid.
+    /// Nothing was done: it contradicts what is known, or too little was said. Queue a `booking_refresh` of the uid.
     NeedsLook,
     /// Nothing was done, and nothing is to be kept: the person was deleted here.
     Forgotten,
@@ -181,9 +181,5 @@ fn status_of(said: &calcom::BookingStatus) -> BookingStatus {
 impl Applied {
     pub(super) fn nothing(outcome: Outcome) -> Self {
         Self { appointment: None, patient: None, outcome }
-    }
-
-    pub(super) fn looking_if(self, is_unclear: bool) -> Self {
-        if is_unclear { Self { outcome: Outcome::NeedsLook, ..self } } else { self }
     }
 }

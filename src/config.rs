@@ -143,6 +143,13 @@ pub struct LimitConfig {
     #[arg(long, env = "STELLWERK_MAX_CONCURRENT_REQUESTS", value_name = "COUNT", default_value_t = 1024,
         value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_concurrent_requests: u32,
+    /// Watches at once, of which one tenant gets half; further ones are answered UNAVAILABLE / OVERLOADED.
+    #[arg(long, env = "STELLWERK_MAX_CONCURRENT_STREAMS", value_name = "COUNT", default_value_t = 512,
+        value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_concurrent_streams: u32,
+    /// The age at which a watch ends, to be resumed by its caller.
+    #[arg(long, env = "STELLWERK_MAX_STREAM_AGE", value_name = "SPAN", default_value = "1h", value_parser = span)]
+    pub max_stream_age: Duration,
     /// Open connections per listener; further ones wait until one closes.
     #[arg(long, env = "STELLWERK_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4096,
         value_parser = value_parser!(u32).range(1..=1_000_000))]

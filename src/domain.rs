@@ -15,12 +15,15 @@ pub mod appointment;
 pub mod engine;
 pub mod idempotency;
 pub mod inbound;
+pub mod integration;
 pub mod matching;
 pub mod patient;
 pub mod patient_csv;
 pub mod patient_import;
 pub mod patient_link;
+pub mod sync_log;
 pub mod upkeep;
+pub mod watch;
 pub mod webhook;
 
 /// The rooms below, in one hand.

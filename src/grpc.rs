@@ -11,6 +11,7 @@ use crate::{
 
 pub mod access_rules;
 pub mod caller;
+pub mod streams;
 
 mod access;
 mod appointments;

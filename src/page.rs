@@ -1,4 +1,4 @@
-//! Pages: how many rows, where to go on, and the opaque token that says so.
+//! Pages: how many rows, where to go on, and the opaque token that says so; watches resume by such tokens, too.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
@@ -28,7 +28,7 @@ pub struct Paged<T, C> {
     pub next: Option<C>,
 }
 
-/// Binds a token to one list: the caller, the rpc and its filters.
+/// Binds a token to one list or watch: the caller, the rpc and its filters.
 pub struct Tokens<'a> {
     vault: &'a Vault,
     context: [Vec<u8>; 4],
@@ -52,8 +52,20 @@ impl<'a> Tokens<'a> {
 
     /// The token of the next page; empty at the end.
     pub fn next<C: Serialize>(&self, next: Option<C>) -> Result<String> {
-        let Some(cursor) = next else { return Ok(String::new()) };
-        let plaintext = serde_json::to_vec(&cursor).map_err(Error::internal)?;
+        next.map_or(Ok(String::new()), |cursor| self.seal(&cursor))
+    }
+
+    /// Where a watch goes on; nowhere yet without a token. Errors: `ResumeTokenInvalid`.
+    pub fn resume<C: DeserializeOwned>(&self, token: &str) -> Result<Option<C>> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        self.read(token).map(Some).ok_or(Error::ResumeTokenInvalid)
+    }
+
+    /// A token that stands for `cursor`.
+    pub fn seal<C: Serialize>(&self, cursor: &C) -> Result<String> {
+        let plaintext = serde_json::to_vec(cursor).map_err(Error::internal)?;
         let sealed = self.vault.seal_token(&self.context(), &plaintext).map_err(Error::internal)?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }

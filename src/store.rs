@@ -3,7 +3,7 @@
 //! A transaction names its tenant, role, subject and person in the BEGIN itself, one round trip, and row-level security
 //! does the rest: the files below hold no tenant filter, and forgetting the transaction is an error, not a leak.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use diesel_async::{
     AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection, TransactionManager,
@@ -20,6 +20,7 @@ use crate::{
 
 pub mod bootstrap;
 mod cached;
+pub mod changes;
 pub mod connect;
 pub mod diagnosis;
 mod failure;
@@ -34,6 +35,7 @@ pub mod event_type;
 pub mod idempotency;
 pub mod integration;
 pub mod integration_flow;
+pub mod integration_health;
 pub mod intent;
 pub mod link_candidate;
 pub mod migrate;
@@ -44,6 +46,7 @@ pub mod patient_link;
 pub mod practitioner;
 pub mod resolve;
 pub mod review_item;
+pub mod schedule;
 pub mod service;
 pub mod subject_link;
 pub mod subscription;
@@ -59,6 +62,7 @@ pub(crate) use cached::Cached;
 #[derive(Clone)]
 pub struct Store {
     pool: Pool<AsyncPgConnection>,
+    hub: Arc<changes::Hub>,
 }
 
 /// Connections of the pool, and callers waiting for one.
@@ -76,6 +80,9 @@ pub struct TenantTx {
     tenant: TenantId,
     /// Open savepoints.
     depth: usize,
+    hub: Arc<changes::Hub>,
+    /// Appointments changed.
+    is_to_be_told: bool,
 }
 
 /// A transaction over the queue's columns of all tenants, and nothing else.
@@ -86,7 +93,7 @@ pub struct WorkerTx {
 impl Store {
     /// The doors to the database at `url`.
     pub fn new(pool: Pool<AsyncPgConnection>) -> Self {
-        Self { pool }
+        Self { hub: changes::Hub::new(pool.clone()), pool }
     }
 
     /// A transaction for a request, under the caller's own rights.
@@ -138,7 +145,8 @@ impl Store {
         person: Option<Uuid>,
     ) -> Result<TenantTx> {
         // Guarded before BEGIN is sent: a call may be dropped while it waits for the answer.
-        let mut tx = TenantTx { conn: Some(self.connection().await?), tenant, depth: 0 };
+        let conn = Some(self.connection().await?);
+        let mut tx = TenantTx { conn, tenant, depth: 0, hub: self.hub.clone(), is_to_be_told: false };
         let sql = format!(
             "BEGIN; SET LOCAL stellwerk.tenant_id = '{}'; SET LOCAL stellwerk.role = '{}'; \
              SET LOCAL stellwerk.subject = {}; SET LOCAL stellwerk.person_id = '{}'",
@@ -162,9 +170,18 @@ impl TenantTx {
         open(&mut self.conn)
     }
 
+    /// Watchers of the tenant's appointments are to be told when this commits.
+    pub(in crate::store) fn tell(&mut self) {
+        self.is_to_be_told = true;
+    }
+
     /// Keeps everything that was done.
     pub async fn commit(mut self) -> Result<()> {
-        commit(&mut self.conn).await
+        commit(&mut self.conn).await?;
+        if self.is_to_be_told {
+            self.hub.tell(self.tenant);
+        }
+        Ok(())
     }
 
     /// Ends a transaction that only read. The answer need not wait for it: nothing depends on how it ends.

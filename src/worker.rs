@@ -17,7 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    domain::{Domain, engine::push, inbound, patient_import, upkeep},
+    domain::{
+        Domain,
+        engine::{push, reconcile, refresh, schedule, subscription, sync_run},
+        inbound, integration, patient_import, upkeep,
+    },
     error::Result,
     ids::TenantId,
     store::outbox::{self, Claimed, Outcome},
@@ -36,6 +40,8 @@ pub struct WorkerConfig {
     pub poll: Duration,
     /// How long work may go on after a stop before its lease is released.
     pub grace: Duration,
+    /// Whether this process does what is due by the clock.
+    pub schedules: bool,
 }
 
 impl Default for WorkerConfig {
@@ -45,6 +51,7 @@ impl Default for WorkerConfig {
             lease: Duration::from_secs(60),
             poll: Duration::from_secs(5),
             grace: Duration::from_secs(10),
+            schedules: true,
         }
     }
 }
@@ -83,6 +90,7 @@ impl Worker {
         let mut beside = JoinSet::new();
         beside.spawn(self.clone().listen(wake.clone()));
         beside.spawn(self.clone().keep_up());
+        beside.spawn(self.clone().keep_time());
         beside.spawn(self.clone().measure());
 
         let mut running = JoinSet::new();
@@ -248,6 +256,19 @@ impl Worker {
         }
     }
 
+    async fn keep_time(self) {
+        let mut due = time::interval(schedule::EVERY);
+        due.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        let mut seen = schedule::Seen::default();
+        loop {
+            due.tick().await;
+            if self.config.schedules {
+                schedule::run(&self.domain, &mut seen, Utc::now()).await;
+            }
+            upkeep::release_holds(&self.domain, Utc::now()).await;
+        }
+    }
+
     async fn measure(self) {
         let mut due = time::interval(self.config.poll);
         due.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
@@ -289,12 +310,14 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
         }
         MessageKind::PatientImport => patient_import::run(domain, message.tenant_id, &payload).await,
         MessageKind::AppointmentPush => push::run(domain, message, payload, Utc::now()).await,
-        MessageKind::BookingRefresh
-        | MessageKind::SyncRun
-        | MessageKind::Reconcile
-        | MessageKind::SubscriptionCheck
-        | MessageKind::Disconnect
-        | MessageKind::AlertDelivery => Err(crate::error::Error::internal("no handler")),
+        MessageKind::BookingRefresh => refresh::run(domain, message, payload).await,
+        MessageKind::SyncRun => sync_run::run(domain, message, &payload, Utc::now()).await,
+        MessageKind::Reconcile => reconcile::run(domain, message, &payload, Utc::now()).await,
+        MessageKind::SubscriptionCheck => subscription::run(domain, message, &payload, Utc::now()).await,
+        MessageKind::Disconnect => {
+            integration::run_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
+        }
+        MessageKind::AlertDelivery => Err(crate::error::Error::internal("no handler")),
     }
 }
 
@@ -312,12 +335,22 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
         MessageKind::AppointmentPush => {
             push::give_up(domain, message, payload(domain, message).await?, Utc::now()).await
         }
-        MessageKind::BookingRefresh
-        | MessageKind::SyncRun
-        | MessageKind::Reconcile
-        | MessageKind::SubscriptionCheck
-        | MessageKind::Disconnect
-        | MessageKind::AlertDelivery => Ok(()),
+        MessageKind::BookingRefresh => Ok(()),
+        MessageKind::SyncRun => {
+            let payload = payload(domain, message).await?;
+            sync_run::give_up(domain, message.tenant_id, &payload).await
+        }
+        MessageKind::Reconcile => {
+            let payload = payload(domain, message).await?;
+            reconcile::give_up(domain, message.tenant_id, &payload, Utc::now()).await
+        }
+        // The subscriptions show it.
+        MessageKind::SubscriptionCheck => Ok(()),
+        MessageKind::Disconnect => {
+            let payload = payload(domain, message).await?;
+            integration::give_up_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
+        }
+        MessageKind::AlertDelivery => Ok(()),
     }
 }
 

@@ -14,7 +14,7 @@ COMMENT ON COLUMN integration.instance_url IS 'Where the provider''s API is, for
 DROP POLICY integration_write ON integration;
 CREATE POLICY integration_write ON integration TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
-        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'system'));
+        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'service', 'system'));
 
 CREATE TABLE credential (
     tenant_id uuid NOT NULL DEFAULT current_setting('stellwerk.tenant_id')::uuid,
@@ -157,7 +157,7 @@ CREATE INDEX subscription_by_endpoint ON subscription (tenant_id, webhook_endpoi
 ALTER TABLE subscription ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY subscription_read ON subscription FOR SELECT TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
-        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'system'));
+        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'service', 'system'));
 CREATE POLICY subscription_write ON subscription TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid AND current_setting('stellwerk.role') = 'system');
 GRANT SELECT, INSERT, UPDATE, DELETE ON subscription TO stellwerk_app;

@@ -60,6 +60,10 @@ ALTER TABLE intent ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY intent_read ON intent FOR SELECT TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
         AND current_setting('stellwerk.role') IN ('admin', 'service', 'system'));
+CREATE POLICY intent_of_own_appointment ON intent FOR SELECT TO stellwerk_app
+    USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
+        AND current_setting('stellwerk.role') = 'practitioner'
+        AND EXISTS (SELECT FROM appointment a WHERE a.tenant_id = intent.tenant_id AND a.id = intent.appointment_id));
 CREATE POLICY intent_write ON intent TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid AND current_setting('stellwerk.role') = 'system');
 GRANT SELECT, INSERT, UPDATE ON intent TO stellwerk_app;
@@ -95,7 +99,7 @@ CREATE UNIQUE INDEX sync_log_one_open_per_integration ON sync_log (tenant_id, in
 ALTER TABLE sync_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY sync_log_tenant ON sync_log TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
-        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'system'));
+        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'service', 'system'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync_log TO stellwerk_app;
 
 CREATE TABLE sync_cursor (
@@ -110,7 +114,7 @@ COMMENT ON TABLE sync_cursor IS 'Up to where a provider''s changes of a noun wer
 ALTER TABLE sync_cursor ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY sync_cursor_read ON sync_cursor FOR SELECT TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
-        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'system'));
+        AND current_setting('stellwerk.role') IN ('admin', 'hr', 'service', 'system'));
 CREATE POLICY sync_cursor_write ON sync_cursor TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid AND current_setting('stellwerk.role') = 'system');
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync_cursor TO stellwerk_app;
@@ -144,7 +148,7 @@ CREATE UNIQUE INDEX review_item_one_open_per_appointment ON review_item (tenant_
 ALTER TABLE review_item ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY review_item_tenant ON review_item TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
-        AND current_setting('stellwerk.role') IN ('admin', 'system'));
+        AND current_setting('stellwerk.role') IN ('admin', 'service', 'system'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON review_item TO stellwerk_app;
 
 CREATE TABLE schedule_run (
@@ -170,12 +174,15 @@ BEGIN
         RETURN NULL;
     END IF;
     INSERT INTO outbox (tenant_id, id, kind, lane, payload, cause, integration_id)
-        SELECT i.tenant_id, gen_random_uuid(), of_kind, 'integration/' || i.id,
+        -- A UUIDv7, because the order of ids is the order of a lane.
+        SELECT i.tenant_id, overlay(gen_random_uuid()::text PLACING left(stellwerk_uuid_floor(clock_timestamp())::text, 14) || '7'
+                FROM 1 FOR 15)::uuid, of_kind, 'integration/' || i.id,
             of_payload || jsonb_build_object('integration_id', i.id), 'schedule/' || of_schedule, i.id
         FROM integration i WHERE i.provider = of_provider AND i.state = 'connected'
-            -- What waits already does the work.
+            -- What waits already does the work, if it is the same: a sweep is more than a look at what changed.
             AND NOT EXISTS (SELECT FROM outbox o WHERE o.tenant_id = i.tenant_id AND o.lane = 'integration/' || i.id
-                AND o.kind = of_kind AND o.state = 'pending');
+                AND o.kind = of_kind AND o.state = 'pending'
+                AND o.payload = of_payload || jsonb_build_object('integration_id', i.id));
     GET DIAGNOSTICS queued = ROW_COUNT;
     DELETE FROM schedule_run WHERE occurrence_time < now() - interval '90 days';
     RETURN queued;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A name for people, without white space around it. Errors: `Invalid` when nobody could see it.
-fn name(field: &str, text: &str) -> Result<String> {
+pub(super) fn name(field: &str, text: &str) -> Result<String> {
     if text.chars().any(char::is_control) || fold::name(text).is_empty() {
         return Err(Error::invalid(field, "must have a visible character and no control characters"));
     }

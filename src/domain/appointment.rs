@@ -29,14 +29,16 @@ mod requests;
 mod slot;
 mod take_over;
 mod wait;
+mod watch;
 
 pub use free_slots::{FreeSlot, free_slots};
-pub use queries::{Shown, get, history, is_stale, list, list_mine};
+pub use queries::{Recorded, Shown, get, history, is_stale, list, list_mine};
 pub use requests::{Booking, Cancel, Hold, Move, Slot};
-pub(in crate::domain) use slot::free;
-pub use slot::{occupied, open_with, promote_conflicting, remove, remove_of_patient};
+pub(in crate::domain) use slot::{free, open_with};
+pub use slot::{occupied, promote_conflicting, release_holds, remove, remove_of_patient};
 pub use take_over::{assign_unassigned, take_over};
 use wait::Asked;
+pub use watch::{Bookmark, News, Wanted, Watch};
 
 /// Takes a slot, or turns a hold into a booking; a provider that has to do with it is told.
 ///

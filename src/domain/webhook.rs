@@ -75,7 +75,7 @@ pub async fn create_endpoint(
         return Ok((shown(domain, &mut tx, &tenant_key, WebhookEndpointId(made), now).await?, None));
     }
     tx.lock("webhook_endpoints").await?;
-    if store::webhook_endpoint::count(&mut tx).await? >= MAX_ENDPOINTS {
+    if store::webhook_endpoint::count(&mut tx, BOOKING).await? >= MAX_ENDPOINTS {
         return Err(Error::LimitReached("100 webhook endpoints"));
     }
     let integration = match new.integration {
@@ -93,19 +93,9 @@ pub async fn create_endpoint(
         return Err(Error::invalid("integration_id", "must be an integration of this provider"));
     }
     let tenant = store::tenant::current(&mut tx).await?;
-    let token = URL_SAFE_NO_PAD.encode(vault::random::<32>().map_err(Error::internal)?);
-    let endpoint = WebhookEndpoint {
-        id,
-        integration_id: integration.id,
-        provider: BOOKING.into(),
-        name: new.name,
-        token_hash: vault::hash(token.as_bytes()),
-        sealed_token: tenant_key.seal(token_place(id), token.as_bytes()).map_err(Error::internal)?,
-        scheme: new.scheme,
-        limit_per_minute: new.limit_per_minute.unwrap_or(tenant.webhook_limit_per_minute),
-        create_time: now,
-        disable_time: None,
-    };
+    let limit_per_minute = new.limit_per_minute.unwrap_or(tenant.webhook_limit_per_minute);
+    let whose = (integration.id, BOOKING);
+    let endpoint = new_endpoint(&tenant_key, id, whose, new.name, (new.scheme, limit_per_minute), now)?;
     store::webhook_endpoint::insert(&mut tx, &endpoint).await?;
     let secret = add_secret(&mut tx, &tenant_key, &endpoint, now).await?;
     let shown = shown(domain, &mut tx, &tenant_key, id, now).await?;
@@ -202,7 +192,56 @@ pub async fn list_events(
     Ok(Paged { rows, next: paged.next })
 }
 
-async fn add_secret(
+/// An endpoint of an integration with a provider, at an address that nobody can guess.
+pub(super) fn new_endpoint(
+    key: &TenantKey,
+    id: WebhookEndpointId,
+    (integration, provider): (IntegrationId, &str),
+    name: String,
+    (scheme, limit_per_minute): (SignatureScheme, i32),
+    now: DateTime<Utc>,
+) -> Result<WebhookEndpoint> {
+    let token = URL_SAFE_NO_PAD.encode(vault::random::<32>().map_err(Error::internal)?);
+    Ok(WebhookEndpoint {
+        id,
+        integration_id: integration,
+        provider: provider.into(),
+        name,
+        token_hash: vault::hash(token.as_bytes()),
+        sealed_token: key.seal(token_place(id), token.as_bytes()).map_err(Error::internal)?,
+        scheme,
+        limit_per_minute,
+        create_time: now,
+        disable_time: None,
+    })
+}
+
+/// Where a provider posts to.
+pub(super) fn address(domain: &Domain, key: &TenantKey, endpoint: &WebhookEndpoint) -> Result<String> {
+    let token = key.open(token_place(endpoint.id), &endpoint.sealed_token).map_err(Error::internal)?;
+    let token = String::from_utf8(token).map_err(Error::internal)?;
+    Ok(address_of_provider(domain, &endpoint.provider) + &token)
+}
+
+/// What all addresses of a provider begin with.
+pub(super) fn address_of_provider(domain: &Domain, provider: &str) -> String {
+    format!("{}/api/webhooks/{provider}/", domain.public_url)
+}
+
+/// The secret that deliveries to an endpoint are to be signed with.
+pub(super) async fn newest_secret(
+    tx: &mut TenantTx,
+    key: &TenantKey,
+    endpoint: WebhookEndpointId,
+    now: DateTime<Utc>,
+) -> Result<SecretString> {
+    let secrets = store::webhook_endpoint::secrets(tx, &[endpoint], now).await?;
+    let newest = secrets.first().ok_or_else(|| Error::internal("an endpoint without a secret"))?;
+    let secret = key.open(secret_place(newest.id.0), &newest.sealed_secret).map_err(Error::internal)?;
+    Ok(String::from_utf8(secret).map_err(|_| Error::internal("a secret is no text"))?.into())
+}
+
+pub(super) async fn add_secret(
     tx: &mut TenantTx,
     key: &TenantKey,
     endpoint: &WebhookEndpoint,
@@ -246,10 +285,8 @@ async fn show_all(
     let secrets = store::webhook_endpoint::secrets(tx, &ids, now).await?;
     let deliveries = store::webhook_endpoint::last_deliveries(tx, &ids).await?;
     let show = |endpoint: WebhookEndpoint| {
-        let token = key.open(token_place(endpoint.id), &endpoint.sealed_token).map_err(Error::internal)?;
-        let token = String::from_utf8(token).map_err(Error::internal)?;
         Ok(Shown {
-            url: format!("{}/api/webhooks/{}/{token}", domain.public_url, endpoint.provider),
+            url: address(domain, key, &endpoint)?,
             secrets: secrets
                 .iter()
                 .filter(|secret| secret.webhook_endpoint_id == endpoint.id)

@@ -1,35 +1,47 @@
 //! AppointmentService.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 
-use super::{checked, convert::time, filters, id, key, optional_id};
+use super::{
+    checked,
+    convert::time,
+    filters, id, key, optional_id,
+    streams::{Answers, Streams},
+};
 use crate::{
     domain::{
         Domain,
         appointment::{self, Booking, Cancel, Hold, Move, Slot},
     },
     error::{Error, Result},
-    page::Tokens,
+    page::{Page, Tokens},
     proto::{self, appointment_service_server::AppointmentService},
     store::appointment::Filter,
 };
 
 mod convert;
+mod watch;
+
+/// How far ahead free slots are shown when the caller does not say.
+const A_WEEK: TimeDelta = TimeDelta::days(7);
 
 pub struct AppointmentApi {
     domain: Domain,
+    streams: Streams,
 }
 
 impl AppointmentApi {
-    pub fn new(domain: Domain) -> Self {
-        Self { domain }
+    pub fn new(domain: Domain, streams: Streams) -> Self {
+        Self { domain, streams }
     }
 }
 
 #[tonic::async_trait]
 impl AppointmentService for AppointmentApi {
+    type WatchAppointmentsStream = Answers<proto::WatchAppointmentsResponse>;
+
     async fn book_appointment(
         &self,
         request: Request<proto::BookAppointmentRequest>,
@@ -63,7 +75,7 @@ impl AppointmentService for AppointmentApi {
             start: required_time("start_time", request.start_time)?,
             duration: request.duration.map(|duration| convert::span("duration", duration)).transpose()?,
             practitioner: optional_id("practitioner_id", &request.practitioner_id)?,
-            wait: None,
+            wait: request.wait_for_provider.map(convert::wait),
         };
         let moved = appointment::reschedule(&self.domain, &caller, &key, to, Utc::now()).await?;
         Ok(Response::new(proto::RescheduleAppointmentResponse { appointment: Some(moved.into()) }))
@@ -76,7 +88,11 @@ impl AppointmentService for AppointmentApi {
         let (caller, request) = checked(request)?;
         let key = key("CancelAppointment", &request.idempotency_key, &request);
         let appointment = id("appointment_id", &request.appointment_id)?;
-        let of = Cancel { appointment, reason: request.reason, wait: None };
+        let of = Cancel {
+            appointment,
+            reason: request.reason,
+            wait: request.wait_for_provider.map(convert::wait),
+        };
         let cancelled = appointment::cancel(&self.domain, &caller, &key, of, Utc::now()).await?;
         Ok(Response::new(proto::CancelAppointmentResponse { appointment: Some(cancelled.into()) }))
     }
@@ -144,6 +160,39 @@ impl AppointmentService for AppointmentApi {
             changes: paged.rows.into_iter().map(Into::into).collect(),
         }))
     }
+
+    async fn list_free_slots(
+        &self,
+        request: Request<proto::ListFreeSlotsRequest>,
+    ) -> Result<Response<proto::ListFreeSlotsResponse>, Status> {
+        let (caller, request) = checked(request)?;
+        let bound =
+            proto::ListFreeSlotsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
+        let tokens = Tokens::new(&self.domain.vault, &caller, "ListFreeSlots", filters(&bound));
+        let page: Page<DateTime<Utc>> = tokens.page(request.page_size, &request.page_token)?;
+        let service = id("service_id", &request.service_id)?;
+        let practitioner = id("practitioner_id", &request.practitioner_id)?;
+        let now = Utc::now();
+        let from = optional_time("start_time_from", request.start_time_from)?.unwrap_or(now);
+        let until = optional_time("start_time_until", request.start_time_until)?;
+        let until = until.unwrap_or_else(|| from.max(now) + A_WEEK);
+        let from = page.after.map_or(from, |last| last + TimeDelta::microseconds(1));
+        let mut free =
+            appointment::free_slots(&self.domain, &caller, service, practitioner, from, until, now).await?;
+        free.truncate(usize::try_from(page.limit()).unwrap_or(usize::MAX));
+        let paged = page.cut(free, |slot| slot.start);
+        Ok(Response::new(proto::ListFreeSlotsResponse {
+            next_page_token: tokens.next(paged.next)?,
+            free_slots: paged.rows.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    async fn watch_appointments(
+        &self,
+        request: Request<proto::WatchAppointmentsRequest>,
+    ) -> Result<Response<Self::WatchAppointmentsStream>, Status> {
+        Ok(Response::new(watch::begin(&self.domain, &self.streams, request).await?))
+    }
 }
 
 fn booking(request: proto::BookAppointmentRequest) -> Result<Booking> {
@@ -155,7 +204,7 @@ fn booking(request: proto::BookAppointmentRequest) -> Result<Booking> {
         start: optional_time("start_time", request.start_time)?,
         duration: request.duration.map(|duration| convert::span("duration", duration)).transpose()?,
         time_zone: request.time_zone,
-        wait: None,
+        wait: request.wait_for_provider.map(convert::wait),
     })
 }
 
@@ -183,7 +232,7 @@ fn filter(request: &proto::ListAppointmentsRequest) -> Result<Filter> {
         origin: super::convert::origin(request.origin()),
         status: convert::status(request.status()),
         unassigned: request.unassigned,
-        provider_sync: None,
+        provider_sync: convert::provider_sync(request.provider_sync()),
     })
 }
 

@@ -44,6 +44,15 @@ pub struct Authenticated<S> {
     inner: S,
 }
 
+/// Whether a caller may still do what it began; for calls that go on. Beside every request.
+#[derive(Clone)]
+pub struct Standing {
+    gate: Arc<Gate>,
+    rule: Rule,
+    credential: HeaderMap,
+    caller: Caller,
+}
+
 struct Gate {
     rules: Arc<AccessRules>,
     store: Store,
@@ -95,6 +104,7 @@ where
             let (mut parts, body) = request.into_parts();
             let response = match gate.admit(&rule, &parts.headers, Utc::now()).await {
                 Ok(caller) => {
+                    parts.extensions.insert(Standing::new(gate, rule, &parts.headers, caller.clone()));
                     parts.extensions.insert(caller);
                     inner.call(http::Request::from_parts(parts, body)).await?
                 }
@@ -104,6 +114,19 @@ where
             Ok(response)
         };
         Box::pin(answer.instrument(span))
+    }
+}
+
+impl Standing {
+    fn new(gate: Arc<Gate>, rule: Rule, headers: &HeaderMap, caller: Caller) -> Self {
+        let credential = headers.get_all(AUTHORIZATION).iter().map(|value| (AUTHORIZATION, value.clone()));
+        Self { gate, rule, credential: credential.collect(), caller }
+    }
+
+    /// False: it is another person by now. Errors: as when it called.
+    pub async fn holds(&self) -> Result<bool> {
+        let caller = self.gate.admit(&self.rule, &self.credential, Utc::now()).await?;
+        Ok((caller.role, caller.person) == (self.caller.role, self.caller.person))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use prost_types::{Duration, Timestamp};
 
 use crate::{
@@ -31,6 +31,12 @@ pub(super) fn time(field: &str, time: Timestamp) -> Result<DateTime<Utc>> {
 /// Whole seconds as a span.
 pub(super) fn duration(seconds: i32) -> Duration {
     Duration { seconds: seconds.into(), nanos: 0 }
+}
+
+/// A span on the wire; what is negative by two clocks' difference is nothing.
+pub(super) fn span(span: TimeDelta) -> Duration {
+    let span = span.max(TimeDelta::zero());
+    Duration { seconds: span.num_seconds(), nanos: span.subsec_nanos() }
 }
 
 /// A span in whole seconds. Errors: `Invalid` for parts of a second.

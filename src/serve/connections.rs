@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{config::LimitConfig, telemetry, web::peer::Peer};
+use crate::{config::LimitConfig, grpc::streams::Leaving, telemetry, web::peer::Peer};
 
 /// Names and values of one request's headers together. A JWT with many claims takes a few KiB.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
@@ -107,8 +107,11 @@ impl Connection {
         }
         // Small answers are whole: waiting to fill a packet (Nagle) would only delay them.
         let _ = stream.set_nodelay(true);
+        let leaving = Leaving(self.stop.child_token());
+        let told = leaving.clone();
         let service = router.map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(told.clone());
             request
         });
         let serving = self.builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
@@ -118,7 +121,8 @@ impl Connection {
             () = self.stop.cancelled() => {}
             () = sleep(jittered(self.limits.max_connection_age)) => {}
         }
-        // HTTP/2 callers are told to go (GOAWAY), HTTP/1.1 ones by `connection: close`; calls under way go on.
+        // HTTP/2 callers are told to go (GOAWAY), HTTP/1.1 ones by `connection: close`; calls under way go on, and watches end.
+        leaving.0.cancel();
         serving.as_mut().graceful_shutdown();
         let _ = timeout(self.limits.max_connection_age_grace, serving).await;
     }

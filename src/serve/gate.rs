@@ -21,8 +21,19 @@ impl Gate {
     /// Runs `work` in a place and within the deadline, or within the caller's own if that is shorter. Past it `work` is
     /// dropped midway; an open transaction closes its connection then. Errors: `Overloaded`, `Deadline`.
     pub async fn pass<T>(&self, callers: Option<Duration>, work: impl Future<Output = T>) -> Result<T> {
+        self.pass_and_wait(callers, Duration::ZERO, work).await
+    }
+
+    /// The same for work that may wait for somebody else that much longer.
+    pub async fn pass_and_wait<T>(
+        &self,
+        callers: Option<Duration>,
+        longer: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T> {
         let _place = self.places.try_acquire().map_err(|_| Error::Overloaded)?;
-        let deadline = callers.map_or(self.deadline, |callers| callers.min(self.deadline));
+        let ours = self.deadline + longer;
+        let deadline = callers.map_or(ours, |callers| callers.min(ours));
         tokio::time::timeout(deadline, work).await.map_err(|_| Error::Deadline)
     }
 }
@@ -59,5 +70,16 @@ mod tests {
         assert!(matches!((callers, ours), (Err(Error::Deadline), Err(Error::Deadline))));
         assert_eq!(after_callers, Duration::from_secs(1));
         assert_eq!(begin.elapsed(), Duration::from_secs(31));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_wait_has_that_much_longer() {
+        let gate = Gate::new(1, Duration::from_secs(30));
+        let begin = tokio::time::Instant::now();
+
+        let waited = gate.pass_and_wait(None, Duration::from_secs(60), pending::<()>()).await;
+
+        assert!(matches!(waited, Err(Error::Deadline)));
+        assert_eq!(begin.elapsed(), Duration::from_secs(90));
     }
 }

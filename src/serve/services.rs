@@ -5,7 +5,7 @@ use tonic::service::Routes;
 use crate::{
     app::App,
     config::LimitConfig,
-    grpc::{AccessApi, AppointmentApi, PatientApi, WebhookApi, caller::Authenticate},
+    grpc::{AccessApi, AppointmentApi, PatientApi, WebhookApi, caller::Authenticate, streams::Streams},
     proto::{
         access_service_server::AccessServiceServer, appointment_service_server::AppointmentServiceServer,
         patient_service_server::PatientServiceServer, webhook_service_server::WebhookServiceServer,
@@ -16,12 +16,14 @@ use crate::{
 pub fn services(app: &App, limits: &LimitConfig) -> Routes {
     let domain = || app.domain.clone();
     let bytes = limits.max_message_bytes as usize;
+    let streams = Streams::new(limits.max_concurrent_streams, limits.max_stream_age);
     let services = Routes::default()
         .add_service(
             AccessServiceServer::new(AccessApi::new(domain(), &app.rules)).max_decoding_message_size(bytes),
         )
         .add_service(
-            AppointmentServiceServer::new(AppointmentApi::new(domain())).max_decoding_message_size(bytes),
+            AppointmentServiceServer::new(AppointmentApi::new(domain(), streams.clone()))
+                .max_decoding_message_size(bytes),
         )
         .add_service(PatientServiceServer::new(PatientApi::new(domain())).max_decoding_message_size(bytes))
         .add_service(WebhookServiceServer::new(WebhookApi::new(domain())).max_decoding_message_size(bytes));

@@ -21,9 +21,13 @@ use crate::{
 
 mod change;
 mod conflicts;
+mod differing;
+mod watched;
 
 pub use change::{Change, changes, insert_change};
 pub use conflicts::conflicts_of;
+pub use differing::differing_at_provider;
+pub use watched::{Horizon, Leave, Position, Whose, changes_after, horizon, leaves_after};
 
 /// No slot is longer, buffers included: 24 hours and twice 4 (the tables and the field rules say so).
 const LONGEST_SLOT: TimeDelta = TimeDelta::hours(48);
@@ -186,7 +190,7 @@ pub async fn list(
         .select(Appointment::as_select())
         .into_boxed();
     if let Some(provider_sync) = filter.provider_sync {
-        query = query.filter(appointment::provider_sync.eq(provider_sync));
+        query = query.filter(stands(provider_sync));
     }
     if let Some(patient) = filter.patient {
         query = query.filter(appointment::patient_id.eq(patient));
@@ -379,4 +383,9 @@ pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<
 /// `status = '…'`, with the word in the statement; diesel caches such statements only when told to.
 fn is(status: AppointmentStatus) -> diesel::expression::SqlLiteral<Bool> {
     diesel::dsl::sql::<Bool>(&format!("appointment.status = '{status}'"))
+}
+
+/// `provider_sync = '…'`, likewise.
+fn stands(provider_sync: ProviderSync) -> diesel::expression::SqlLiteral<Bool> {
+    diesel::dsl::sql::<Bool>(&format!("appointment.provider_sync = '{provider_sync}'"))
 }

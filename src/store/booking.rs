@@ -116,18 +116,26 @@ pub async fn save(tx: &mut TenantTx, row: &Booking) -> Result<()> {
     Ok(())
 }
 
-/// Future records of an integration that live as far as is known, by start time: what a sweep compares.
+/// Records of an integration that live as far as is known and begin in this span, `until` excluded, by start time: what a sweep
+/// compares. Those written since `known_since` are left out: the provider was asked before.
 pub async fn living(
     tx: &mut TenantTx,
     integration: IntegrationId,
     from: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+    known_since: DateTime<Utc>,
 ) -> Result<Vec<Booking>> {
-    let query = booking::table
+    let mut query = booking::table
         .filter(booking::integration_id.eq(integration))
         .filter(booking::is_current)
         .filter(booking::start_time.ge(from))
         .filter(booking::status.eq_any([BookingStatus::Pending, BookingStatus::Accepted]))
+        .filter(booking::update_time.lt(known_since))
         .order((booking::start_time, booking::id))
-        .select(Booking::as_select());
+        .select(Booking::as_select())
+        .into_boxed();
+    if let Some(until) = until {
+        query = query.filter(booking::start_time.lt(until));
+    }
     Ok(query.load(tx.conn()).await?)
 }

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, delete, insert_into,
     prelude::{Insertable, Queryable},
+    update,
 };
 use diesel_async::RunQueryDsl;
 
-use super::{TenantTx, schema::credential};
+use super::{Cached, TenantTx, schema::credential};
 use crate::{
     error::Result,
     ids::{CredentialId, IntegrationId},
@@ -41,6 +42,24 @@ pub async fn find(tx: &mut TenantTx, integration: IntegrationId) -> Result<Optio
     let query =
         credential::table.filter(credential::integration_id.eq(integration)).select(Credential::as_select());
     Ok(query.first(tx.conn()).await.optional()?)
+}
+
+/// Puts another secret in the place of the one so far.
+pub async fn replace(
+    tx: &mut TenantTx,
+    id: CredentialId,
+    sealed_secret: &[u8],
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let statement = update(credential::table.filter(credential::id.eq(id))).set((
+        credential::sealed_secret.eq(sealed_secret),
+        credential::version.eq(credential::version + 1),
+        credential::cause.eq(cause),
+        credential::update_time.eq(now),
+    ));
+    Cached(statement).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// Destroys the credential of an integration.

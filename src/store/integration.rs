@@ -94,6 +94,27 @@ pub async fn find_for_update(tx: &mut TenantTx, id: IntegrationId) -> Result<Int
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Integration))
 }
 
+/// The integration that an account of an instance is linked by, unless that was ended.
+pub async fn of_account(
+    tx: &mut TenantTx,
+    provider: &str,
+    instance_url: &str,
+    account_id: &str,
+) -> Result<Option<Integration>> {
+    let query = integration::table
+        .filter(integration::provider.eq(provider))
+        .filter(integration::instance_url.eq(instance_url))
+        .filter(integration::account_id.eq(account_id))
+        .filter(integration::state.ne(IntegrationState::Disconnected))
+        .select(Integration::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
+/// How many integrations the tenant has, ended ones too.
+pub async fn count(tx: &mut TenantTx) -> Result<i64> {
+    Ok(integration::table.count().get_result(tx.conn()).await?)
+}
+
 /// The oldest integration with a provider.
 pub async fn first_of_provider(tx: &mut TenantTx, provider: &str) -> Result<Option<Integration>> {
     let query = integration::table

@@ -11,6 +11,7 @@ use diesel::{
     prelude::Queryable,
     sql_query,
     sql_types::{Bool, Double, Integer, Text, Uuid as SqlUuid},
+    update,
 };
 use diesel_async::RunQueryDsl;
 
@@ -76,6 +77,14 @@ pub async fn insert(tx: &mut TenantTx, id: IntegrationId, capacity: f64, refill_
         .on_conflict_do_nothing()
         .execute(tx.conn())
         .await?;
+    Ok(())
+}
+
+/// Lets an integration's calls flow at another rate from now on.
+pub async fn set_rate(tx: &mut TenantTx, id: IntegrationId, capacity: f64, refill_per_s: f64) -> Result<()> {
+    let statement = update(integration_flow::table.filter(integration_flow::integration_id.eq(id)))
+        .set((integration_flow::capacity.eq(capacity), integration_flow::refill_per_s.eq(refill_per_s)));
+    Cached(statement).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -73,6 +73,12 @@ pub async fn open_for_update(tx: &mut TenantTx, appointment: AppointmentId) -> R
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
+/// Those with these ids.
+pub async fn find_all(tx: &mut TenantTx, ids: &[IntentId]) -> Result<Vec<Intent>> {
+    let query = intent::table.filter(intent::id.eq_any(ids)).select(Intent::as_select());
+    Ok(query.load(tx.conn()).await?)
+}
+
 /// The writes of these appointments that are not settled. Only for admins, services and the server's own transactions.
 pub async fn open_of(tx: &mut TenantTx, appointments: &[AppointmentId]) -> Result<Vec<Intent>> {
     let query = intent::table

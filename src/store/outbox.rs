@@ -168,6 +168,13 @@ pub async fn payload(tx: &mut TenantTx, id: MessageId) -> Result<serde_json::Val
     found.ok_or_else(|| Error::internal("the message was settled by somebody else"))
 }
 
+/// What made a message. Only for admins and the server's own transactions.
+pub async fn cause(tx: &mut TenantTx, id: MessageId) -> Result<String> {
+    let found =
+        outbox::table.filter(outbox::id.eq(id)).select(outbox::cause).first(tx.conn()).await.optional()?;
+    found.ok_or_else(|| Error::internal("the message was settled by somebody else"))
+}
+
 /// Leases messages that are due, at most `at_most`, one after the other of the tenants behind `after`, so that none of them waits
 /// for another's thousands.
 pub async fn claim(store: &Store, after: TenantId, at_most: i32, lease_s: i32) -> Result<Vec<Claimed>> {

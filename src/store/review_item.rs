@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper,
+    dsl::{exists, select},
+    insert_into,
     prelude::{Insertable, Queryable},
     sql_query,
     sql_types::{Nullable, Timestamptz, Uuid as SqlUuid},
@@ -50,6 +52,16 @@ pub struct Filter {
 pub async fn open(tx: &mut TenantTx, row: &ReviewItem) -> Result<bool> {
     let statement = insert_into(review_item::table).values(row).on_conflict_do_nothing();
     Ok(Cached(statement).execute(tx.conn()).await? == 1)
+}
+
+/// Whether an item of this kind is open for an integration as a whole.
+pub async fn is_open(tx: &mut TenantTx, integration: IntegrationId, kind: ReviewKind) -> Result<bool> {
+    let query = review_item::table
+        .filter(review_item::integration_id.eq(integration))
+        .filter(review_item::appointment_id.is_null())
+        .filter(review_item::kind.eq(kind))
+        .filter(review_item::state.eq(ReviewState::Open));
+    Ok(select(exists(query)).get_result(tx.conn()).await?)
 }
 
 /// One item, locked until the transaction ends. Errors: `NotFound`.

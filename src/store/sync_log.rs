@@ -82,6 +82,15 @@ pub async fn open_of(tx: &mut TenantTx, integration: IntegrationId) -> Result<Op
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
+/// The run of an integration that was begun last.
+pub async fn newest_of(tx: &mut TenantTx, integration: IntegrationId) -> Result<Option<SyncLog>> {
+    let query = sync_log::table
+        .filter(sync_log::integration_id.eq(integration))
+        .order(sync_log::id.desc())
+        .select(SyncLog::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
 /// Writes a run as it stands in `row`.
 pub async fn save(tx: &mut TenantTx, row: &SyncLog) -> Result<()> {
     Cached(update(sync_log::table.filter(sync_log::id.eq(row.id))).set(row)).execute(tx.conn()).await?;

@@ -31,8 +31,14 @@ pub const OUTBOX_SETTLED: &str = "stellwerk_outbox_settled_total";
 /// Counter by `provider` and `status` (`OK`, or the code of a failure as `SLOT_TAKEN`, `OUTCOME_UNKNOWN`): calls of providers' APIs.
 pub const PROVIDER_CALLS: &str = "stellwerk_provider_calls_total";
 
+/// Counter by `provider`: bookings that had changed at the provider without a webhook that told it.
+pub const RECONCILED: &str = "stellwerk_reconciled_total";
+
 /// Gauge by `state` (`idle`, `busy`, `waiting`): connections of the pool, and callers waiting for one.
 pub const DB_POOL_CONNECTIONS: &str = "stellwerk_db_pool_connections";
+
+/// Gauge: calls of this process that go on, as watches do.
+pub const OPEN_STREAMS: &str = "stellwerk_open_streams";
 
 /// Upper bounds in seconds of every histogram named `…_seconds`: a point read takes a millisecond or two,
 /// and no deadline is longer than 30 s.
@@ -87,7 +93,9 @@ fn describe() {
     describe_gauge!(OUTBOX_OLDEST_AGE, Unit::Seconds, "Age of the oldest due outbox message, by kind");
     describe_counter!(OUTBOX_SETTLED, "Outbox messages settled, by kind and outcome");
     describe_counter!(PROVIDER_CALLS, "Calls of providers' APIs, by provider and status");
+    describe_counter!(RECONCILED, "Bookings repaired by a look at the provider, by provider");
     describe_gauge!(DB_POOL_CONNECTIONS, "Database connections of the pool, by state");
+    describe_gauge!(OPEN_STREAMS, "Watches and other calls that go on");
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub struct FreeSlot {
 
 /// What can be booked of a service of a practitioner, from one instant to another; only slots that begin after `now`.
 ///
-/// A slot in the list is no promise: somebody may book it meanwhile. Errors: `Invalid`, `NotFound` (service), `NotOwnRecord`,
+/// A slot in the list is no promise: somebody may book it meanwhile. Errors: `Invalid`, `NotFound` (service, practitioner), `NotOwnRecord`,
 /// `ServiceNotConnected`, `ProviderUnavailable`, `ProviderRefused`, `IntegrationState`.
 pub async fn free_slots(
     domain: &Domain,
@@ -41,10 +41,13 @@ pub async fn free_slots(
     slot::check_own(caller, practitioner)?;
     let from = from.max(now);
     if until <= from {
-        return Err(Error::invalid("end_time", "must lie in the future and after start_time"));
+        return Err(Error::invalid("start_time_until", "must lie in the future and after start_time_from"));
     }
     if until - from > RANGE {
-        return Err(Error::invalid("end_time", "must not lie more than 31 days after start_time"));
+        return Err(Error::invalid(
+            "start_time_until",
+            "must not lie more than 31 days after start_time_from",
+        ));
     }
     find(domain, caller.tenant, (service, practitioner), (from, until), now).await
 }
@@ -73,6 +76,7 @@ async fn find(
     // Whose time is taken by whom is nobody's to see, that it is taken is.
     let mut tx = domain.store.tenant(tenant).await?;
     let service = store::service::find(&mut tx, service).await?;
+    let practitioner = store::practitioner::find(&mut tx, practitioner).await?.id;
     let found = target::bookable(&mut tx, service.id, practitioner).await?;
     let event_type = found.ok_or(Error::ServiceNotConnected)?;
     let taken = store::appointment::taken(&mut tx, practitioner, from, until, now).await?;

@@ -1,15 +1,18 @@
 //! Reading appointments, with what screens show beside them.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{AppointmentId, Caller, Domain, Error, Result, TenantTx, store};
 use crate::{
     caller::Person,
-    ids::AppointmentChangeId,
+    ids::{AppointmentChangeId, IntentId},
     page::{Page, Paged},
     store::{
         appointment::{Appointment, Change, Cursor, Filter},
         integration::Freshness,
+        intent::Intent,
     },
 };
 
@@ -24,6 +27,13 @@ pub struct Shown {
     pub is_stale: bool,
     /// Who wants the same time.
     pub conflicting_ids: Vec<AppointmentId>,
+}
+
+/// A change with the write to the provider that it is the outcome, or the echo, of.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    pub change: Change,
+    pub intent: Option<Intent>,
 }
 
 /// One appointment. Errors: `NotFound`.
@@ -70,12 +80,13 @@ pub async fn history(
     caller: &Caller,
     id: AppointmentId,
     page: &Page<AppointmentChangeId>,
-) -> Result<Paged<Change, AppointmentChangeId>> {
+) -> Result<Paged<Recorded, AppointmentChangeId>> {
     let mut tx = domain.store.caller(caller).await?;
     store::appointment::find(&mut tx, id).await?;
     let changes = store::appointment::changes(&mut tx, id, page).await?;
+    let rows = with_intents(&mut tx, changes.rows).await?;
     tx.end_reading();
-    Ok(changes)
+    Ok(Paged { rows, next: changes.next })
 }
 
 /// Whether a source that last delivered then, if ever, is stale.
@@ -92,7 +103,19 @@ pub(super) async fn show(tx: &mut TenantTx, row: Appointment, now: DateTime<Utc>
     Ok(Shown { is_stale, conflicting_ids: conflicts.remove(&row.id).unwrap_or_default(), appointment: row })
 }
 
-async fn show_all(
+/// Changes in the same order, with their writes as they stand now.
+pub(super) async fn with_intents(tx: &mut TenantTx, changes: Vec<Change>) -> Result<Vec<Recorded>> {
+    let ids: Vec<IntentId> = changes.iter().filter_map(|change| change.intent_id).collect();
+    let found = if ids.is_empty() { Vec::new() } else { store::intent::find_all(tx, &ids).await? };
+    let intents: HashMap<IntentId, Intent> = found.into_iter().map(|intent| (intent.id, intent)).collect();
+    let recorded = changes.into_iter().map(|change| {
+        let intent = change.intent_id.and_then(|id| intents.get(&id).cloned());
+        Recorded { change, intent }
+    });
+    Ok(recorded.collect())
+}
+
+pub(super) async fn show_all(
     tx: &mut TenantTx,
     rows: Vec<Appointment>,
     sources: &[Freshness],

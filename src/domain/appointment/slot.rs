@@ -52,8 +52,17 @@ pub(super) async fn open(
     Ok(())
 }
 
+/// Gives back the time of a practitioner's holds that have run out.
+pub async fn release_holds(
+    tx: &mut TenantTx,
+    practitioner: PractitionerId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    open(tx, [Some(practitioner), None], now).await
+}
+
 /// The same for the practitioner of an appointment, and perhaps another; returns the appointment, locked too. Errors: `NotFound`.
-pub async fn open_with(
+pub(in crate::domain) async fn open_with(
     tx: &mut TenantTx,
     id: AppointmentId,
     other: Option<PractitionerId>,

@@ -11,6 +11,7 @@ use self::{
     person::Person,
     rows::{Head, Learned, Rows},
 };
+use super::refresh;
 use crate::{
     domain::patient::appointment_tombstone,
     error::Result,
@@ -95,7 +96,8 @@ pub async fn apply(tx: &mut TenantTx, context: &Context, seen: Seen) -> Result<A
         [] => {
             let Some((start, end)) = head.start.zip(head.end).filter(|_| is_head && head.is_known()) else {
                 stored::save(tx, &before, rows, None, now).await?;
-                return Ok(applied.looking_if(head.status == BookingStatus::Unknown));
+                look_for(tx, context, &head, is_head).await?;
+                return Ok(applied);
             };
             if is_of_a_deleted_one(tx, context, &seen).await? {
                 return Ok(Applied::nothing(Outcome::Forgotten));
@@ -122,8 +124,9 @@ pub async fn apply(tx: &mut TenantTx, context: &Context, seen: Seen) -> Result<A
             stored::save(tx, &before, rows, Some(kept), now).await?;
             merge::remove_others(tx, &ids, kept, now).await?;
             applied.appointment = Some(kept);
-            if head.status == BookingStatus::Unknown {
-                return Ok(applied.looking_if(true));
+            if !head.is_known() {
+                look_for(tx, context, &head, is_head).await?;
+                return Ok(applied);
             }
             let was = before.current_of(kept);
             if !is_other(was.as_ref(), &head) {
@@ -259,6 +262,14 @@ async fn take_in_echo(
     };
     store::appointment::insert_change(tx, &change).await?;
     Ok(Applied { appointment: Some(id), patient: row.patient_id, outcome: Outcome::Echo(intent.id) })
+}
+
+/// Only where a booking went is known; what it is there is to be read.
+async fn look_for(tx: &mut TenantTx, context: &Context, head: &Head, was_read: bool) -> Result<()> {
+    if head.is_known() || was_read {
+        return Ok(());
+    }
+    refresh::queue(tx, context.integration, &head.uid, &context.cause, context.now).await.map(drop)
 }
 
 /// Whether a head differs in what an appointment goes by.

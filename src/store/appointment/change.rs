@@ -69,6 +69,7 @@ impl Change {
 
 /// Writes down a change.
 pub async fn insert_change(tx: &mut TenantTx, change: &Change) -> Result<()> {
+    tx.tell();
     insert_into(appointment_change::table).values(change).execute(tx.conn()).await?;
     Ok(())
 }
@@ -94,6 +95,7 @@ pub async fn changes(
 /// Writes down several changes at once, as many as a statement can bind.
 pub(super) async fn insert_changes(tx: &mut TenantTx, changes: Vec<Change>) -> Result<()> {
     for some in changes.chunks(1000) {
+        tx.tell();
         insert_into(appointment_change::table).values(some).execute(tx.conn()).await?;
     }
     Ok(())

@@ -96,6 +96,11 @@ impl TestApp {
         TestCaller::new(self.channel.clone(), Some(credential))
     }
 
+    /// A connection as nobody.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     pub(crate) fn http(&self) -> SocketAddr {
         self.running.http
     }
@@ -118,6 +123,13 @@ impl TestApp {
             owner.lines("SELECT kind || ' ' || reason FROM outbox WHERE state = 'dead'").await,
             [""; 0]
         );
+    }
+
+    /// The next attempts are due now, whatever pause they would have waited for.
+    pub(crate) async fn hurry(&self) {
+        let due = "UPDATE outbox SET run_time = now() WHERE NOT is_leased AND state = 'pending'; \
+            NOTIFY stellwerk_outbox";
+        self.database.owner().await.run(due).await;
     }
 
     /// Another instance over the same database, with the same keys.

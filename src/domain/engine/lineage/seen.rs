@@ -1,6 +1,6 @@
 //! What is learned of bookings, how sure it is, and what comes of it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -101,7 +101,7 @@ pub enum Outcome {
     Echo(IntentId),
     /// The booking is retired, or a later state of it is known.
     Stale,
-    /// It contradicts what is known, or too little was said, so the appointment is as it was: queue a `booking_refresh` of the uid.
+    /// Nothing was done: it contradicts what is known, or too little was said. Queue a `booking_refresh` of the uid.
     NeedsLook,
     /// Nothing was done, and nothing is to be kept: the person was deleted here.
     Forgotten,
@@ -182,8 +182,23 @@ impl Applied {
     pub(super) fn nothing(outcome: Outcome) -> Self {
         Self { appointment: None, patient: None, outcome }
     }
+}
 
-    pub(super) fn looking_if(self, is_unclear: bool) -> Self {
-        if is_unclear { Self { outcome: Outcome::NeedsLook, ..self } } else { self }
+// Neither people nor uids have a place in a log line.
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, start, rescheduled_from, .. } = self;
+        f.debug_struct("Seen")
+            .field("status", status)
+            .field("start", start)
+            .field("was_moved", &rescheduled_from.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Attendee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attendee").finish_non_exhaustive()
     }
 }

@@ -1,0 +1,125 @@
+//! What runs by the clock. Every worker looks often; the database gives each occurrence to one of them, and its work is queued in the
+//! same moment. An occurrence that nobody was there for is made up for by the first who comes, once.
+
+use std::{collections::HashMap, time::Duration};
+
+use chrono::{DateTime, Datelike, Days, DurationRound, NaiveTime, TimeDelta, Utc, Weekday};
+use serde_json::json;
+
+use crate::{
+    domain::{Domain, integration::CALCOM},
+    error::Result,
+    store::{self, schedule::Order},
+    telemetry,
+    words::MessageKind,
+};
+
+/// How often a worker looks.
+pub const EVERY: Duration = Duration::from_secs(20);
+
+/// When something is due, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cadence {
+    /// Whole minutes that divide a day, counted from midnight.
+    EveryMinutes(i64),
+    Daily(NaiveTime),
+    Weekly(Weekday, NaiveTime),
+}
+
+/// What is done.
+#[derive(Debug, Clone)]
+enum Work {
+    /// For every connected integration of a provider.
+    Queue(Order),
+    SweepSyncLogs,
+}
+
+struct Schedule {
+    name: &'static str,
+    cadence: Cadence,
+    work: Work,
+}
+
+/// What this process knows to be done. Only a hint that saves questions: the database decides.
+#[derive(Debug, Default)]
+pub struct Seen(HashMap<&'static str, DateTime<Utc>>);
+
+impl Cadence {
+    /// When it was due last, `now` included.
+    pub fn occurrence(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::EveryMinutes(minutes) => now.duration_trunc(TimeDelta::minutes(minutes)).unwrap_or(now),
+            Self::Daily(time) => {
+                let today = now.date_naive().and_time(time).and_utc();
+                if today <= now { today } else { today - Days::new(1) }
+            }
+            Self::Weekly(weekday, time) => {
+                let days = now.weekday().days_since(weekday);
+                let this = now.date_naive().and_time(time).and_utc() - Days::new(days.into());
+                if this <= now { this } else { this - Days::new(7) }
+            }
+        }
+    }
+}
+
+fn schedules() -> [Schedule; 5] {
+    let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
+    let calcom = |kind, payload| Work::Queue(Order { provider: CALCOM, kind, payload });
+    let is = |name, cadence, work| Schedule { name, cadence, work };
+    [
+        is("reconcile-calcom", Cadence::EveryMinutes(5), calcom(MessageKind::Reconcile, json!({}))),
+        is(
+            "sweep-calcom",
+            Cadence::Daily(at(3, 30)),
+            calcom(MessageKind::Reconcile, json!({ "sweep": true })),
+        ),
+        is("refresh-event-types", Cadence::Daily(at(4, 0)), calcom(MessageKind::SyncRun, json!({}))),
+        is(
+            "check-subscriptions",
+            Cadence::EveryMinutes(60),
+            calcom(MessageKind::SubscriptionCheck, json!({})),
+        ),
+        is("cleanup-sync-logs", Cadence::Weekly(Weekday::Sun, at(3, 0)), Work::SweepSyncLogs),
+    ]
+}
+
+/// Does what is due. One that fails does not keep the others from being done, and is tried again with the next look.
+pub async fn run(domain: &Domain, seen: &mut Seen, now: DateTime<Utc>) {
+    for schedule in schedules() {
+        let occurrence = schedule.cadence.occurrence(now);
+        if seen.0.get(schedule.name) == Some(&occurrence) {
+            continue;
+        }
+        match schedule.run(domain, occurrence).await {
+            Ok(()) => {
+                seen.0.insert(schedule.name, occurrence);
+            }
+            Err(error) => telemetry::log_error(&format!("{} waits for the next look", schedule.name), &error),
+        }
+    }
+}
+
+impl Schedule {
+    async fn run(&self, domain: &Domain, occurrence: DateTime<Utc>) -> Result<()> {
+        match &self.work {
+            Work::Queue(order) => {
+                let queued = store::schedule::run(&domain.store, self.name, occurrence, order).await?;
+                if let Some(integrations @ 1..) = queued {
+                    tracing::debug!(schedule = self.name, integrations, "queued");
+                }
+            }
+            Work::SweepSyncLogs => {
+                // Queues nothing, because no integration is of no provider: it only claims.
+                let nobody = Order { provider: "", kind: MessageKind::SyncRun, payload: json!({}) };
+                if store::schedule::run(&domain.store, self.name, occurrence, &nobody).await?.is_some() {
+                    let count = store::schedule::sweep_sync_logs(&domain.store).await?;
+                    tracing::info!(count, "old records of runs swept");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! A tenant's links with providers: made, looked at, changed, tried and ended.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::{
+    Domain, access,
+    engine::{provider_call, reconcile, subscription},
+    idempotency::{Claim, Key, claim},
+};
+use crate::{
+    caller::Caller,
+    error::{Error, Result},
+    ids::IntegrationId,
+    page::{Page, Paged},
+    provider::calcom::CallError,
+    store::{self, TenantTx, integration::Integration, outbox::NewMessage},
+    words::{IntegrationState, MessageKind, SyncState},
+};
+
+mod connect;
+mod disconnect;
+mod status;
+
+pub use connect::{NewIntegration, create};
+pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
+pub use status::{Status, status};
+
+/// The provider that is linked with a credential.
+pub const CALCOM: &str = "calcom";
+
+/// What a caller changes; what is absent stays.
+#[derive(Debug, Default)]
+pub struct Changes {
+    pub name: Option<String>,
+    pub inbound_paused: Option<bool>,
+    pub outbound_paused: Option<bool>,
+    pub read_only: Option<bool>,
+    /// Another key of the same account.
+    pub api_key: Option<SecretString>,
+    /// What the provider lets this account ask.
+    pub requests_per_minute: Option<u32>,
+}
+
+/// What came of trying an integration's credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// How it stands after the trial.
+    pub integration: Integration,
+    /// A code that says what went wrong; absent when nothing did.
+    pub reason: Option<&'static str>,
+    pub duration: Duration,
+}
+
+/// The lane of all work that concerns an integration as a whole.
+pub(in crate::domain) fn lane(id: IntegrationId) -> String {
+    format!("integration/{id}")
+}
+
+/// A page of the tenant's integrations, oldest first; only of one provider if it is named.
+pub async fn list(
+    domain: &Domain,
+    caller: &Caller,
+    provider: Option<&str>,
+    page: &Page<IntegrationId>,
+) -> Result<Paged<Integration, IntegrationId>> {
+    let mut tx = domain.store.caller(caller).await?;
+    let found = store::integration::list(&mut tx, provider, page).await?;
+    tx.end_reading();
+    Ok(found)
+}
+
+/// One integration. Errors: `NotFound`.
+pub async fn get(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<Integration> {
+    let mut tx = domain.store.caller(caller).await?;
+    let found = store::integration::find(&mut tx, id).await?;
+    tx.end_reading();
+    Ok(found)
+}
+
+/// Changes an integration. What a pause kept back is caught up with when it ends.
+///
+/// Errors: `NotFound`, `Invalid`, `IntegrationState` (it is being ended, or was), `CredentialRefused`, `ProviderUnavailable`,
+/// `IdempotencyKeyReused`.
+pub async fn update(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    id: IntegrationId,
+    changes: Changes,
+    now: DateTime<Utc>,
+) -> Result<Integration> {
+    let name = changes.name.as_deref().map(|name| access::name("name", name)).transpose()?;
+    let rate = changes.requests_per_minute.map(connect::rate).transpose()?;
+    // Under the caller's own rights: whoever may not see it must not change it.
+    let seen = get(domain, caller, id).await?;
+    if let Some(api_key) = &changes.api_key {
+        connect::check_account(domain, &seen, api_key).await?;
+    }
+    let tenant_key = domain.tenant_key(caller.tenant).await?;
+    let mut tx = domain.store.tenant(caller.tenant).await?;
+    if let Claim::Repeat(_) = claim(&mut tx, caller, key, id).await? {
+        return store::integration::find(&mut tx, id).await;
+    }
+    let before = store::integration::find_for_update(&mut tx, id).await?;
+    if matches!(before.state, IntegrationState::Disconnecting | IntegrationState::Disconnected) {
+        return Err(Error::IntegrationState(before.state));
+    }
+    let mut row = Integration { update_time: now, ..before.clone() };
+    row.name = name.unwrap_or(row.name);
+    row.inbound_paused = changes.inbound_paused.unwrap_or(row.inbound_paused);
+    row.outbound_paused = changes.outbound_paused.unwrap_or(row.outbound_paused);
+    row.read_only = changes.read_only.unwrap_or(row.read_only);
+    if let Some((capacity, refill_per_s)) = rate {
+        store::integration_flow::set_rate(&mut tx, id, capacity, refill_per_s).await?;
+    }
+    if let Some(api_key) = &changes.api_key {
+        let credential = store::credential::find(&mut tx, id).await?.ok_or(Error::CredentialRefused)?;
+        let place = store::credential::place(credential.id);
+        let sealed = tenant_key.seal(place, api_key.expose_secret().as_bytes()).map_err(Error::internal)?;
+        store::credential::replace(&mut tx, credential.id, &sealed, &caller.subject, now).await?;
+        row.state = IntegrationState::Connected;
+        row.state_reason = None;
+    }
+    store::integration::save(&mut tx, &row).await?;
+    catch_up(&mut tx, &before, &row, &caller.subject, now).await?;
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// Asks the provider whose credential it is. One that works ends `needs_reconnect`, one that is refused begins it.
+///
+/// Errors: `NotFound`, `IntegrationState` (it is being ended, or was).
+pub async fn test(domain: &Domain, caller: &Caller, id: IntegrationId, now: DateTime<Utc>) -> Result<Trial> {
+    let seen = get(domain, caller, id).await?;
+    if matches!(seen.state, IntegrationState::Disconnecting | IntegrationState::Disconnected) {
+        return Err(Error::IntegrationState(seen.state));
+    }
+    let way = provider_call::open(domain, caller.tenant, id).await?;
+    let began = Instant::now();
+    let answer = way.calcom().me().await;
+    let duration = began.elapsed();
+    let is_ours = |account: i64| seen.account_id.as_deref() == Some(account.to_string().as_str());
+    let reason = match &answer {
+        Ok(me) if is_ours(me.id) => None,
+        Ok(_) => Some("OTHER_ACCOUNT"),
+        Err(error) => Some(error.reason()),
+    };
+    let state = match &answer {
+        Ok(me) if is_ours(me.id) => Some(IntegrationState::Connected),
+        Err(CallError::Credential) => Some(IntegrationState::NeedsReconnect),
+        // Says nothing about the credential.
+        Ok(_) | Err(_) => None,
+    };
+
+    let mut tx = domain.store.tenant(caller.tenant).await?;
+    let before = store::integration::find_for_update(&mut tx, id).await?;
+    let mut row = before.clone();
+    let may_change = matches!(row.state, IntegrationState::Connected | IntegrationState::NeedsReconnect);
+    if let Some(state) = state.filter(|state| may_change && *state != before.state) {
+        row.state = state;
+        row.state_reason = reason.map(Into::into);
+        row.update_time = now;
+        store::integration::save(&mut tx, &row).await?;
+        catch_up(&mut tx, &before, &row, &caller.subject, now).await?;
+    }
+    tx.commit().await?;
+    Ok(Trial { integration: row, reason, duration })
+}
+
+/// Begins to end an integration: its webhooks at the provider are taken back first, then its credential is destroyed. Appointments stay.
+/// One that is being ended, or was, stays as it is.
+///
+/// Errors: `NotFound`, `Invalid` (a provider that is not linked with a credential), `IdempotencyKeyReused`.
+pub async fn disconnect(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    id: IntegrationId,
+    now: DateTime<Utc>,
+) -> Result<Integration> {
+    if get(domain, caller, id).await?.provider != CALCOM {
+        return Err(Error::invalid(
+            "integration_id",
+            "must be of a provider that is linked with a credential",
+        ));
+    }
+    let mut tx = domain.store.tenant(caller.tenant).await?;
+    if let Claim::Repeat(_) = claim(&mut tx, caller, key, id).await? {
+        return store::integration::find(&mut tx, id).await;
+    }
+    let mut row = store::integration::find_for_update(&mut tx, id).await?;
+    if matches!(row.state, IntegrationState::Connected | IntegrationState::NeedsReconnect) {
+        row.state = IntegrationState::Disconnecting;
+        row.state_reason = None;
+        row.update_time = now;
+        store::integration::save(&mut tx, &row).await?;
+        if let Some(mut run) = store::sync_log::open_of(&mut tx, id).await? {
+            run = store::sync_log::find_for_update(&mut tx, run.id).await?;
+            if matches!(run.state, SyncState::Queued | SyncState::Running) {
+                run.cancel_asked = true;
+                run.revision += 1;
+                store::sync_log::save(&mut tx, &run).await?;
+            }
+        }
+        queue(&mut tx, id, MessageKind::Disconnect, json!({}), &caller.subject, now).await?;
+    }
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// Queues what the end of a pause, of a restriction or of a missing credential makes possible.
+async fn catch_up(
+    tx: &mut TenantTx,
+    before: &Integration,
+    after: &Integration,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if after.provider != CALCOM || after.state != IntegrationState::Connected {
+        return Ok(());
+    }
+    let is_back = before.state != after.state;
+    let hears = before.inbound_paused && !after.inbound_paused;
+    let writes = (before.outbound_paused && !after.outbound_paused) || (before.read_only && !after.read_only);
+    if is_back || writes {
+        subscription::queue(tx, after.id, cause, now).await?;
+        reconcile::queue_sweep(tx, after.id, cause, now).await?;
+    } else if hears {
+        reconcile::queue(tx, after.id, cause, now).await?;
+    }
+    Ok(())
+}
+
+/// Queues work on an integration as a whole.
+pub(in crate::domain) async fn queue(
+    tx: &mut TenantTx,
+    id: IntegrationId,
+    kind: MessageKind,
+    mut payload: serde_json::Value,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    payload["integration_id"] = json!(id);
+    let message = NewMessage {
+        kind,
+        lane: lane(id),
+        payload,
+        cause: cause.into(),
+        run_time: now,
+        integration: Some(id),
+    };
+    store::outbox::push(tx, message).await?;
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! Linking a provider's account: the credential is tried before anything is kept.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::{
+    CALCOM, Claim, Domain, Error, Integration, IntegrationId, IntegrationState, Key, Result, access, claim,
+};
+use crate::{
+    caller::Caller,
+    domain::engine::sync_run,
+    error::Noun,
+    ids::{CredentialId, SyncLogId},
+    provider::calcom::{self, Calcom, CallError, Me, Refusal},
+    store::{self, credential::Credential, sync_log::SyncLog},
+    words::{CredentialKind, SyncKind, SyncState},
+};
+
+/// Integrations of a tenant, ended ones included, at most.
+const INTEGRATIONS_AT_MOST: i64 = 200;
+/// What Cal.com's documentation allows a key (2026-03).
+const REQUESTS_PER_MINUTE: u32 = 120;
+/// Until an unreachable provider is worth another try.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+/// What a caller says about an account to link.
+#[derive(Debug)]
+pub struct NewIntegration {
+    pub provider: String,
+    pub name: String,
+    pub api_key: SecretString,
+    /// Of a self-hosted provider; the hosted one when absent.
+    pub instance_url: Option<String>,
+    /// What the provider lets this account ask; 120 when absent.
+    pub requests_per_minute: Option<u32>,
+}
+
+/// Links an account and queues its first run, which takes over event types and bookings and registers webhooks.
+///
+/// Errors: `Invalid`, `NotFound` (provider), `CredentialRefused`, `AccountTaken`, `ProviderRefused`, `ProviderUnavailable`, `LimitReached`,
+/// `IdempotencyKeyReused`.
+pub async fn create(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    new: NewIntegration,
+    now: DateTime<Utc>,
+) -> Result<Integration> {
+    let id = IntegrationId::new();
+    if let Some(made) = made_before(domain, caller, key, id).await? {
+        return Ok(made);
+    }
+    if new.provider != CALCOM {
+        return Err(Error::NotFound(Noun::Provider));
+    }
+    let name = access::name("name", &new.name)?;
+    let (capacity, refill_per_s) = rate(new.requests_per_minute.unwrap_or(REQUESTS_PER_MINUTE))?;
+    let instance = instance(domain, new.instance_url.as_deref())?;
+    let me = account_behind(domain, &instance, &new.api_key).await?;
+    let tenant_key = domain.tenant_key(caller.tenant).await?;
+
+    let mut tx = domain.store.tenant(caller.tenant).await?;
+    if let Claim::Repeat(made) = claim(&mut tx, caller, key, id).await? {
+        return store::integration::find(&mut tx, IntegrationId(made)).await;
+    }
+    // Two who link one account at once would both see that nobody has.
+    tx.lock("integrations").await?;
+    let row = Integration {
+        instance_url: Some(instance.as_str().trim_end_matches('/').into()),
+        account_id: Some(me.id.to_string()),
+        account_name: me.name.or(me.username),
+        ..Integration::new(id, CALCOM, &name, now)
+    };
+    if let (Some(url), Some(account)) = (&row.instance_url, &row.account_id)
+        && store::integration::of_account(&mut tx, CALCOM, url, account).await?.is_some()
+    {
+        return Err(Error::AccountTaken);
+    }
+    if store::integration::count(&mut tx).await? >= INTEGRATIONS_AT_MOST {
+        return Err(Error::LimitReached("200 integrations"));
+    }
+    store::integration::insert(&mut tx, &row).await?;
+    let credential = CredentialId::new();
+    let place = store::credential::place(credential);
+    let secret = new.api_key.expose_secret().as_bytes();
+    let credential = Credential {
+        id: credential,
+        integration_id: id,
+        kind: CredentialKind::ApiKey,
+        sealed_secret: tenant_key.seal(place, secret).map_err(Error::internal)?,
+        version: 1,
+        cause: caller.subject.clone(),
+        create_time: now,
+        update_time: now,
+    };
+    store::credential::insert(&mut tx, &credential).await?;
+    store::integration_flow::insert(&mut tx, id, capacity, refill_per_s).await?;
+    let run = SyncLog {
+        id: SyncLogId::new(),
+        integration_id: id,
+        kind: SyncKind::Full,
+        state: SyncState::Queued,
+        cause: caller.subject.clone(),
+        stage: None,
+        counts: serde_json::json!({}),
+        errors: serde_json::json!([]),
+        error_count: 0,
+        reason: None,
+        cancel_asked: false,
+        revision: 0,
+        start_time: now,
+        end_time: None,
+    };
+    store::sync_log::insert(&mut tx, &run).await?;
+    sync_run::queue(&mut tx, &run, now).await?;
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// What an earlier call with this key made. Its credential is not tried again, and may be another one by now.
+async fn made_before(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    fresh: IntegrationId,
+) -> Result<Option<Integration>> {
+    let mut tx = domain.store.caller(caller).await?;
+    match claim(&mut tx, caller, key, fresh).await? {
+        Claim::Repeat(made) => Ok(Some(store::integration::find(&mut tx, IntegrationId(made)).await?)),
+        // Undone with the transaction: nothing is made before the provider has answered.
+        Claim::First => Ok(None),
+    }
+}
+
+/// Another key must be of the account that the integration is about: its bookings are known by that account's ids.
+pub(super) async fn check_account(domain: &Domain, row: &Integration, api_key: &SecretString) -> Result<()> {
+    let ended = matches!(row.state, IntegrationState::Disconnecting | IntegrationState::Disconnected);
+    if ended {
+        return Err(Error::IntegrationState(row.state));
+    }
+    if row.provider != CALCOM {
+        return Err(Error::invalid("api_key", "must be absent: this provider is not asked"));
+    }
+    let instance = instance(domain, row.instance_url.as_deref())?;
+    let me = account_behind(domain, &instance, api_key).await?;
+    if row.account_id.as_deref() == Some(me.id.to_string().as_str()) {
+        return Ok(());
+    }
+    Err(Error::invalid("api_key", "must be of the same account; connect another account on its own"))
+}
+
+/// Tokens at once and per second, so that no minute ever has more requests than are allowed: what is saved up and what is added in a
+/// minute are one half each. Who exceeds is refused for a whole minute.
+pub(super) fn rate(requests_per_minute: u32) -> Result<(f64, f64)> {
+    if !(2..=1_000_000).contains(&requests_per_minute) {
+        return Err(Error::invalid("requests_per_minute", "must be 2 to 1,000,000"));
+    }
+    let half = f64::from(requests_per_minute) / 2.0;
+    Ok((half, half / 60.0))
+}
+
+fn instance(domain: &Domain, text: Option<&str>) -> Result<Url> {
+    let text = text.unwrap_or(calcom::DEFAULT_INSTANCE);
+    calcom::parse_instance(text, &domain.egress)
+        .map_err(|error| Error::invalid("instance_url", error.to_string()))
+}
+
+async fn account_behind(domain: &Domain, instance: &Url, api_key: &SecretString) -> Result<Me> {
+    Calcom::new(&domain.egress, instance, api_key).me().await.map_err(|error| match error {
+        CallError::Credential => Error::CredentialRefused,
+        CallError::Throttled { retry_after } => Error::ProviderUnavailable(retry_after),
+        CallError::Transient(_) | CallError::NotSent(_) | CallError::Unknown(_) => {
+            Error::ProviderUnavailable(TRY_AGAIN)
+        }
+        CallError::AddressRefused(why) => Error::invalid("instance_url", why.to_string()),
+        CallError::UnexpectedShape { .. } | CallError::Refused(Refusal::NotFound) => Error::invalid(
+            "instance_url",
+            "must be where Cal.com's API v2 answers, as in https://api.cal.com/v2",
+        ),
+        CallError::Refused(refusal) => Error::ProviderRefused { provider: CALCOM, reason: refusal.reason() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_minute_has_more_requests_than_the_provider_allows() {
+        let (capacity, refill_per_s) = rate(120).unwrap();
+
+        assert!(capacity + 60.0 * refill_per_s <= 120.0);
+        assert!(capacity >= 50.0, "a person's burst fits");
+    }
+
+    #[test]
+    fn a_rate_that_would_stand_still_is_refused() {
+        for unfit in [0, 1, 1_000_001] {
+            assert!(matches!(rate(unfit), Err(Error::Invalid(_))), "{unfit}");
+        }
+    }
+}

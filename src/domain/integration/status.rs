@@ -1,0 +1,70 @@
+//! How an integration is doing, for a dashboard. Numbers and codes, nobody's data: whoever may see the integration may see this.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Domain, Integration, IntegrationId, Result};
+use crate::{
+    caller::Caller,
+    store::{
+        self,
+        event_type::EventType,
+        integration_flow::Flow,
+        integration_health::{Ages, Runs, Waiting},
+        subscription::Subscription,
+        sync_log::SyncLog,
+    },
+};
+
+/// How far back runs are added up.
+const RUNS_BACK: TimeDelta = TimeDelta::days(30);
+/// How far back the age of changes is looked at.
+const CHANGES_BACK: TimeDelta = TimeDelta::days(1);
+
+/// An integration and how it is doing.
+#[derive(Debug, Clone)]
+pub struct Status {
+    pub integration: Integration,
+    /// Runs of the last 30 days.
+    pub runs: Runs,
+    /// How old the provider's changes of the last 24 hours were when they took effect here.
+    pub ages: Ages,
+    pub waiting: Waiting,
+    /// When anything authentic last arrived.
+    pub last_delivery_time: Option<DateTime<Utc>>,
+    /// Up to where the provider's changes were read.
+    pub reconciled_time: Option<DateTime<Utc>>,
+    pub subscriptions: Vec<Subscription>,
+    /// Archived ones, too.
+    pub event_types: Vec<EventType>,
+    /// Budget, pause and breaker; absent for providers that are not asked.
+    pub flow: Option<Flow>,
+    /// The run that was begun last; it may be under way. Its errors name the event types that another tenant has.
+    pub newest_run: Option<SyncLog>,
+}
+
+/// How an integration is doing. Errors: `NotFound`.
+pub async fn status(
+    domain: &Domain,
+    caller: &Caller,
+    id: IntegrationId,
+    now: DateTime<Utc>,
+) -> Result<Status> {
+    // The policies of queue, reviews and appointments leave out some who may see the numbers.
+    let integration = super::get(domain, caller, id).await?;
+    let mut tx = domain.store.tenant(caller.tenant).await?;
+    let status = Status {
+        integration,
+        runs: store::integration_health::runs(&mut tx, id, now - RUNS_BACK).await?,
+        ages: store::integration_health::ages(&mut tx, id, now - CHANGES_BACK).await?,
+        waiting: store::integration_health::waiting(&mut tx, id).await?,
+        last_delivery_time: store::integration::last_delivery_time(&mut tx, id).await?,
+        reconciled_time: store::sync_log::watermark(&mut tx, id, crate::domain::engine::reconcile::NOUN)
+            .await?,
+        subscriptions: store::subscription::of_integration(&mut tx, id).await?,
+        event_types: store::event_type::of_integration(&mut tx, id).await?,
+        flow: store::integration_flow::find(&mut tx, id).await?,
+        newest_run: store::sync_log::newest_of(&mut tx, id).await?,
+    };
+    tx.end_reading();
+    Ok(status)
+}

@@ -1,0 +1,121 @@
+//! Runs: begun by people, looked at, and called off.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::{
+    Domain,
+    engine::sync_run,
+    idempotency::{Claim, Key, claim},
+    integration::CALCOM,
+};
+use crate::{
+    caller::Caller,
+    error::{Error, Result},
+    ids::{IntegrationId, SyncLogId},
+    page::{Page, Paged},
+    store::{
+        self,
+        sync_log::{Filter, SyncLog},
+    },
+    words::{IntegrationState, SyncKind, SyncState},
+};
+
+/// A page of runs, newest first.
+pub async fn list(
+    domain: &Domain,
+    caller: &Caller,
+    filter: &Filter,
+    page: &Page<SyncLogId>,
+) -> Result<Paged<SyncLog, SyncLogId>> {
+    let mut tx = domain.store.caller(caller).await?;
+    let found = store::sync_log::list(&mut tx, filter, page).await?;
+    tx.end_reading();
+    Ok(found)
+}
+
+/// One run. Errors: `NotFound`.
+pub async fn get(domain: &Domain, caller: &Caller, id: SyncLogId) -> Result<SyncLog> {
+    let mut tx = domain.store.caller(caller).await?;
+    let found = store::sync_log::find(&mut tx, id).await?;
+    tx.end_reading();
+    Ok(found)
+}
+
+/// Begins a run of everything: event types, webhooks, bookings; or returns the run that this key began.
+///
+/// Errors: `NotFound` (integration), `Invalid` (a provider that is not asked), `IntegrationState`, `SyncRunning`, `IdempotencyKeyReused`.
+pub async fn start(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    integration: IntegrationId,
+    now: DateTime<Utc>,
+) -> Result<SyncLog> {
+    let run = SyncLog {
+        id: SyncLogId::new(),
+        integration_id: integration,
+        kind: SyncKind::Manual,
+        state: SyncState::Queued,
+        cause: caller.subject.clone(),
+        stage: None,
+        counts: json!({}),
+        errors: json!([]),
+        error_count: 0,
+        reason: None,
+        cancel_asked: false,
+        revision: 0,
+        start_time: now,
+        end_time: None,
+    };
+    let mut tx = domain.store.caller(caller).await?;
+    if let Claim::Repeat(begun) = claim(&mut tx, caller, key, run.id).await? {
+        return store::sync_log::find(&mut tx, SyncLogId(begun)).await;
+    }
+    // Locked, so that a run never begins behind the back of a disconnection.
+    let row = store::integration::find_for_update(&mut tx, integration).await?;
+    if row.provider != CALCOM {
+        return Err(Error::invalid("integration_id", "must be of a provider that is asked"));
+    }
+    if row.state != IntegrationState::Connected {
+        return Err(Error::IntegrationState(row.state));
+    }
+    if !store::sync_log::insert(&mut tx, &run).await? {
+        let open = store::sync_log::open_of(&mut tx, integration).await?;
+        return Err(open.map_or(Error::Overloaded, |open| Error::SyncRunning(open.id)));
+    }
+    sync_run::queue(&mut tx, &run, now).await?;
+    tx.commit().await?;
+    Ok(run)
+}
+
+/// Calls a run off: one that waits ends here, one that runs ends with its next page; what was taken over stays. One that has ended
+/// stays as it is.
+///
+/// Errors: `NotFound`, `IdempotencyKeyReused`.
+pub async fn cancel(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    id: SyncLogId,
+    now: DateTime<Utc>,
+) -> Result<SyncLog> {
+    let mut tx = domain.store.caller(caller).await?;
+    let is_first = claim(&mut tx, caller, key, id).await? == Claim::First;
+    let mut run = store::sync_log::find_for_update(&mut tx, id).await?;
+    match run.state {
+        SyncState::Queued if is_first => {
+            run.state = SyncState::Cancelled;
+            run.end_time = Some(now);
+        }
+        SyncState::Running if is_first && !run.cancel_asked => run.cancel_asked = true,
+        _ => {
+            tx.commit().await?;
+            return Ok(run);
+        }
+    }
+    run.revision += 1;
+    store::sync_log::save(&mut tx, &run).await?;
+    tx.commit().await?;
+    Ok(run)
+}

@@ -1,0 +1,167 @@
+//! Between integrations and their wire types.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{integration::{Provider, Status, Trial}, wire::{span, text, timestamp}};
+use crate::{
+    domain::appointment::is_stale,
+    proto,
+    store::{
+        event_type::EventType, integration::Integration, integration_health::Runs, subscription::Subscription,
+    },
+    words::{Breaker, CredentialKind, IntegrationState, SubscriptionState},
+};
+
+/// Rows of a kind that a dashboard shows at most.
+const SHOWN: usize = 200;
+
+/// The dashboard at this moment.
+pub(super) fn status(status: Status, now: DateTime<Utc>) -> proto::IntegrationStatus {
+    let flow = status.flow.as_ref();
+    let event_type_count = number(status.event_types.len() as i64);
+    let mut event_types = status.event_types;
+    event_types.sort_by_key(|one| one.archived || (one.unsupported_reason.is_none() && one.service_id.is_some()));
+    proto::IntegrationStatus {
+        integration: Some(status.integration.into()),
+        breaker: flow.map_or(proto::BreakerState::Closed, |flow| flow.breaker.into()).into(),
+        breaker_until_time: flow.and_then(|flow| flow.breaker_until).map(timestamp),
+        pause_until_time: flow.and_then(|flow| flow.pause_until).filter(|end| *end > now).map(timestamp),
+        last_success_time: flow.and_then(|flow| flow.last_success_time).map(timestamp),
+        last_failure_time: flow.and_then(|flow| flow.last_failure_time).map(timestamp),
+        last_failure_reason: flow.and_then(|flow| flow.last_failure_reason.clone()).unwrap_or_default(),
+        last_delivery_time: status.last_delivery_time.map(timestamp),
+        is_stale: is_stale(status.last_delivery_time, now),
+        watermark_time: status.reconciled_time.map(timestamp),
+        subscriptions: status.subscriptions.into_iter().take(SHOWN).map(Into::into).collect(),
+        event_types: event_types.into_iter().take(SHOWN).map(Into::into).collect(),
+        event_type_count,
+        pending_message_count: number(status.waiting.messages),
+        oldest_message_age: status.waiting.oldest_age_s.map(seconds),
+        dead_letter_count: number(status.waiting.dead_letters),
+        open_review_item_count: number(status.waiting.open_reviews),
+        sync_health: Some(status.runs.into()),
+        last_sync_log: status.newest_run.map(Into::into),
+        last_change_age: status.ages.last_s.map(seconds),
+        p95_change_age: status.ages.p95_s.map(seconds),
+    }
+}
+
+fn number(count: i64) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+fn seconds(seconds: f64) -> prost_types::Duration {
+    span(TimeDelta::milliseconds((seconds * 1000.0) as i64))
+}
+
+impl From<Provider> for proto::Provider {
+    fn from(provider: Provider) -> Self {
+        let kind = |kind: &CredentialKind| match kind {
+            CredentialKind::ApiKey => proto::CredentialKind::ApiKey.into(),
+        };
+        Self {
+            provider: provider.key.into(),
+            name: provider.name.into(),
+            credential_kinds: provider.credential_kinds.iter().map(kind).collect(),
+            default_instance_url: provider.default_instance.unwrap_or_default().into(),
+        }
+    }
+}
+
+impl From<Integration> for proto::Integration {
+    fn from(row: Integration) -> Self {
+        let state = match row.state {
+            IntegrationState::Connected => proto::IntegrationState::Connected,
+            IntegrationState::NeedsReconnect => proto::IntegrationState::NeedsReconnect,
+            IntegrationState::Disconnecting => proto::IntegrationState::Disconnecting,
+            IntegrationState::Disconnected => proto::IntegrationState::Disconnected,
+        };
+        Self {
+            integration_id: row.id.to_string(),
+            provider: row.provider,
+            name: row.name,
+            state: state.into(),
+            state_reason: row.state_reason.unwrap_or_default(),
+            instance_url: row.instance_url.unwrap_or_default(),
+            account_id: row.account_id.unwrap_or_default(),
+            account_name: row.account_name.unwrap_or_default(),
+            inbound_paused: row.inbound_paused,
+            outbound_paused: row.outbound_paused,
+            read_only: row.read_only,
+            create_time: Some(timestamp(row.create_time)),
+            update_time: Some(timestamp(row.update_time)),
+        }
+    }
+}
+
+impl From<Trial> for proto::TestIntegrationResponse {
+    fn from(trial: Trial) -> Self {
+        let duration = TimeDelta::from_std(trial.duration).unwrap_or(TimeDelta::MAX);
+        Self {
+            succeeded: trial.reason.is_none(),
+            reason: trial.reason.unwrap_or_default().into(),
+            account_name: trial.integration.account_name.unwrap_or_default(),
+            duration: Some(span(duration)),
+        }
+    }
+}
+
+impl From<Breaker> for proto::BreakerState {
+    fn from(breaker: Breaker) -> Self {
+        match breaker {
+            Breaker::Closed => Self::Closed,
+            Breaker::Open => Self::Open,
+            Breaker::HalfOpen => Self::HalfOpen,
+        }
+    }
+}
+
+impl From<Subscription> for proto::WebhookSubscription {
+    fn from(row: Subscription) -> Self {
+        let state = match row.state {
+            SubscriptionState::Pending => proto::SubscriptionState::Pending,
+            SubscriptionState::Active => proto::SubscriptionState::Active,
+            SubscriptionState::Failed => proto::SubscriptionState::Failed,
+            SubscriptionState::Removing => proto::SubscriptionState::Removing,
+            SubscriptionState::Removed => proto::SubscriptionState::Removed,
+        };
+        Self {
+            subscription_id: row.id.to_string(),
+            webhook_endpoint_id: row.webhook_endpoint_id.to_string(),
+            resource: row.resource,
+            state: state.into(),
+            reason: row.reason.unwrap_or_default(),
+            check_time: row.check_time.map(timestamp),
+        }
+    }
+}
+
+impl From<EventType> for proto::EventType {
+    fn from(row: EventType) -> Self {
+        Self {
+            event_type_id: row.id.to_string(),
+            external_id: row.external_id,
+            title: row.title,
+            service_id: text(row.service_id),
+            practitioner_id: text(row.practitioner_id),
+            length_minutes: row.length_minutes,
+            length_option_minutes: row.length_options,
+            requires_confirmation: row.requires_confirmation,
+            unsupported_reason: row.unsupported_reason.unwrap_or_default(),
+            archived: row.archived,
+        }
+    }
+}
+
+impl From<Runs> for proto::SyncHealth {
+    fn from(runs: Runs) -> Self {
+        Self {
+            total_count: number(runs.total),
+            succeeded_count: number(runs.successful),
+            failed_count: number(runs.failed),
+            consecutive_failed_count: number(runs.consecutive_errors),
+            average_duration: runs.average_duration_s.map(seconds),
+            last_success_time: runs.last_success_time.map(timestamp),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Calls that go on: how many at once, how long, and that their callers still may.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use metrics::gauge;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::{Extensions, Request, Status};
+
+use super::caller::Standing;
+use crate::{
+    caller::Caller,
+    error::{Error, Result},
+    ids::TenantId,
+    telemetry::metrics::OPEN_STREAMS,
+};
+
+/// How often a stream asks whether its caller still may: a revoked key must not go on listening.
+const CHECK_EVERY: Duration = Duration::from_secs(15);
+
+/// What an rpc answers that goes on.
+pub type Answers<T> = BoxStream<'static, Result<T, Status>>;
+
+/// Tells the calls of a connection that it is about to end; beside every request.
+#[derive(Clone, Debug, Default)]
+pub struct Leaving(pub CancellationToken);
+
+/// The places of a process for streams. No tenant may take more than half of them.
+#[derive(Clone)]
+pub struct Streams {
+    places: Arc<Places>,
+    longest: Duration,
+}
+
+struct Places {
+    count: usize,
+    taken: Mutex<HashMap<TenantId, usize>>,
+}
+
+/// One place, until dropped.
+struct Place {
+    places: Arc<Places>,
+    tenant: TenantId,
+}
+
+/// What messages come from.
+pub(super) trait Source: Send + 'static {
+    type Message: Send + 'static;
+
+    /// The next one; `None` at the end.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Self::Message>>> + Send;
+}
+
+/// A place in a process, taken before the first look at what is asked for.
+pub(super) struct Ticket {
+    _place: Place,
+    standing: Option<Standing>,
+    leaving: Leaving,
+    end: Instant,
+}
+
+struct Stream<S> {
+    source: S,
+    ticket: Ticket,
+    checked: Instant,
+}
+
+impl Streams {
+    /// At most `count` at once; each ends after `longest`, whatever is under way.
+    pub fn new(count: u32, longest: Duration) -> Self {
+        Self { places: Arc::new(Places { count: count as usize, taken: Mutex::default() }), longest }
+    }
+
+    /// A place for the stream that this request asks for. Errors: `Overloaded`, `LimitReached`.
+    pub(super) fn enter<T>(&self, request: &Request<T>) -> Result<Ticket> {
+        let caller = request.extensions().get::<Caller>();
+        let caller = caller.ok_or_else(|| Error::internal("a call reached its handler without a caller"))?;
+        self.ticket(caller.tenant, request.extensions())
+    }
+
+    fn ticket(&self, tenant: TenantId, extensions: &Extensions) -> Result<Ticket> {
+        let mut taken = self.places.lock();
+        let (all, its) = (taken.values().sum::<usize>(), taken.get(&tenant).copied().unwrap_or_default());
+        if all >= self.places.count {
+            return Err(Error::Overloaded);
+        }
+        if its >= self.places.count.div_ceil(2) {
+            return Err(Error::LimitReached("streams"));
+        }
+        taken.insert(tenant, its + 1);
+        gauge!(OPEN_STREAMS).set((all + 1) as f64);
+        Ok(Ticket {
+            _place: Place { places: self.places.clone(), tenant },
+            standing: extensions.get().cloned(),
+            leaving: extensions.get().cloned().unwrap_or_default(),
+            end: Instant::now() + self.longest,
+        })
+    }
+}
+
+impl Places {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.lock();
+        match taken.get_mut(&self.tenant) {
+            Some(its) if *its > 1 => *its -= 1,
+            _ => drop(taken.remove(&self.tenant)),
+        }
+        gauge!(OPEN_STREAMS).set(taken.values().sum::<usize>() as f64);
+    }
+}
+
+impl Ticket {
+    /// The messages of `source`, until it ends or fails, the time is over, the connection or the server is about to end, or the caller
+    /// may no longer.
+    pub(super) fn stream<S: Source>(self, source: S) -> Answers<S::Message> {
+        let stream = Stream { source, ticket: self, checked: Instant::now() };
+        stream::unfold(Some(stream), |stream| async {
+            let mut stream = stream?;
+            match stream.next().await {
+                Ok(Some(message)) => Some((Ok(message), Some(stream))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error.into()), None)),
+            }
+        })
+        .boxed()
+    }
+}
+
+impl<S: Source> Stream<S> {
+    async fn next(&mut self) -> Result<Option<S::Message>> {
+        let message = tokio::select! {
+            biased;
+            () = self.ticket.leaving.0.cancelled() => return Ok(None),
+            () = tokio::time::sleep_until(self.ticket.end) => return Ok(None),
+            message = self.source.next() => message?,
+        };
+        // A source speaks at least as often, so that nobody is checked much later.
+        if self.checked.elapsed() >= CHECK_EVERY {
+            if let Some(standing) = &self.ticket.standing
+                && !standing.holds().await?
+            {
+                return Ok(None);
+            }
+            self.checked = Instant::now();
+        }
+        Ok(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::pending;
+
+    use super::*;
+
+    /// Says 1, 2, 3 … and then nothing any more.
+    struct Counting {
+        said: u32,
+        until: u32,
+    }
+
+    impl Source for Counting {
+        type Message = u32;
+
+        async fn next(&mut self) -> Result<Option<u32>> {
+            if self.said == self.until {
+                pending::<()>().await;
+            }
+            self.said += 1;
+            Ok(Some(self.said))
+        }
+    }
+
+    fn streams(count: u32) -> Streams {
+        Streams::new(count, Duration::from_secs(3600))
+    }
+
+    fn enter(streams: &Streams, tenant: TenantId) -> Result<Ticket> {
+        streams.ticket(tenant, &Extensions::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_without_an_error_when_its_time_is_over() {
+        let begin = Instant::now();
+
+        let said: Vec<_> = enter(&streams(2), TenantId::new())
+            .unwrap()
+            .stream(Counting { said: 0, until: 3 })
+            .map(Result::unwrap)
+            .collect()
+            .await;
+
+        assert_eq!(said, [1, 2, 3]);
+        assert_eq!(begin.elapsed(), Duration::from_secs(3600));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_without_an_error_when_its_connection_is_about_to() {
+        let leaving = Leaving::default();
+        let mut extensions = Extensions::default();
+        extensions.insert(leaving.clone());
+        let ticket = streams(2).ticket(TenantId::new(), &extensions).unwrap();
+        let mut stream = ticket.stream(Counting { said: 0, until: u32::MAX });
+
+        let before = stream.next().await;
+        leaving.0.cancel();
+        let after = stream.next().await;
+
+        assert_eq!(before.unwrap().unwrap(), 1);
+        assert!(after.is_none());
+    }
+
+    #[test]
+    fn beyond_the_places_nobody_waits_and_an_ended_stream_gives_its_own_back() {
+        let streams = streams(2);
+        let first = enter(&streams, TenantId::new()).unwrap();
+        let _second = enter(&streams, TenantId::new()).unwrap();
+
+        let third = enter(&streams, TenantId::new());
+        drop(first);
+        let fourth = enter(&streams, TenantId::new());
+
+        assert!(matches!(third, Err(Error::Overloaded)));
+        assert!(fourth.is_ok());
+    }
+
+    #[test]
+    fn no_tenant_takes_more_than_half_of_the_places() {
+        let (streams, acme) = (streams(4), TenantId::new());
+        let _held = [enter(&streams, acme).unwrap(), enter(&streams, acme).unwrap()];
+
+        let another = enter(&streams, acme);
+        let of_another_tenant = enter(&streams, TenantId::new());
+
+        assert!(matches!(another, Err(Error::LimitReached("streams"))));
+        assert!(of_another_tenant.is_ok());
+    }
+}

@@ -11,6 +11,7 @@ pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod desk;
 pub(crate) mod jwt;
+pub(crate) mod link;
 pub(crate) mod process;
 pub(crate) mod said;
 pub(crate) mod searched;

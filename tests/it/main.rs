@@ -14,4 +14,5 @@ mod logs;
 mod patients;
 mod support;
 mod tenancy;
+mod watch;
 mod webhooks;

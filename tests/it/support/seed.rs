@@ -162,6 +162,73 @@ impl Seed {
             format!("INSERT INTO patient_import_chunk VALUES (DEFAULT, '{import}', 0, 1, '\\x00')"),
             format!("INSERT INTO patient_import_row VALUES (DEFAULT, '{import}', 1, 1, 'refused')"),
         ]
+        .into_iter()
+        .chain(self.calendar())
+        .collect()
+    }
+
+    /// A link with a provider that is asked, and what it leaves behind.
+    fn calendar(&self) -> Vec<String> {
+        let Self { tenant, practitioner, appointment, .. } = self;
+        let [integration, credential, event_type, booking, endpoint, subscription] =
+            std::array::from_fn(|_| Uuid::now_v7());
+        let [intent, run, item, destination, alert] = std::array::from_fn(|_| Uuid::now_v7());
+        vec![
+            format!(
+                "INSERT INTO integration (id, provider, name, instance_url, account_id) \
+                 VALUES ('{integration}', 'calcom', 'Kalender', 'https://cal.example.org/api/v2', '1')"
+            ),
+            format!(
+                "INSERT INTO credential (id, integration_id, kind, sealed_secret, cause) \
+                 VALUES ('{credential}', '{integration}', 'api_key', '\\x00', '{SUBJECT}')"
+            ),
+            format!(
+                "INSERT INTO integration_flow (integration_id, capacity, refill_per_s, tokens) VALUES ('{integration}', 60, 1, 60)"
+            ),
+            format!(
+                "INSERT INTO event_type (id, integration_id, instance_url, external_id, slug, title, practitioner_id, length_minutes, \
+                     check_time) \
+                 VALUES ('{event_type}', '{integration}', 'https://cal.example.org/api/v2', '{event_type}', 'massage', 'Massage', \
+                     '{practitioner}', 30, now())"
+            ),
+            format!(
+                "INSERT INTO booking (id, integration_id, external_id, appointment_id, status, is_current) \
+                 VALUES ('{booking}', '{integration}', 'b1', '{appointment}', 'accepted', true)"
+            ),
+            format!(
+                "INSERT INTO webhook_endpoint (id, integration_id, provider, name, token_hash, sealed_token, scheme, limit_per_minute) \
+                 VALUES ('{endpoint}', '{integration}', 'calcom', 'Kalender', sha256('{endpoint}'), '\\x00', 'calcom', 0)"
+            ),
+            format!(
+                "INSERT INTO subscription (id, integration_id, webhook_endpoint_id, resource, state) \
+                 VALUES ('{subscription}', '{integration}', '{endpoint}', 'event_type/1', 'active')"
+            ),
+            format!(
+                "INSERT INTO intent (id, integration_id, appointment_id, kind, fingerprint, state, cause) \
+                 VALUES ('{intent}', '{integration}', '{appointment}', 'create', '\\x00', 'done', '{SUBJECT}')"
+            ),
+            format!(
+                "INSERT INTO sync_log (id, integration_id, kind, state, cause) \
+                 VALUES ('{run}', '{integration}', 'full', 'running', '{SUBJECT}')"
+            ),
+            format!("INSERT INTO sync_cursor (integration_id, noun) VALUES ('{integration}', 'bookings')"),
+            format!(
+                "INSERT INTO review_item (id, kind, integration_id, appointment_id, intent_id, reason) \
+                 VALUES ('{item}', 'requires_manual_review', '{integration}', '{appointment}', '{intent}', 'SLOT_TAKEN')"
+            ),
+            // Those of the program belong to the house.
+            format!(
+                "INSERT INTO schedule_run (tenant_id, schedule, occurrence_time) VALUES ('{tenant}', 'reconcile-calcom', now())"
+            ),
+            format!(
+                "INSERT INTO alert_destination (id, kind, name, url_host, sealed_target) \
+                 VALUES ('{destination}', 'webhook', 'Telefon', 'alerts.example.org', '\\x00')"
+            ),
+            format!(
+                "INSERT INTO alert (id, rule, integration_id, state, value, threshold, begin_time) \
+                 VALUES ('{alert}', 'failures', '{integration}', 'firing', 6, 5, now())"
+            ),
+        ]
     }
 }
 

@@ -19,7 +19,7 @@ STELLWERK_SOAK ?= 1
 SOAK_TESTS ?= soak
 # Lines covered, in per cent, below which `make coverage` fails.
 COVERAGE_MIN ?= 0
-# What `make breaking` compares with: a tag or a branch. Empty: the newest tag, else main.
+# What `make breaking` compares with: a tag or a branch. Empty: the newest tag, which is the last release.
 AGAINST ?=
 
 help: ## list the targets
@@ -34,9 +34,10 @@ run: ## set up what is missing, build, and run everything on this machine (Ctrl-
 setup: ## only set up what is missing: PostgreSQL's programs, the npm tools
 	@scripts/setup all
 
-test: setup lint ## lint, then every test
+test: setup lint ## lint, then every test: Rust, TypeScript, browser
 	@# Named kinds instead of --all-targets, which would run the benches too.
-	cargo test --locked --lib --bins --tests
+	cargo test --locked --all-features --lib --bins --tests --examples
+	cd clients/typescript && npm run build && npm run check && npm run size && npm test
 
 lint: ## formatting, clippy, rustdoc and buf; warnings are errors
 	@scripts/setup tools
@@ -45,6 +46,7 @@ lint: ## formatting, clippy, rustdoc and buf; warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
 	$(BUF) lint
 	$(BUF) format --diff --exit-code --path proto/stellwerk
+	@$(MAKE) --no-print-directory breaking
 
 bench: ## measure, fsync on; prints figures and ratios
 	@scripts/setup database
@@ -56,6 +58,10 @@ soak: ## the long, repeated fault runs (STELLWERK_SOAK rounds of the tests named
 	@listed=$$(cargo test --locked --release --test it -- --list $(SOAK_TESTS)); \
 	grep -q ': test$$' <<<"$$listed" || { echo "no test is named like $(SOAK_TESTS)" >&2; exit 1; }
 	STELLWERK_SOAK=$(STELLWERK_SOAK) cargo test --locked --release --test it -- $(SOAK_TESTS) --nocapture --test-threads=1
+	@# A client's test that fails once in twenty runs fails here.
+	@scripts/setup all
+	cargo build --locked --all-features --bins --examples
+	cd clients/typescript && npm run build && for round in $$(seq 20); do npm test || exit 1; done
 
 coverage: ## line coverage of the tests; the report is coverage/html/index.html
 	@scripts/setup database
@@ -64,7 +70,7 @@ coverage: ## line coverage of the tests; the report is coverage/html/index.html
 breaking: ## would these protos break callers of the last release?
 	@scripts/setup tools
 	@against="$(AGAINST)"; \
-	if [ -z "$$against" ]; then against=$$(git describe --tags --abbrev=0 2>/dev/null || echo main); fi; \
+	if [ -z "$$against" ]; then against=$$(git describe --tags --abbrev=0 2>/dev/null) || { echo "no release yet that these protos could break"; exit 0; }; fi; \
 	ref=$$(git rev-parse --verify --quiet "$$against^{commit}") || { echo "no such tag or branch: $$against" >&2; exit 1; }; \
 	echo "comparing with $$against"; \
 	$(BUF) breaking --against ".git#ref=$$ref"

@@ -11,8 +11,6 @@ pub fn scheme(word: SignatureScheme) -> signature::Scheme {
     match word {
         SignatureScheme::Legacy => booking_tool::LEGACY,
         SignatureScheme::Standard => booking_tool::STANDARD,
-        SignatureScheme::Calcom => {
-            signature::Scheme::HmacSha256Hex { header: "x-cal-signature-256", prefix: None }
-        }
+        SignatureScheme::Calcom => calcom::SCHEME,
     }
 }

@@ -19,7 +19,7 @@ use tracing::Instrument;
 use crate::{
     domain::{
         Domain,
-        engine::{push, reconcile, schedule, subscription, sync_run},
+        engine::{push, reconcile, refresh, schedule, subscription, sync_run},
         inbound, integration, patient_import, upkeep,
     },
     error::Result,
@@ -310,7 +310,7 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
         }
         MessageKind::PatientImport => patient_import::run(domain, message.tenant_id, &payload).await,
         MessageKind::AppointmentPush => push::run(domain, message, payload, Utc::now()).await,
-        MessageKind::BookingRefresh => Err(crate::error::Error::internal("no handler")),
+        MessageKind::BookingRefresh => refresh::run(domain, message, payload).await,
         MessageKind::SyncRun => sync_run::run(domain, message, &payload, Utc::now()).await,
         MessageKind::Reconcile => reconcile::run(domain, message, &payload, Utc::now()).await,
         MessageKind::SubscriptionCheck => subscription::run(domain, message, &payload, Utc::now()).await,

@@ -2,41 +2,49 @@
 //!
 //! Nothing here waits on a provider. What cannot be applied now is kept with status `error` and a message that tries again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use secrecy::{SecretSlice, SecretString};
 use serde_json::json;
 
-use super::{
-    Domain,
-    idempotency::{Claim, Key, claim},
-};
+use super::Domain;
 use crate::{
-    caller::Caller,
     error::{Error, Result},
-    ids::{AppointmentId, IntegrationId, PatientId, TenantId, WebhookEventId},
+    ids::{AppointmentId, IntegrationId, PatientId, WebhookEventId},
     provider::{
         self,
-        booking_tool::{self, Envelope, Event, ParseError},
         signature::{self, Refusal},
     },
     store::{
         self, TenantTx,
-        outbox::{NewMessage, Outcome},
+        outbox::NewMessage,
         resolve::ResolvedEndpoint,
         webhook_event::{BodyKey, Taken, WebhookEvent, body_place},
     },
     vault::{self, Place, TenantKey},
-    words::{EventCause, EventStatus, MessageKind},
+    words::{EventCause, EventStatus, IntegrationState, MessageKind},
 };
 
-mod appointments;
-mod patients;
+mod again;
+mod booking_tool;
+mod calcom;
+mod reading;
 
-/// How far ahead of us a tool's clock may be; a time beyond that counts as the arrival, or it would block every later change.
-const CLOCK_SKEW: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+pub use again::{give_up, replay, retry};
+use reading::{Reading, Said, Unfit};
+
+/// Applying failed here; the server tries again.
+const INTERNAL: &str = "INTERNAL";
+/// The integration is being given up.
+const DISCONNECTED: &str = "INTEGRATION_DISCONNECTED";
+/// Somebody paused what comes in; what was missed is read when the pause ends.
+const PAUSED: &str = "INBOUND_PAUSED";
+/// The webhook's owner set a payload template, so that the body can say anything.
+const CUSTOM_TEMPLATE: &str = "CUSTOM_TEMPLATE";
+/// The person was deleted here; nothing of the event is kept.
+const PATIENT_DELETED: &str = "PATIENT_DELETED";
 
 /// What a provider posted.
 pub struct Delivery<'a> {
@@ -72,25 +80,30 @@ struct Applied {
     reason: Option<&'static str>,
     patient: Option<PatientId>,
     appointment: Option<AppointmentId>,
+    keeps_body: bool,
 }
 
-/// What the appliers need to know of an event besides what it says.
-struct Context<'a> {
-    key: &'a TenantKey,
+/// What is known of an event besides what it says.
+struct Occasion<'a> {
+    key: &'a Arc<TenantKey>,
     integration: IntegrationId,
     cause: String,
-    /// When it was true at the tool, or arrived if the tool did not say.
-    effective_time: DateTime<Utc>,
-    /// The tool said when.
-    is_dated: bool,
-    /// The tool gave an id, so repeats were told apart by it.
+    receive_time: DateTime<Utc>,
+    /// The provider gave an id, so repeats were told apart by it.
     is_identified: bool,
-    now: DateTime<Utc>,
+}
+
+/// Whose data a body holds, by the provider's ids, so that erasure finds it.
+#[derive(Debug, Default)]
+struct Named {
+    patient: Option<String>,
+    appointment: Option<String>,
 }
 
 impl Applied {
     fn new(status: EventStatus, reason: Option<&'static str>) -> Self {
-        Self { status, reason, patient: None, appointment: None }
+        let keeps_body = status != EventStatus::Quarantined && reason != Some(PATIENT_DELETED);
+        Self { status, reason, patient: None, appointment: None, keeps_body }
     }
 }
 
@@ -126,33 +139,26 @@ pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> 
 async fn keep(
     tx: &mut TenantTx,
     endpoint: &ResolvedEndpoint,
-    key: &TenantKey,
+    key: &Arc<TenantKey>,
     delivery: &Delivery<'_>,
     header_id: Option<String>,
 ) -> Result<Answer> {
     let id = WebhookEventId::new();
-    let parsed = match booking_tool::parse_at(delivery.body, delivery.receive_time) {
-        Err(ParseError::NotJson) => return Ok(Answer::NotParseable),
-        other => other,
+    let Some(reading) = Reading::of(&endpoint.provider, delivery.body, delivery.receive_time) else {
+        return Ok(Answer::NotParseable);
     };
-    let (envelope, event_type) = match &parsed {
-        Ok((envelope, event)) => (envelope.clone(), event_name(envelope, event)),
-        Err(ParseError::Unfit { envelope, event, .. }) => (envelope.clone(), event.clone()),
-        Err(ParseError::NotJson) => return Ok(Answer::NotParseable),
-    };
-    let delivery_id = envelope.id.clone().or(header_id);
-    // An unfit body without an id is its own id: a repeat must get the same answer.
-    let taken_key = match (&delivery_id, &parsed) {
-        (Some(id), _) => Some(key.fingerprint("delivery", &[b"id", id.as_bytes()])),
-        (None, Err(_)) => Some(key.fingerprint("delivery", &[b"body", delivery.body])),
-        (None, Ok(_)) => None,
+    let delivery_id = reading.delivery_id.clone().or(header_id);
+    let taken_key = match &delivery_id {
+        Some(id) => Some(key.fingerprint("delivery", &[b"id", id.as_bytes()])),
+        None if reading.is_its_own_id() => Some(key.fingerprint("delivery", &[b"body", delivery.body])),
+        None => None,
     };
     let mut event = WebhookEvent {
         id,
         webhook_endpoint_id: endpoint.id,
         integration_id: endpoint.integration_id,
         provider: endpoint.provider.clone(),
-        event_type,
+        event_type: reading.event_type.clone(),
         delivery_id: delivery_id.clone(),
         status: EventStatus::Success,
         reason: None,
@@ -161,7 +167,7 @@ async fn keep(
         cause: EventCause::Delivery,
         original_id: None,
         receive_time: delivery.receive_time,
-        occurred_time: envelope.occurred_time,
+        occurred_time: reading.occurred_time,
         patient_id: None,
         appointment_id: None,
         body_size_bytes: i32::try_from(delivery.body.len()).unwrap_or(i32::MAX),
@@ -180,41 +186,26 @@ async fn keep(
         });
     }
 
-    match &parsed {
-        Ok((envelope, said)) => {
-            let context = context_of(
-                key,
-                endpoint.integration_id,
-                envelope,
-                delivery_id.is_some(),
-                id,
-                delivery.receive_time,
-            );
-            match try_apply(tx, &context, said).await? {
-                Ok(applied) => note(&mut event, applied),
-                Err(_) => {
-                    event.status = EventStatus::Error;
-                    event.reason = Some("INTERNAL".into());
-                    event.will_retry = true;
-                    store::outbox::push(tx, retry_of(id, delivery.receive_time)).await?;
-                }
-            }
-        }
-        Err(ParseError::Unfit { field, problem, .. }) => {
-            event.status = EventStatus::Error;
-            event.reason = Some(problem.reason().into());
-            event.field = Some(field.clone());
-        }
-        Err(ParseError::NotJson) => {}
+    let occasion = Occasion {
+        key,
+        integration: endpoint.integration_id,
+        cause: format!("webhook_event/{id}"),
+        receive_time: delivery.receive_time,
+        is_identified: delivery_id.is_some(),
+    };
+    let keeps_body = note(&mut event, try_apply(tx, &occasion, &reading).await?);
+    if event.reason.as_deref() == Some(INTERNAL) {
+        event.will_retry = true;
+        store::outbox::push(tx, retry_of(id, delivery.receive_time)).await?;
     }
-    let forgotten = event.reason.as_deref() == Some(patients::DELETED);
-    if event.status != EventStatus::Quarantined && !forgotten {
+    if keeps_body {
         let (sealed, wrapped_key) =
             key.seal_with_own_key(body_place(id.0), delivery.body).map_err(Error::internal)?;
         event.sealed_body = Some(sealed);
-        let external_patient_id = patient_named_in(delivery.body);
+        let Named { patient: external_patient_id, appointment } =
+            reading.named(tx, key, delivery.body).await?;
         let is_nobodys = event.patient_id.is_none() && external_patient_id.is_none();
-        let external_appointment_id = if is_nobodys { appointment_named_in(delivery.body) } else { None };
+        let external_appointment_id = appointment.filter(|_| is_nobodys);
         let body_key = BodyKey {
             webhook_event_id: id,
             patient_id: event.patient_id,
@@ -242,136 +233,6 @@ async fn keep(
     })
 }
 
-/// Applies an event again because an admin asks for it; a new event that points at the original. Errors: `BodyGone`.
-pub async fn replay(
-    domain: &Domain,
-    caller: &Caller,
-    key: &Key,
-    id: WebhookEventId,
-    now: DateTime<Utc>,
-) -> Result<WebhookEvent> {
-    let mut tx = domain.store.caller(caller).await?;
-    let fresh = WebhookEventId::new();
-    if let Claim::Repeat(made) = claim(&mut tx, caller, key, fresh).await? {
-        return store::webhook_event::find(&mut tx, WebhookEventId(made)).await;
-    }
-    let asked = store::webhook_event::find(&mut tx, id).await?;
-    let event = repeat(domain, &mut tx, &asked, fresh, EventCause::Replay, now).await?;
-    tx.commit().await?;
-    Ok(event)
-}
-
-/// Tries an event again that could not be applied. `Err`: it still cannot be; the attempt leaves no row, so that the trail holds
-/// one per outcome.
-pub async fn retry(
-    domain: &Domain,
-    tenant: TenantId,
-    payload: &serde_json::Value,
-    now: DateTime<Utc>,
-) -> Result<Outcome> {
-    let mut tx = domain.store.tenant(tenant).await?;
-    let original = store::webhook_event::find(&mut tx, event_of(payload)?).await?;
-    match repeat(domain, &mut tx, &original, WebhookEventId::new(), EventCause::Retry, now).await {
-        Ok(event) if event.status == EventStatus::Error => {
-            Err(Error::internal("the event still cannot be applied"))
-        }
-        Ok(_) => {
-            tx.commit().await?;
-            Ok(Outcome::Done)
-        }
-        // Its person was forgotten meanwhile.
-        Err(Error::BodyGone) => Ok(Outcome::Done),
-        Err(error) => Err(error),
-    }
-}
-
-/// Records that no attempt is left; an admin can still replay the event.
-pub async fn give_up(
-    domain: &Domain,
-    tenant: TenantId,
-    payload: &serde_json::Value,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let mut tx = domain.store.tenant(tenant).await?;
-    let original = store::webhook_event::find(&mut tx, event_of(payload)?).await?;
-    let last = WebhookEvent {
-        id: WebhookEventId::new(),
-        status: EventStatus::Error,
-        reason: Some("RETRIES_EXHAUSTED".into()),
-        will_retry: false,
-        cause: EventCause::Retry,
-        original_id: Some(original.id),
-        receive_time: now,
-        sealed_body: None,
-        ..original
-    };
-    store::webhook_event::insert(&mut tx, &last).await?;
-    tx.commit().await
-}
-
-fn event_of(payload: &serde_json::Value) -> Result<WebhookEventId> {
-    serde_json::from_value(payload["webhook_event_id"].clone()).map_err(Error::internal)
-}
-
-/// Applies the body of `asked` again and records the outcome as an event of its own.
-async fn repeat(
-    domain: &Domain,
-    tx: &mut TenantTx,
-    asked: &WebhookEvent,
-    fresh: WebhookEventId,
-    cause: EventCause,
-    now: DateTime<Utc>,
-) -> Result<WebhookEvent> {
-    let original = match asked.original_id {
-        Some(id) => store::webhook_event::find(tx, id).await?,
-        None => asked.clone(),
-    };
-    let key = domain.tenant_key(tx.tenant()).await?;
-    let body = open_body(tx, &key, &original).await?.ok_or(Error::BodyGone)?;
-    let mut event = WebhookEvent {
-        id: fresh,
-        status: EventStatus::Success,
-        reason: None,
-        field: None,
-        will_retry: false,
-        cause,
-        original_id: Some(original.id),
-        receive_time: now,
-        patient_id: None,
-        appointment_id: None,
-        sealed_body: None,
-        ..original.clone()
-    };
-    match booking_tool::parse_at(&body, original.receive_time) {
-        Ok((envelope, said)) => {
-            let is_identified = original.delivery_id.is_some();
-            let context = context_of(
-                &key,
-                original.integration_id,
-                &envelope,
-                is_identified,
-                fresh,
-                original.receive_time,
-            );
-            match try_apply(tx, &context, &said).await? {
-                Ok(applied) => note(&mut event, applied),
-                Err(_) => {
-                    event.status = EventStatus::Error;
-                    event.reason = Some("INTERNAL".into());
-                }
-            }
-        }
-        Err(ParseError::Unfit { field, problem, .. }) => {
-            event.status = EventStatus::Error;
-            event.reason = Some(problem.reason().into());
-            event.field = Some(field);
-        }
-        Err(ParseError::NotJson) => return Err(Error::internal("a kept body is no longer parseable")),
-    }
-    store::webhook_event::insert(tx, &event).await?;
-    Ok(event)
-}
-
 /// The body of an event, if it was kept and its key is still there.
 pub(super) async fn open_body(
     tx: &mut TenantTx,
@@ -386,9 +247,17 @@ pub(super) async fn open_body(
 }
 
 /// Applies inside a savepoint. Outer error: the whole transaction is lost. Inner error: what was applied is undone, logged once.
-async fn try_apply(tx: &mut TenantTx, context: &Context<'_>, said: &Event) -> Result<Result<Applied>> {
+async fn try_apply(
+    tx: &mut TenantTx,
+    occasion: &Occasion<'_>,
+    reading: &Reading,
+) -> Result<Result<Applied, Unfit>> {
+    let said = match &reading.said {
+        Ok(said) => said,
+        Err(unfit) => return Ok(Err(unfit.clone())),
+    };
     tx.begin_savepoint().await?;
-    match apply(tx, context, said).await {
+    match apply(tx, occasion, said).await {
         Ok(applied) => {
             tx.release_savepoint().await?;
             Ok(Ok(applied))
@@ -397,52 +266,46 @@ async fn try_apply(tx: &mut TenantTx, context: &Context<'_>, said: &Event) -> Re
         Err(error) => {
             tx.roll_back_savepoint().await?;
             crate::telemetry::log_error("a webhook event could not be applied", &error);
-            Ok(Err(error))
+            Ok(Ok(Applied::new(EventStatus::Error, Some(INTERNAL))))
         }
     }
 }
 
-async fn apply(tx: &mut TenantTx, context: &Context<'_>, said: &Event) -> Result<Applied> {
+async fn apply(tx: &mut TenantTx, occasion: &Occasion<'_>, said: &Said) -> Result<Applied> {
+    let integration = store::integration::find(tx, occasion.integration).await?;
+    match integration.state {
+        IntegrationState::Disconnecting | IntegrationState::Disconnected => {
+            let dropped = Applied::new(EventStatus::Ignored, Some(DISCONNECTED));
+            return Ok(Applied { keeps_body: false, ..dropped });
+        }
+        IntegrationState::Connected | IntegrationState::NeedsReconnect if integration.inbound_paused => {
+            return Ok(Applied::new(EventStatus::Ignored, Some(PAUSED)));
+        }
+        IntegrationState::Connected | IntegrationState::NeedsReconnect => {}
+    }
     match said {
-        Event::Ping => Ok(Applied::new(EventStatus::Ignored, Some("PING"))),
-        Event::Unknown { .. } => Ok(Applied::new(EventStatus::Quarantined, Some("UNKNOWN_EVENT"))),
-        Event::PatientUpserted { created, patient } => {
-            patients::upserted(tx, context, *created, patient).await
-        }
-        Event::PatientDeleted { id } => patients::deleted(tx, context, id).await,
-        Event::AppointmentUpserted { created, appointment } => {
-            appointments::upserted(tx, context, *created, appointment).await
-        }
-        Event::AppointmentCancelled { id, reason, .. } => {
-            appointments::cancelled(tx, context, id, reason.as_deref()).await
-        }
+        Said::BookingTool(envelope, event) => booking_tool::apply(tx, occasion, envelope, event).await,
+        Said::Calcom(event) => calcom::apply(tx, occasion, event).await,
+        Said::Template => Ok(Applied::new(EventStatus::Quarantined, Some(CUSTOM_TEMPLATE))),
     }
 }
 
-fn note(event: &mut WebhookEvent, applied: Applied) {
-    event.status = applied.status;
-    event.reason = applied.reason.map(Into::into);
-    event.patient_id = applied.patient;
-    event.appointment_id = applied.appointment;
-}
-
-fn context_of<'a>(
-    key: &'a TenantKey,
-    integration: IntegrationId,
-    envelope: &Envelope,
-    is_identified: bool,
-    cause: WebhookEventId,
-    receive_time: DateTime<Utc>,
-) -> Context<'a> {
-    let latest = receive_time + CLOCK_SKEW;
-    Context {
-        key,
-        integration,
-        cause: format!("webhook_event/{cause}"),
-        effective_time: envelope.occurred_time.filter(|at| *at <= latest).unwrap_or(receive_time),
-        is_dated: envelope.occurred_time.is_some(),
-        is_identified,
-        now: Utc::now(),
+/// Writes down what came of an event; returns whether its body is kept.
+fn note(event: &mut WebhookEvent, applied: Result<Applied, Unfit>) -> bool {
+    match applied {
+        Ok(applied) => {
+            event.status = applied.status;
+            event.reason = applied.reason.map(Into::into);
+            event.patient_id = applied.patient;
+            event.appointment_id = applied.appointment;
+            applied.keeps_body
+        }
+        Err(Unfit { field, reason }) => {
+            event.status = EventStatus::Error;
+            event.reason = Some(reason.into());
+            event.field = Some(field);
+            true
+        }
     }
 }
 
@@ -473,38 +336,5 @@ fn retry_of(id: WebhookEventId, receive_time: DateTime<Utc>) -> NewMessage {
         cause: format!("webhook_event/{id}"),
         run_time: receive_time + chrono::TimeDelta::seconds(1),
         integration: None,
-    }
-}
-
-fn event_name(envelope: &Envelope, event: &Event) -> String {
-    match event {
-        Event::Unknown { event } => event.clone(),
-        _ => envelope.kind.as_str().into(),
-    }
-}
-
-/// Whose data a body holds, by the tool's id, even if the body does not fit otherwise: erasure must find it.
-fn patient_named_in(body: &[u8]) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let data = &value["data"];
-    let id = match value["event"].as_str()? {
-        event if event.starts_with("patient.") => &data["id"],
-        _ => &data["patient_id"],
-    };
-    text_of_id(id)
-}
-
-/// What a body of an appointment calls it; the person it is about may come to be known later.
-fn appointment_named_in(body: &[u8]) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let is_of_appointment = value["event"].as_str()?.starts_with("appointment.");
-    text_of_id(&value["data"]["id"]).filter(|_| is_of_appointment)
-}
-
-fn text_of_id(id: &serde_json::Value) -> Option<String> {
-    match id {
-        serde_json::Value::String(text) => Some(text.clone()),
-        serde_json::Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
-        _ => None,
     }
 }

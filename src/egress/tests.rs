@@ -1,4 +1,4 @@
-//! Real listeners on loopback; what the names resolve to is invented where a test needs it.
+//! Real listeners on loopback; what the names resolve to is invented where a test needs it. Holds P2 and P13.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,4 +1,5 @@
-//! Tokens of invented issuers, checked against fixed keys, a file on disk and a key server on loopback.
+//! Tokens of invented issuers, checked against fixed keys, a file on disk and a key server on loopback. Holds
+//! P2 and P3.
 
 #[path = "../../tests/it/support/jwt.rs"]
 mod jwt;

@@ -51,8 +51,8 @@ pub const DEFAULT_INSTANCE: &str = "https://api.cal.com/v2";
 /// of digits, which is refused like any text of another form.
 pub const SCHEME: Scheme = Scheme::HmacSha256Hex { header: "x-cal-signature-256", prefix: None };
 
-/// How long a write may take. Cal.com talks to calendars, and on some deliveries to our own webhook, before it
-/// answers; giving up earlier only makes an unknown outcome out of a slow success.
+/// How long a write may take. Cal.com talks to calendars, and in one generation to our own webhook, before
+/// it answers; giving up earlier only makes an unknown outcome out of a slow success.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// One tenant's Cal.com, for as long as one piece of work takes. Cheap to make.

@@ -368,6 +368,12 @@ pub async fn move_to_patient(
     change::insert_changes(tx, changes.collect()).await
 }
 
+/// Deletes an appointment with its history.
+pub async fn remove(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
+    delete(appointment::table.filter(appointment::id.eq(id))).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Deletes all appointments of a person with their history, and returns them: their slots are free.
 pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<Appointment>> {
     let statement = delete(appointment::table.filter(appointment::patient_id.eq(patient)));

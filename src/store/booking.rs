@@ -65,6 +65,20 @@ pub async fn find(
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
+/// The record that was moved to this uid.
+pub async fn predecessor(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    external_id: &str,
+) -> Result<Option<Booking>> {
+    let query = booking::table
+        .filter(booking::integration_id.eq(integration))
+        .filter(booking::successor_external_id.eq(external_id))
+        .order(booking::id)
+        .select(Booking::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
 /// All records of an appointment, oldest first.
 pub async fn lineage(tx: &mut TenantTx, appointment: AppointmentId) -> Result<Vec<Booking>> {
     let query = booking::table

@@ -57,6 +57,12 @@ pub async fn save(tx: &mut TenantTx, row: &Intent) -> Result<()> {
     Ok(())
 }
 
+/// One write.
+pub async fn find(tx: &mut TenantTx, id: IntentId) -> Result<Option<Intent>> {
+    let query = intent::table.filter(intent::id.eq(id)).select(Intent::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
 /// The write of an appointment that is not settled, locked until the transaction ends.
 pub async fn open_for_update(tx: &mut TenantTx, appointment: AppointmentId) -> Result<Option<Intent>> {
     let query = intent::table

@@ -262,3 +262,11 @@ pub async fn has_tombstone(tx: &mut TenantTx, fingerprint: &[u8]) -> Result<bool
     let found = patient_tombstone::table.filter(patient_tombstone::fingerprint.eq(fingerprint));
     Ok(select(exists(found)).get_result(tx.conn()).await?)
 }
+
+/// When that record's person was deleted here.
+pub async fn tombstone_time(tx: &mut TenantTx, fingerprint: &[u8]) -> Result<Option<DateTime<Utc>>> {
+    let query = patient_tombstone::table
+        .filter(patient_tombstone::fingerprint.eq(fingerprint))
+        .select(patient_tombstone::create_time);
+    Ok(query.first(tx.conn()).await.optional()?)
+}

@@ -6,6 +6,8 @@ use diesel::{
     dsl::{exists, select},
     insert_into,
     prelude::{Insertable, Queryable},
+    sql_query,
+    sql_types::{Nullable, Timestamptz, Uuid as SqlUuid},
     update,
 };
 use diesel_async::RunQueryDsl;
@@ -13,7 +15,7 @@ use diesel_async::RunQueryDsl;
 use super::{Cached, TenantTx, schema::review_item};
 use crate::{
     error::{Error, Noun, Result},
-    ids::{AppointmentId, IntegrationId, IntentId, ReviewItemId},
+    ids::{AppointmentId, IntegrationId, IntentId, PractitionerId, ReviewItemId},
     page::{Page, Paged},
     words::{Resolution, ReviewKind, ReviewState},
 };
@@ -119,6 +121,33 @@ pub async fn settle(
         review_item::resolve_time.eq(now),
     ));
     Cached(statement).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Ends the open items of conflicts that are none any more: of this appointment, and of this practitioner's.
+pub async fn settle_conflicts(
+    tx: &mut TenantTx,
+    appointment: AppointmentId,
+    practitioner: Option<PractitionerId>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    // No slot is longer than 48 hours, which bounds what the index is asked for.
+    let query = sql_query(
+        "UPDATE review_item r SET state = 'resolved', resolution = 'settled', resolver = 'system', resolve_time = $3 \
+         FROM appointment a \
+         WHERE r.state = 'open' AND r.kind = 'conflict' AND a.id = r.appointment_id \
+             AND (a.id = $1 OR a.practitioner_id = $2) \
+             AND NOT EXISTS (SELECT FROM appointment o WHERE o.practitioner_id = a.practitioner_id AND o.id <> a.id \
+                 AND o.start_time >= a.occupied_start_time - interval '48 hours' \
+                 AND o.start_time < a.occupied_end_time + interval '48 hours' \
+                 AND o.occupied_start_time < a.occupied_end_time AND o.occupied_end_time > a.occupied_start_time \
+                 AND (a.status = 'conflicting' AND o.status IN ('held', 'booked') \
+                     OR a.status IN ('held', 'booked') AND o.status = 'conflicting'))",
+    )
+    .bind::<SqlUuid, _>(appointment)
+    .bind::<Nullable<SqlUuid>, _>(practitioner)
+    .bind::<Timestamptz, _>(now);
+    Cached(query).execute(tx.conn()).await?;
     Ok(())
 }
 

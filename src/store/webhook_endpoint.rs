@@ -161,7 +161,7 @@ pub async fn last_deliveries(
     Ok(query.load(tx.conn()).await?)
 }
 
-/// Counts an authentic delivery against the shared limit. The row stays locked until the transaction ends, which also makes the
+/// Counts an authentic delivery against the shared limit; 0 is none. The row stays locked until the transaction ends, which also makes the
 /// deliveries of one endpoint apply one by one; a refused one rolls back and leaves no trace. A window begins with its first
 /// delivery and lasts 60 s by the database's clock, the one clock that all instances share.
 pub async fn admit(
@@ -175,7 +175,7 @@ pub async fn admit(
                  THEN clock_timestamp() ELSE window_start_time END, \
              window_count = CASE WHEN window_start_time <= clock_timestamp() - interval '60 s' THEN 1 ELSE window_count + 1 END \
          WHERE webhook_endpoint_id = $1 \
-         RETURNING window_count <= $2 AS admitted, \
+         RETURNING $2 = 0 OR window_count <= $2 AS admitted, \
              greatest(1, ceil(60 - extract(epoch FROM clock_timestamp() - window_start_time)))::integer AS retry_after_s",
     );
     let bound = query.bind::<SqlUuid, _>(endpoint).bind::<Integer, _>(limit_per_minute);

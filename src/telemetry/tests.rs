@@ -1,4 +1,4 @@
-//! Logs through the real set-up into memory, in both formats, and reads what came out.
+//! Logs through the real set-up into memory, in both formats, and reads what came out. Holds P10.
 
 use std::{
     borrow::Cow,

@@ -1,3 +1,5 @@
+//! Holds P10 and P11: what is sealed opens in its own place alone, and never without its key.
+
 use super::*;
 
 fn vault() -> Vault {

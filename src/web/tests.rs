@@ -1,3 +1,5 @@
+//! Holds P2, P12 and P13: every refusal says why, and nothing is taken beyond its bounds.
+
 use axum::body::{Body, to_bytes};
 use http::{Method, Request};
 use serde_json::{Value, json};

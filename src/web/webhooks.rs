@@ -62,7 +62,11 @@ pub(super) async fn receive(
     };
 
     // A label holds what is in the code, never what a stranger wrote.
-    let provider = if provider == "booking" { "booking" } else { "unknown" };
+    let provider = match provider.as_str() {
+        "booking" => "booking",
+        "calcom" => "calcom",
+        _ => "unknown",
+    };
     counter!(WEBHOOK_DELIVERIES, "provider" => provider, "outcome" => outcome).increment(1);
     histogram!(WEBHOOK_DURATION, "provider" => provider).record(begin.elapsed());
     response

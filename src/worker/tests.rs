@@ -1,3 +1,5 @@
+//! Holds P12 and P13: attempts are counted, and whatever is given up says why.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,15 +1,13 @@
-//! Appointments: taken once, moved, called off, and the same in the end in whatever order the tool tells of them.
+//! Appointments: taken once, moved, called off; the same in the end, however the tool tells of them.
 
 mod convergence;
 mod inbound;
 mod lists;
+mod own;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
-use stellwerk::proto::{
-    self, AppointmentChangeKind, AppointmentStatus, HoldSlotRequest, Role, SyncOrigin,
-    link_subject_request::Person,
-};
+use stellwerk::proto::{self, AppointmentChangeKind, AppointmentStatus, HoldSlotRequest, Role, SyncOrigin};
 use tonic::{Code, Status};
 
 use crate::support::{
@@ -56,7 +54,7 @@ fn of_hold(id: &str) -> proto::BookAppointmentRequest {
     proto::BookAppointmentRequest { hold_appointment_id: id.into(), ..Default::default() }
 }
 
-/// A busy machine may answer UNAVAILABLE when a connection to the database is not free in time; a caller repeats that.
+/// A busy machine may answer UNAVAILABLE when no connection to the database is free in time: callers repeat.
 async fn race(by: &TestCaller, request: proto::BookAppointmentRequest) -> Result<proto::Appointment, Status> {
     loop {
         match book(by, request.clone()).await {
@@ -66,6 +64,7 @@ async fn race(by: &TestCaller, request: proto::BookAppointmentRequest) -> Result
     }
 }
 
+/// P4.
 #[tokio::test]
 async fn of_200_racing_bookings_of_one_slot_exactly_one_wins() {
     let app = TestApp::start().await;
@@ -93,6 +92,7 @@ async fn of_200_racing_bookings_of_one_slot_exactly_one_wins() {
     assert_eq!(desk::only_appointment(&acme.admin).await.status(), AppointmentStatus::Booked);
 }
 
+/// P4, P14.
 #[tokio::test]
 async fn racing_bookings_over_two_instances_and_many_slots_fill_each_slot_once() {
     let app = TestApp::start().await;
@@ -119,6 +119,7 @@ async fn racing_bookings_over_two_instances_and_many_slots_fill_each_slot_once()
     assert_eq!(desk::appointments(&acme.admin).await.len(), 5);
 }
 
+/// P4.
 #[tokio::test]
 async fn a_hold_keeps_the_slot_until_it_is_booked() {
     let app = TestApp::start().await;
@@ -154,6 +155,7 @@ async fn a_hold_without_a_patient_is_booked_for_one() {
     assert_eq!(booked.patient_id, patient);
 }
 
+/// P4.
 #[tokio::test]
 async fn a_hold_that_ran_out_gives_way_and_can_no_longer_be_booked() {
     let app = TestApp::start().await;
@@ -180,6 +182,7 @@ async fn a_hold_that_ran_out_gives_way_and_can_no_longer_be_booked() {
     );
 }
 
+/// P4.
 #[tokio::test]
 async fn a_move_frees_the_old_slot_and_needs_the_new_one() {
     let app = TestApp::start().await;
@@ -202,6 +205,7 @@ async fn a_move_frees_the_old_slot_and_needs_the_new_one() {
     assert!(next.is_ok(), "{next:?}");
 }
 
+/// P4.
 #[tokio::test]
 async fn a_cancelled_appointment_frees_its_slot_and_stays_cancelled() {
     let app = TestApp::start().await;
@@ -222,6 +226,7 @@ async fn a_cancelled_appointment_frees_its_slot_and_stays_cancelled() {
     assert_eq!(desk::history(&acme.admin, &booked.appointment_id).await.len(), 2);
 }
 
+/// P4.
 #[tokio::test]
 async fn buffers_of_a_service_keep_others_away() {
     let app = TestApp::start().await;
@@ -314,6 +319,7 @@ async fn a_repeated_booking_is_the_first_one() {
     assert_eq!(reason(&reused), "IDEMPOTENCY_KEY_REUSED");
 }
 
+/// P5.
 #[tokio::test]
 async fn the_history_tells_what_happened_from_where_and_by_whom() {
     let app = TestApp::start().await;
@@ -344,83 +350,4 @@ async fn the_history_tells_what_happened_from_where_and_by_whom() {
     assert_eq!(changes[1].start_time, Some(timestamp(start + TimeDelta::hours(1))));
     let appointment = desk::appointment(&acme.admin, &booked.appointment_id).await;
     assert_eq!((appointment.origin(), appointment.last_change_origin()), (SyncOrigin::Api, SyncOrigin::Api));
-}
-
-#[tokio::test]
-async fn a_practitioner_plans_and_sees_nobody_elses_time() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let (patient, other) = two_people(&acme).await;
-    let own = acme.practitioner().await;
-    let start = desk::in_days(7);
-    // Whom the practitioner has never seen cannot be booked either.
-    let known = proto::UpdatePatientRequest {
-        patient_id: patient.clone(),
-        practitioner_id: own.id.clone(),
-        ..Default::default()
-    };
-    acme.admin.patients().update_patient(known).await.unwrap();
-    let foreign = book(&acme.admin, slot(&patient, &other, start)).await.unwrap();
-
-    let booked = book(&own, slot(&patient, &own.id, start)).await.unwrap();
-    let beyond = book(&own, slot(&patient, &other, start + TimeDelta::hours(1))).await.unwrap_err();
-    let request = proto::GetAppointmentRequest { appointment_id: foreign.appointment_id.clone() };
-    let unseen = own.appointments().get_appointment(request).await.unwrap_err();
-    let unmoved = reschedule(&own, &foreign.appointment_id, start + TimeDelta::hours(2)).await.unwrap_err();
-
-    assert_eq!((beyond.code(), reason(&beyond).as_str()), (Code::PermissionDenied, "NOT_OWN_RECORD"));
-    assert_eq!([reason(&unseen), reason(&unmoved)], ["APPOINTMENT_NOT_FOUND", "APPOINTMENT_NOT_FOUND"]);
-    let seen: Vec<_> = desk::appointments(&own).await.into_iter().map(|row| row.appointment_id).collect();
-    assert_eq!(seen, [booked.appointment_id]);
-}
-
-#[tokio::test]
-async fn a_patient_sees_their_own_appointments_and_no_others() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let (other, practitioner) = two_people(&acme).await;
-    let own = acme.patient().await;
-    let unlinked = acme.caller(Role::Patient, &[]).await;
-    let start = desk::in_days(7);
-    let mine = book(&acme.admin, slot(&own.id, &practitioner, start)).await.unwrap();
-    let theirs = book(&acme.admin, slot(&other, &practitioner, start + TimeDelta::hours(1))).await.unwrap();
-    let request = proto::ListMyAppointmentsRequest::default;
-
-    let listed = own.appointments().list_my_appointments(request()).await.unwrap().into_inner().appointments;
-    let get = proto::GetAppointmentRequest { appointment_id: theirs.appointment_id };
-    let foreign = own.appointments().get_appointment(get).await.unwrap_err();
-    let all =
-        own.appointments().list_appointments(proto::ListAppointmentsRequest::default()).await.unwrap_err();
-    let nobody = unlinked.appointments().list_my_appointments(request()).await.unwrap_err();
-    let admins = acme.admin.appointments().list_my_appointments(request()).await.unwrap_err();
-
-    assert_eq!(listed.into_iter().map(|row| row.appointment_id).collect::<Vec<_>>(), [mine.appointment_id]);
-    assert_eq!(reason(&foreign), "APPOINTMENT_NOT_FOUND");
-    assert_eq!([reason(&all), reason(&admins)], ["ROLE_NOT_ALLOWED", "ROLE_NOT_ALLOWED"]);
-    assert_eq!((nobody.code(), reason(&nobody).as_str()), (Code::PermissionDenied, "SUBJECT_NOT_LINKED"));
-}
-
-#[tokio::test]
-async fn whose_patient_somebody_is_follows_from_the_stored_link() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let (patient, practitioner) = two_people(&acme).await;
-    let key = acme.key(Role::Patient, &[]).await;
-    let caller = acme.bearer(&key.secret);
-    book(&acme.admin, slot(&patient, &practitioner, desk::in_days(7))).await.unwrap();
-    let mine = async || {
-        let request = proto::ListMyAppointmentsRequest::default();
-        caller
-            .appointments()
-            .list_my_appointments(request)
-            .await
-            .map(|page| page.into_inner().appointments.len())
-    };
-
-    let link = acme.link_subject("api_key", &key.id, Person::PatientId(patient)).await;
-    let linked = mine().await.unwrap();
-    let request = proto::UnlinkSubjectRequest { subject_link_id: link, ..Default::default() };
-    acme.admin.access().unlink_subject(request).await.unwrap();
-
-    assert_eq!((linked, reason(&mine().await.unwrap_err()).as_str()), (1, "SUBJECT_NOT_LINKED"));
 }

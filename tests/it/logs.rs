@@ -54,7 +54,7 @@ async fn repair_table(installation: &Installation, table: &str) {
     installation.owner().await.run(&format!("ALTER TABLE {table}_gone RENAME TO {table}")).await;
 }
 
-/// Somebody registers, books, is imported and refused, and things break. Returns what must not have been logged.
+/// Somebody registers, books, is imported and refused, and things break. Returns what must not be logged.
 async fn tour(installation: &Installation, server: &Server) -> Secrets {
     let acme = installation.tenant(server, "acme").await;
     let key = acme.key(Role::Service, &["patients:read", "patients:write"]).await;
@@ -75,7 +75,8 @@ async fn tour(installation: &Installation, server: &Server) -> Secrets {
     secrets.extend([key.secret.clone(), token.clone(), endpoint.secret, path, tools_path]);
     secrets.extend(token.split('.').map(String::from));
 
-    let erika = json!({ "id": "p-1", "vorname": FIRST_NAME, "nachname": LAST_NAME, "email": EMAIL, "telefon": PHONE, "note": NOTE });
+    let erika = json!({ "id": "p-1", "vorname": FIRST_NAME, "nachname": LAST_NAME, "email": EMAIL,
+        "telefon": PHONE, "note": NOTE });
     let created = said_at("e-1", "patient.created", now, erika.clone());
     tool.tell(&created).await.kept();
     tool.tell(&created).await.kept();
@@ -94,7 +95,8 @@ async fn tour(installation: &Installation, server: &Server) -> Secrets {
     let practitioner = desk::add_practitioner(&acme.admin, "Dr. Anna Beispiel", &[]).await.practitioner_id;
     book(&acme.admin, slot(&patient, &practitioner, desk::in_days(7))).await.unwrap();
     import(&acme).await;
-    let data = json!({ "id": "a-1", "patient_id": "p-1", "scheduled_at": written(now), "duration_minutes": 30, "therapist_name": LAST_NAME });
+    let data = json!({ "id": "a-1", "patient_id": "p-1", "scheduled_at": written(now), "duration_minutes": 30,
+        "therapist_name": LAST_NAME });
     break_table(installation, "appointment_change").await;
     tool.tell(&said("appointment.created", data)).await.kept();
     repair_table(installation, "appointment_change").await;
@@ -131,7 +133,8 @@ async fn import(acme: &TestTenant) {
         by.patients().start_patient_import(proto::StartPatientImportRequest::default()).await.unwrap();
     let patient_import_id = started.into_inner().patient_import.unwrap().patient_import_id;
     let data = format!(
-        "nachname;vorname;email;geburtsdatum\n{LAST_NAME};{FIRST_NAME};{EMAIL};31.02.1980\n{LAST_NAME};Ida;;\n"
+        "nachname;vorname;email;geburtsdatum\n{LAST_NAME};{FIRST_NAME};{EMAIL};31.02.1980\n\
+         {LAST_NAME};Ida;;\n"
     );
     by.patients()
         .upload_patient_import_chunk(proto::UploadPatientImportChunkRequest {
@@ -155,6 +158,7 @@ async fn import(acme: &TestTenant) {
     .await;
 }
 
+/// P10.
 #[tokio::test]
 async fn no_secret_and_nobodys_data_is_ever_logged() {
     let installation = Installation::new().await;
@@ -212,6 +216,7 @@ fn all_of(status: &Status) -> String {
     format!("{} {}", status.message(), String::from_utf8_lossy(status.details()))
 }
 
+/// P10.
 #[tokio::test]
 async fn an_answer_tells_nothing_of_the_inside() {
     let installation = Installation::new().await;

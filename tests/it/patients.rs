@@ -1,13 +1,15 @@
 //! People: made by the tool or at the desk, found again, changed, forgotten.
 
+mod forgotten;
 mod imports;
 mod links;
+mod lists;
 
 use chrono::{TimeDelta, Utc};
 use prost_types::FieldMask;
 use serde_json::{Value, json};
 use stellwerk::proto::{self, PatientLinkOrigin, SignatureScheme, SyncOrigin};
-use tonic::{Code, Status};
+use tonic::Code;
 
 use crate::support::{
     app::TestApp,
@@ -23,13 +25,6 @@ fn erika() -> Value {
 
 async fn update(by: &TestCaller, request: proto::UpdatePatientRequest) -> proto::Patient {
     by.patients().update_patient(request).await.unwrap().into_inner().patient.unwrap()
-}
-
-async fn page(
-    by: &TestCaller,
-    request: proto::ListPatientsRequest,
-) -> Result<proto::ListPatientsResponse, Status> {
-    Ok(by.patients().list_patients(request).await?.into_inner())
 }
 
 #[tokio::test]
@@ -115,6 +110,7 @@ async fn an_address_that_looks_like_a_query_is_just_an_address() {
     }
 }
 
+/// P9.
 #[tokio::test]
 async fn an_update_of_the_tool_changes_what_changed_there_and_nothing_else() {
     let app = TestApp::start().await;
@@ -153,6 +149,7 @@ async fn an_update_of_the_tool_changes_what_changed_there_and_nothing_else() {
     assert_eq!(patient.birth_date, "1980-02-01");
 }
 
+/// P9.
 #[tokio::test]
 async fn when_the_tool_deletes_a_person_the_link_goes_and_the_patient_stays() {
     let app = TestApp::start().await;
@@ -170,94 +167,6 @@ async fn when_the_tool_deletes_a_person_the_link_goes_and_the_patient_stays() {
     let after = desk::only_patient(&acme.admin).await;
     assert_eq!((after.patient_id, after.links.len()), (before.patient_id, 0));
     assert_eq!(after.booking_email, "erika@example.org");
-}
-
-#[tokio::test]
-async fn a_forgotten_person_leaves_nothing_readable_and_is_not_brought_back_by_late_events() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let tool = acme.booking_tool(SignatureScheme::Standard).await;
-    let appointment = |id: &str| json!({ "id": id, "patient_id": "p-1", "scheduled_at": "2026-03-02T09:00:00+01:00", "duration_minutes": 30 });
-    let reason_given = |id: &str| json!({ "id": id, "reason": "Erika Muster is ill" });
-    tool.tell(&said("appointment.created", appointment("a-1"))).await.kept();
-    tool.tell(&said("patient.created", erika())).await.kept();
-    tool.tell(&said("appointment.cancelled", reason_given("a-1"))).await.kept();
-    tool.tell(&said("appointment.cancelled", reason_given("a-2"))).await.kept();
-    tool.tell(&said("appointment.created", appointment("a-2"))).await.kept();
-    let patient = desk::only_patient(&acme.admin).await.patient_id;
-    let booked = desk::appointments(&acme.admin).await;
-
-    let request = proto::DeletePatientRequest { patient_id: patient.clone(), ..Default::default() };
-    acme.admin.patients().delete_patient(request).await.unwrap();
-    let late = [
-        tool.tell(&said("patient.updated", erika())).await,
-        tool.tell(&said("patient.deleted", json!({ "id": "p-1" }))).await,
-        tool.tell(&said("appointment.updated", appointment("a-1"))).await,
-        tool.tell(&said("appointment.created", appointment("a-3"))).await,
-        tool.tell(&said("appointment.cancelled", reason_given("a-1"))).await,
-    ];
-
-    for answer in &late {
-        assert_eq!((answer.kept(), answer.reason()), ("ignored", "PATIENT_DELETED"));
-    }
-    assert_eq!(reason(&desk::try_patient(&acme.admin, &patient).await.unwrap_err()), "PATIENT_NOT_FOUND");
-    assert!(desk::patients(&acme.admin).await.is_empty());
-    assert!(desk::appointments(&acme.admin).await.is_empty());
-    assert_eq!(booked.len(), 2);
-    for event in desk::events(&acme.admin).await {
-        assert_eq!(event.body_preview, "", "{}", event.event_type);
-        let request = proto::ReplayWebhookEventRequest {
-            webhook_event_id: event.webhook_event_id,
-            ..Default::default()
-        };
-        let replayed = acme.admin.webhooks().replay_webhook_event(request).await;
-        assert_eq!(reason(&replayed.unwrap_err()), "WEBHOOK_BODY_GONE");
-    }
-    let owner = app.database.owner().await;
-    let left = "SELECT 'link' FROM patient_link UNION ALL SELECT 'appointment link' FROM appointment_link \
-        UNION ALL SELECT 'change' FROM appointment_change UNION ALL SELECT 'key' FROM webhook_body_key";
-    assert_eq!(owner.lines(left).await, [""; 0]);
-}
-
-#[tokio::test]
-async fn a_forgotten_persons_appointment_that_the_tool_gives_to_somebody_else_is_theirs_in_full() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let tool = acme.booking_tool(SignatureScheme::Standard).await;
-    let of = |patient: &str| {
-        let data = json!({ "id": "a-1", "patient_id": patient, "scheduled_at": "2026-03-02T09:00:00+01:00",
-            "duration_minutes": 30 });
-        said("appointment.updated", data)
-    };
-    tool.tell(&said("patient.created", erika())).await.kept();
-    tool.tell(&of("p-1")).await.kept();
-    let patient_id = desk::only_patient(&acme.admin).await.patient_id;
-    let request = proto::DeletePatientRequest { patient_id, ..Default::default() };
-    acme.admin.patients().delete_patient(request).await.unwrap();
-    tool.tell(&said("patient.created", json!({ "id": "p-2", "nachname": "Beispiel" }))).await.kept();
-
-    let taken_over = tool.tell(&of("p-2")).await;
-    let cancelled = tool.tell(&said("appointment.cancelled", json!({ "id": "a-1" }))).await;
-
-    assert_eq!([taken_over.kept(), cancelled.kept()], ["success", "success"]);
-    assert_eq!(desk::only_appointment(&acme.admin).await.status(), proto::AppointmentStatus::Cancelled);
-}
-
-#[tokio::test]
-async fn somebody_else_with_a_forgotten_persons_address_is_a_person_of_their_own() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let tool = acme.booking_tool(SignatureScheme::Standard).await;
-    tool.tell(&said("patient.created", erika())).await.kept();
-    let patient_id = desk::only_patient(&acme.admin).await.patient_id;
-    let request = proto::DeletePatientRequest { patient_id, ..Default::default() };
-    acme.admin.patients().delete_patient(request).await.unwrap();
-
-    let other = json!({ "id": "p-2", "vorname": "Max", "nachname": "Muster", "email": "erika@example.org" });
-    let answer = tool.tell(&said("patient.created", other)).await;
-
-    assert_eq!(answer.kept(), "success");
-    assert_eq!(desk::names(&acme.admin).await, ["Max Muster"]);
 }
 
 #[tokio::test]
@@ -312,6 +221,7 @@ async fn an_idempotency_key_stands_for_one_request_of_one_subject() {
     assert_eq!(desk::patients(&acme.admin).await.len(), 2);
 }
 
+/// P14.
 #[tokio::test]
 async fn racing_calls_with_one_idempotency_key_make_one_patient() {
     let app = TestApp::start().await;
@@ -402,96 +312,4 @@ async fn a_mask_clears_what_it_names_and_leaves_the_rest() {
 
     assert_eq!((cleared.email.as_str(), cleared.birth_date.as_str()), ("", ""));
     assert_eq!((cleared.phone.as_str(), cleared.first_name.as_str()), ("030 1234567", "Erika"));
-}
-
-#[tokio::test]
-async fn pages_stay_right_while_people_arrive() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let name = |number: usize| format!("M{number:02}");
-    for number in (0..25).rev() {
-        desk::add_patient(&acme.admin, person("Erika", &name(number * 2))).await;
-    }
-
-    let (mut seen, mut token) = (Vec::new(), String::new());
-    let mut arrivals = [[1, 45], [3, 47], [5, 49]].into_iter();
-    loop {
-        let request = proto::ListPatientsRequest { page_size: 6, page_token: token, ..Default::default() };
-        let listed = page(&acme.admin, request).await.unwrap();
-        seen.extend(listed.patients.into_iter().map(|patient| patient.last_name));
-        token = listed.next_page_token;
-        if token.is_empty() {
-            break;
-        }
-        for number in arrivals.next().into_iter().flatten() {
-            desk::add_patient(&acme.admin, person("Erika", &name(number))).await;
-        }
-    }
-
-    // Everybody who was there all along, in order and once; of those who came, whoever came behind the page.
-    let mut expected: Vec<_> = (0..25).map(|number| number * 2).chain([45, 47, 49]).map(name).collect();
-    expected.sort();
-    assert_eq!(seen, expected);
-}
-
-#[tokio::test]
-async fn a_page_token_is_good_for_its_own_list_and_caller_alone() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let globex = app.tenant("globex").await;
-    let colleague = acme.caller(proto::Role::Admin, &[]).await;
-    for number in 0..3 {
-        desk::add_patient(&acme.admin, person("Erika", &format!("Muster {number}"))).await;
-    }
-    let first = proto::ListPatientsRequest { page_size: 1, ..Default::default() };
-    let token = page(&acme.admin, first).await.unwrap().next_page_token;
-    let next = proto::ListPatientsRequest { page_size: 1, page_token: token.clone(), ..Default::default() };
-
-    let filtered = proto::ListPatientsRequest { last_name_prefix: "Mu".into(), ..next.clone() };
-    let cut = proto::ListPatientsRequest { page_token: token[1..].into(), ..next.clone() };
-    let refused = [
-        page(&acme.admin, filtered).await.unwrap_err(),
-        page(&acme.admin, cut).await.unwrap_err(),
-        page(&colleague, next.clone()).await.unwrap_err(),
-        page(&globex.admin, next.clone()).await.unwrap_err(),
-        acme.admin
-            .access()
-            .list_practitioners(proto::ListPractitionersRequest { page_token: token, ..Default::default() })
-            .await
-            .unwrap_err(),
-    ];
-
-    for status in refused {
-        assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "PAGE_TOKEN_INVALID"));
-    }
-    let larger = proto::ListPatientsRequest { page_size: 200, ..next };
-    assert_eq!(page(&acme.admin, larger).await.unwrap().patients.len(), 2);
-}
-
-#[tokio::test]
-async fn people_are_found_by_the_beginning_of_a_name_by_address_and_by_practitioner() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let practitioner = desk::add_practitioner(&acme.admin, "Dr. Anna Beispiel", &[]).await.practitioner_id;
-    desk::add_patient(&acme.admin, person("Erika", "Müller")).await;
-    let with_address =
-        proto::CreatePatientRequest { email: "Max@example.org".into(), ..person("Max", "Muellner") };
-    desk::add_patient(&acme.admin, with_address).await;
-    let in_care =
-        proto::CreatePatientRequest { practitioner_id: practitioner.clone(), ..person("Ida", "Ähnlich") };
-    desk::add_patient(&acme.admin, in_care).await;
-    let found = async |request: proto::ListPatientsRequest| {
-        let found = page(&acme.admin, request).await.unwrap().patients;
-        found.into_iter().map(|patient| patient.first_name).collect::<Vec<_>>()
-    };
-
-    let by_name =
-        |prefix: &str| proto::ListPatientsRequest { last_name_prefix: prefix.into(), ..Default::default() };
-    assert_eq!(found(by_name("mül")).await, ["Erika", "Max"]);
-    assert_eq!(found(by_name("MUELLE")).await, ["Erika"]);
-    assert_eq!(found(by_name("%")).await, [""; 0]);
-    let by_address = proto::ListPatientsRequest { email: "mAX@EXAMPLE.org".into(), ..Default::default() };
-    assert_eq!(found(by_address).await, ["Max"]);
-    let by_practitioner = proto::ListPatientsRequest { practitioner_id: practitioner, ..Default::default() };
-    assert_eq!(found(by_practitioner).await, ["Ida"]);
 }

@@ -5,12 +5,16 @@
 
 pub(crate) mod app;
 pub(crate) mod booking_tool;
+pub(crate) mod calcom;
 pub(crate) mod caller;
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod desk;
 pub(crate) mod jwt;
+pub(crate) mod link;
+pub(crate) mod process;
 pub(crate) mod said;
+pub(crate) mod searched;
 pub(crate) mod seed;
 pub(crate) mod server;
 pub(crate) mod tenant;
@@ -20,6 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::time::{MissedTickBehavior, interval};
 use tonic::Status;
 use tonic_types::StatusExt;
 
@@ -34,9 +39,14 @@ pub(crate) fn soak_rounds() -> u32 {
 /// Waits until the state is reached. Panics at the deadline, naming the state.
 pub(crate) async fn wait_until(state: &str, deadline: Duration, mut is_reached: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + deadline;
-    while !is_reached().await {
+    let mut looks = interval(Duration::from_millis(10));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        if is_reached().await {
+            return;
+        }
         assert!(Instant::now() < end, "waited too long until {state}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

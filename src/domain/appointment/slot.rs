@@ -4,7 +4,7 @@ use chrono::{DateTime, Months, SubsecRound, TimeDelta, Utc};
 
 use super::{
     AppointmentId, AppointmentStatus, Caller, Change, ChangeKind, Error, Noun, Origin, PatientId,
-    PractitionerId, Result, Role, Slot, TenantTx, store,
+    PractitionerId, Result, Role, Slot, TenantTx, conflict, store,
 };
 use crate::{
     domain::engine::push,
@@ -102,8 +102,11 @@ pub(in crate::domain) async fn free(
     before: &Appointment,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let Some(practitioner) = before.practitioner_id.filter(|_| before.occupies()) else { return Ok(()) };
-    promote_conflicting(tx, practitioner, before.occupied_start_time, before.occupied_end_time, now).await
+    if let Some(practitioner) = before.practitioner_id.filter(|_| before.occupies()) {
+        promote_conflicting(tx, practitioner, before.occupied_start_time, before.occupied_end_time, now)
+            .await?;
+    }
+    conflict::settle(tx, before, now).await
 }
 
 /// Books the conflicting appointments of a freed time that fit now, first come first. Needs the practitioner's lock.
@@ -150,6 +153,13 @@ pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId, now: DateT
         free(tx, row, micros(now)).await?;
     }
     Ok(())
+}
+
+/// Deletes an appointment with its history; whoever waits for its time gets it. Errors: `NotFound`.
+pub async fn remove(tx: &mut TenantTx, id: AppointmentId, now: DateTime<Utc>) -> Result<()> {
+    let row = open_with(tx, id, None, now).await?;
+    store::appointment::remove(tx, id).await?;
+    free(tx, &row, micros(now)).await
 }
 
 /// Promises that the provider will have what was just written to the row.

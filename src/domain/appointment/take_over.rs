@@ -3,11 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    AppointmentStatus, Change, ChangeKind, Error, Origin, PractitionerId, Result, TenantTx,
+    AppointmentStatus, Change, ChangeKind, Error, Origin, PractitionerId, Result, TenantTx, conflict,
     slot::{free, lock, micros, open, release_expired, tell_provider, update_if_free},
     store,
 };
-use crate::{fold, store::appointment::Appointment};
+use crate::{
+    fold,
+    store::appointment::{Appointment, SyncStanding},
+};
 
 /// Appointments that a new name assigns, at most; the rest follows with their next event.
 const ASSIGNED: i64 = 1000;
@@ -79,6 +82,10 @@ pub(super) fn kind_of(before: &Appointment, after: &Appointment) -> ChangeKind {
         ChangeKind::Moved
     } else if before.patient_id != after.patient_id {
         ChangeKind::Patient
+    } else if before.sync != after.sync
+        && is_same(&Appointment { sync: before.sync.clone(), ..after.clone() }, before)
+    {
+        ChangeKind::Sync
     } else {
         ChangeKind::Details
     }
@@ -114,6 +121,7 @@ async fn arrive(tx: &mut TenantTx, desired: Appointment, cause: &Cause<'_>) -> R
     }
     tell_provider(tx, &mut row, cause.origin, cause.cause, cause.now).await?;
     write_down(tx, &row, ChangeKind::Created, cause).await?;
+    conflict::tell(tx, &row, cause.now).await?;
     Ok(row)
 }
 
@@ -123,8 +131,11 @@ async fn follow(
     seen: Appointment,
     cause: &Cause<'_>,
 ) -> Result<Appointment> {
-    let unchanged = merged(&desired, &seen);
+    // Of the standing at the provider only what is said on purpose counts: it goes its own way meanwhile.
+    let standing = Some(&desired.sync).filter(|sync| **sync != seen.sync).cloned();
+    let mut unchanged = merged(&desired, &seen);
     if is_same(&unchanged, &seen) {
+        set_standing(tx, &mut unchanged, standing).await?;
         // Every event tells that the source has spoken, even if nothing else.
         if unchanged.sync_time != seen.sync_time {
             store::appointment::update_sync_time(tx, unchanged.id, unchanged.sync_time).await?;
@@ -146,6 +157,7 @@ async fn follow(
         store::appointment::update(tx, &row).await?;
         (row, kind)
     };
+    set_standing(tx, &mut row, standing).await?;
     if let Some(kind) = kind {
         if matches!(kind, ChangeKind::Moved | ChangeKind::Status) {
             tell_provider(tx, &mut row, cause.origin, cause.cause, cause.now).await?;
@@ -155,8 +167,21 @@ async fn follow(
     // A completed one has used its time.
     if settles && row.status != AppointmentStatus::Completed {
         free(tx, &before, cause.now).await?;
+    } else if before.status == AppointmentStatus::Conflicting {
+        conflict::settle(tx, &before, cause.now).await?;
     }
+    conflict::tell(tx, &row, cause.now).await?;
     Ok(row)
+}
+
+async fn set_standing(
+    tx: &mut TenantTx,
+    row: &mut Appointment,
+    standing: Option<SyncStanding>,
+) -> Result<()> {
+    let Some(standing) = standing.filter(|standing| *standing != row.sync) else { return Ok(()) };
+    row.sync = standing;
+    store::appointment::update_sync(tx, row.id, &row.sync).await
 }
 
 /// Locks the practitioners whose time is taken or freed, and then the appointment: the order of every other verb. Returns how the

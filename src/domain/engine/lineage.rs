@@ -4,190 +4,290 @@
 //! without a successor is its head. What is learned of a booking only ever adds to its row, so that whatever the order in which
 //! things are learned, the rows and the appointment come out the same.
 
-use std::sync::Arc;
+use chrono::{SubsecRound, TimeDelta};
 
-use chrono::{DateTime, Utc};
-
+use self::{
+    appointment::Ground,
+    person::Person,
+    rows::{Head, Learned, Rows},
+};
+use super::refresh;
 use crate::{
+    domain::patient::appointment_tombstone,
     error::Result,
-    ids::{AppointmentId, IntegrationId, IntentId, PatientId},
-    provider::calcom,
-    store::TenantTx,
-    vault::TenantKey,
-    words::BookingStatus,
+    ids::{AppointmentId, IntegrationId},
+    store::{
+        self, TenantTx,
+        appointment::{Appointment, Change},
+        event_type::EventType,
+        intent::Intent,
+    },
+    words::{AppointmentStatus, BookingStatus, ChangeKind, IntentKind, Origin, ProviderSync, ReviewKind},
 };
 
-/// What was learned of one booking.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Seen {
-    pub uid: String,
-    /// `Pending`, `Accepted`, `Cancelled` or `Rejected`; `Unknown` where the provider says something newer than this list.
-    pub status: BookingStatus,
-    /// A booking's times never change. Absent where only its end is known.
-    pub start: Option<DateTime<Utc>>,
-    pub end: Option<DateTime<Utc>>,
-    pub event_type_id: Option<String>,
-    /// The uid before it was moved here.
-    pub rescheduled_from: Option<String>,
-    /// The uid after it was moved away.
-    pub rescheduled_to: Option<String>,
-    /// Who booked; the first of several.
-    pub attendee: Option<Attendee>,
-    /// Whether that attendee was marked as not having come; absent where it is not said.
-    pub is_absent: Option<bool>,
-    /// The host's name.
-    pub host: Option<String>,
-    pub cancel_reason: Option<String>,
-    /// The write of ours that made it, or one before it in its lineage: a hint, because moves inherit it.
-    pub intent: Option<IntentId>,
-    /// When the booking was made. Only from a read.
-    pub created_at: Option<DateTime<Utc>>,
-    /// The provider's version. Only from a read.
-    pub updated_at: Option<DateTime<Utc>>,
-}
+mod appointment;
+mod echo;
+mod merge;
+mod person;
+mod rows;
+mod seen;
+mod stored;
 
-/// Who comes, as the provider knows them.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Attendee {
-    pub name: Option<String>,
-    /// Never one of the provider's placeholders.
-    pub email: Option<String>,
-    pub phone: Option<String>,
-    /// IANA.
-    pub time_zone: Option<String>,
-}
-
-/// How sure it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Certainty {
-    /// By a webhook: a hint, which only ever moves a booking on.
-    Told,
-    /// By an answer of the provider's API. If that contradicts what is known, it may come from a replica that lags behind.
-    Read,
-    /// By a second answer, some seconds later: believed whatever is known.
-    Reread,
-}
-
-/// What is the same for everything that one transaction learns.
-#[derive(Clone)]
-pub struct Context {
-    pub key: Arc<TenantKey>,
-    pub integration: IntegrationId,
-    /// `webhook_event/{id}`, `sync_log/{id}`, `outbox/{id}` …
-    pub cause: String,
-    pub certainty: Certainty,
-    pub now: DateTime<Utc>,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Applied {
-    pub appointment: Option<AppointmentId>,
-    pub patient: Option<PatientId>,
-    pub outcome: Outcome,
-}
-
-/// The part of it that tells callers what to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The appointment, or what is known of its bookings, is another now.
-    Changed,
-    /// All of it was known.
-    Unchanged,
-    /// It was this write of ours; its uid is known now, the appointment was not touched.
-    Echo(IntentId),
-    /// The booking is retired, or a later state of it is known.
-    Stale,
-    /// Nothing was done: it contradicts what is known, or too little was said. Queue a `booking_refresh` of the uid.
-    NeedsLook,
-    /// Nothing was done, and nothing is to be kept: the person was deleted here.
-    Forgotten,
-    /// Nothing was done, and nothing is to be kept: the event type is none of this integration's.
-    Foreign,
-}
-
-impl Seen {
-    /// Of an answer of Cal.com's API.
-    pub fn of(booking: &calcom::Booking) -> Self {
-        let attendee = booking.attendees.first();
-        Self {
-            uid: booking.uid.clone(),
-            status: status_of(&booking.status),
-            start: Some(booking.start),
-            end: Some(booking.end),
-            event_type_id: booking.event_type_id.map(|id| id.to_string()),
-            rescheduled_from: booking.rescheduled_from_uid.clone(),
-            rescheduled_to: booking.rescheduled_to_uid.clone(),
-            attendee: attendee.map(Attendee::of),
-            is_absent: attendee.and_then(|attendee| attendee.absent),
-            host: booking.hosts.first().and_then(|host| host.name.clone()),
-            cancel_reason: booking.cancellation_reason.clone(),
-            intent: booking.metadata.get(INTENT_KEY).and_then(|id| id.parse().ok()),
-            created_at: booking.created_at,
-            updated_at: booking.updated_at,
-        }
-    }
-
-    /// Of a booking that the provider no longer has.
-    pub fn gone(uid: &str) -> Self {
-        Self {
-            uid: uid.into(),
-            status: BookingStatus::Cancelled,
-            start: None,
-            end: None,
-            event_type_id: None,
-            rescheduled_from: None,
-            rescheduled_to: None,
-            attendee: None,
-            is_absent: None,
-            host: None,
-            cancel_reason: None,
-            intent: None,
-            created_at: None,
-            updated_at: None,
-        }
-    }
-}
-
-impl Attendee {
-    pub fn of(said: &calcom::Attendee) -> Self {
-        Self {
-            name: said.name.clone(),
-            email: said.email.clone(),
-            phone: said.phone.clone(),
-            time_zone: said.time_zone.clone(),
-        }
-    }
-}
-
-/// The metadata key under which a create carries its intent's id.
-pub const INTENT_KEY: &str = "stellwerk_intent";
-
-pub fn status_of(said: &calcom::BookingStatus) -> BookingStatus {
-    match said {
-        calcom::BookingStatus::Accepted => BookingStatus::Accepted,
-        calcom::BookingStatus::Pending | calcom::BookingStatus::AwaitingHost => BookingStatus::Pending,
-        calcom::BookingStatus::Cancelled => BookingStatus::Cancelled,
-        calcom::BookingStatus::Rejected => BookingStatus::Rejected,
-        calcom::BookingStatus::Other(_) => BookingStatus::Unknown,
-    }
-}
+pub use appointment::{PROVIDER_CHANGE_WON, status_of};
+pub use person::external_id;
+pub use seen::{Applied, Attendee, Certainty, Context, INTENT_KEY, Mark, Outcome, Seen};
 
 /// Takes in what was learned of a booking. Call it before anything else of the transaction is locked (`webhook_activity` apart): it
 /// takes the locks of the integration's bookings, of arriving people, of practitioners and of the appointment, in this order.
-///
-/// An outcome other than `Changed` and `Echo` leaves the appointment as it is.
 pub async fn apply(tx: &mut TenantTx, context: &Context, seen: Seen) -> Result<Applied> {
-    let _ = (tx, context, seen);
-    Err(crate::error::Error::internal("lineage::apply follows with the next commit"))
+    let now = context.now;
+    lock(tx, context.integration).await?;
+    let mut seen = seen;
+    let uids = [Some(&seen.uid), seen.rescheduled_from.as_ref(), seen.rescheduled_to.as_ref()];
+    let mut rows = stored::load(tx, context.integration, uids.into_iter().flatten()).await?;
+    let known = rows.of(&seen.uid).cloned();
+    let event_type_id = seen
+        .event_type_id
+        .clone()
+        .or_else(|| known.as_ref().and_then(|row| row.external_event_type_id.clone()));
+    let event_type = match &event_type_id {
+        Some(id) => match store::event_type::find(tx, context.integration, id).await? {
+            Some(event_type) => Some(event_type),
+            None => return Ok(Applied::nothing(Outcome::Foreign)),
+        },
+        None if known.is_some() => None,
+        None if context.certainty == Certainty::Told => return Ok(Applied::nothing(Outcome::NeedsLook)),
+        // Gone, and never known.
+        None if seen.start.is_none() => return Ok(Applied::nothing(Outcome::Unchanged)),
+        None => return Ok(Applied::nothing(Outcome::Foreign)),
+    };
+    tidy(&mut seen, event_type.as_ref());
+    if event_type.as_ref().is_some_and(|event_type| event_type.is_seated) {
+        // Somebody's seat went, or went elsewhere; the booking may be there for others.
+        if context.certainty == Certainty::Told && seen.status == BookingStatus::Cancelled {
+            return Ok(Applied::nothing(Outcome::NeedsLook));
+        }
+        (seen.rescheduled_from, seen.rescheduled_to) = (None, None);
+    }
+
+    let before = rows.clone();
+    let learned = rows.learn(&seen, context.certainty, now);
+    let mut applied = Applied::nothing(match learned {
+        Learned::News => Outcome::Changed,
+        Learned::Known => Outcome::Unchanged,
+        Learned::Late => Outcome::Stale,
+        Learned::Contradiction => return Ok(Applied::nothing(Outcome::NeedsLook)),
+    });
+    if learned == Learned::News
+        && let Some(intent) = echo_of(tx, context, &seen, &mut rows).await?
+    {
+        return take_in_echo(tx, context, before, rows, intent).await;
+    }
+    let Some(head) = rows.head() else { return Ok(applied) };
+    let is_head = head.uid == seen.uid;
+    let ground = Ground {
+        context,
+        head: &head,
+        seen: Some(&seen).filter(|_| is_head && learned != Learned::Late),
+        event_type: event_type.as_ref().filter(|_| is_head),
+    };
+    let ids = rows.appointments();
+    match ids[..] {
+        [] => {
+            let Some((start, end)) = head.start.zip(head.end).filter(|_| is_head && head.is_known()) else {
+                stored::save(tx, &before, rows, None, now).await?;
+                look_for(tx, context, &head, is_head).await?;
+                return Ok(applied);
+            };
+            if is_of_a_deleted_one(tx, context, &seen).await? {
+                return Ok(Applied::nothing(Outcome::Forgotten));
+            }
+            let patient = match &seen.attendee {
+                Some(attendee) => match person::take_in(tx, context, attendee, seen.created_at).await? {
+                    Person::Known(id) => Some(id),
+                    Person::Forgotten if seen.created_at.is_some() => {
+                        return Ok(Applied::nothing(Outcome::Forgotten));
+                    }
+                    Person::Forgotten => return Ok(Applied::nothing(Outcome::ForgottenUnlessNew)),
+                    Person::Nobody => None,
+                },
+                None => None,
+            };
+            let row = appointment::arrive(tx, &ground, (start, end), patient).await?;
+            stored::save(tx, &before, rows, Some(row.id), now).await?;
+            applied.appointment = Some(row.id);
+            applied.patient = row.patient_id;
+            Ok(applied)
+        }
+        [first, ..] => {
+            let kept = if ids.len() > 1 { merge::survivor(tx, &ids).await? } else { first };
+            stored::save(tx, &before, rows, Some(kept), now).await?;
+            merge::remove_others(tx, &ids, kept, now).await?;
+            applied.appointment = Some(kept);
+            if !head.is_known() {
+                look_for(tx, context, &head, is_head).await?;
+                return Ok(applied);
+            }
+            let was = before.current_of(kept);
+            if !is_other(was.as_ref(), &head) {
+                match (is_head, learned) {
+                    (false, _) | (true, Learned::Late) => return Ok(applied),
+                    (true, Learned::Known) if context.certainty == Certainty::Told => {
+                        store::appointment::update_sync_time(tx, kept, Some(now)).await?;
+                        return Ok(applied);
+                    }
+                    (true, _) => {}
+                }
+            }
+            let (is_changed, row) = appointment::follow(tx, &ground, kept, was.as_ref()).await?;
+            applied.patient = row.patient_id;
+            if is_changed {
+                applied.outcome = Outcome::Changed;
+            }
+            Ok(applied)
+        }
+    }
 }
 
 /// Makes an appointment what its head is at the provider as last known, whatever was changed here since. `None`: it has no booking.
-pub async fn follow_head(
+/// Locks as `apply` does.
+pub async fn follow_head(tx: &mut TenantTx, context: &Context, id: AppointmentId) -> Result<Option<Applied>> {
+    lock(tx, context.integration).await?;
+    let rows = Rows::new(context.integration, store::booking::lineage(tx, id).await?);
+    let Some(head) = rows.head().filter(Head::is_known) else { return Ok(None) };
+    let event_type = match &head.event_type_id {
+        Some(event_type) => store::event_type::find(tx, context.integration, event_type).await?,
+        None => None,
+    };
+    let ground = Ground { context, head: &head, seen: None, event_type: event_type.as_ref() };
+    let (is_changed, row) = appointment::follow(tx, &ground, id, None).await?;
+    let outcome = if is_changed { Outcome::Changed } else { Outcome::Unchanged };
+    Ok(Some(Applied { appointment: Some(id), patient: row.patient_id, outcome }))
+}
+
+/// Takes in what happened to the people of a booking at its time. Locks as `apply` does.
+pub async fn mark(tx: &mut TenantTx, context: &Context, uid: &str, mark: Mark) -> Result<Applied> {
+    lock(tx, context.integration).await?;
+    let Some(row) = store::booking::find(tx, context.integration, uid).await? else {
+        return Ok(Applied::nothing(Outcome::NeedsLook));
+    };
+    let Some(id) = row.appointment_id else { return Ok(Applied::nothing(Outcome::NeedsLook)) };
+    let is_living = row.is_current && row.status == BookingStatus::Accepted;
+    let row = crate::domain::appointment::open_with(tx, id, None, context.now).await?;
+    let mut applied = Applied { appointment: Some(id), patient: row.patient_id, outcome: Outcome::Unchanged };
+    if !is_living {
+        return Ok(Applied { outcome: Outcome::Stale, ..applied });
+    }
+    let status = match mark {
+        Mark::Absent(is_absent) => appointment::marked(&row, is_absent, context.now),
+        Mark::Over if row.status == AppointmentStatus::Booked => Some(AppointmentStatus::Completed),
+        Mark::Over => None,
+    };
+    if let Some(status) = status {
+        let desired = Appointment { status, sync_time: Some(context.now), ..row.clone() };
+        let take_over = crate::domain::appointment::take_over;
+        take_over(tx, desired, Some(row), Origin::Calcom, &context.cause, context.now).await?;
+        applied.outcome = Outcome::Changed;
+    }
+    Ok(applied)
+}
+
+async fn lock(tx: &mut TenantTx, integration: IntegrationId) -> Result<()> {
+    tx.lock(&format!("bookings/{integration}")).await
+}
+
+/// Whether it is about an appointment that was deleted here with its patient, or the late outcome of a write for one.
+async fn is_of_a_deleted_one(tx: &mut TenantTx, context: &Context, seen: &Seen) -> Result<bool> {
+    let write = seen.intent.map(|intent| intent.to_string());
+    for name in [Some(&seen.uid), seen.rescheduled_from.as_ref(), write.as_ref()].into_iter().flatten() {
+        let tombstone = appointment_tombstone(&context.key, context.integration, name);
+        if store::patient::has_tombstone(tx, &tombstone).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The write of ours that this is the outcome of, if the appointment it was for has no other booking of its kind that lives.
+async fn echo_of(
     tx: &mut TenantTx,
     context: &Context,
-    appointment: AppointmentId,
-) -> Result<Option<Applied>> {
-    let _ = (tx, context, appointment);
-    Err(crate::error::Error::internal("lineage::follow_head follows with the next commit"))
+    seen: &Seen,
+    rows: &mut Rows,
+) -> Result<Option<Intent>> {
+    let from = seen.rescheduled_from.as_deref().or_else(|| rows.predecessor(&seen.uid)).map(str::to_owned);
+    let Some(intent) = echo::of(tx, context, seen, from.as_deref()).await? else { return Ok(None) };
+    let theirs = store::booking::lineage(tx, intent.appointment_id).await?;
+    let mut joined = rows.clone();
+    joined.join(theirs);
+    // One at another event type is given up when this one stands.
+    if joined.living_at(seen.event_type_id.as_deref()) > 1 {
+        return Ok(None);
+    }
+    *rows = joined;
+    Ok(Some(intent))
+}
+
+/// Our own write came back: its uid is known now. The appointment may have been edited since, so it stays as it is.
+async fn take_in_echo(
+    tx: &mut TenantTx,
+    context: &Context,
+    before: Rows,
+    rows: Rows,
+    mut intent: Intent,
+) -> Result<Applied> {
+    let (id, now) = (intent.appointment_id, context.now);
+    let ids = rows.appointments();
+    let head = rows.head();
+    let uid = head.as_ref().map(|head| head.uid.clone());
+    stored::save(tx, &before, rows, Some(id), now).await?;
+    merge::remove_others(tx, &ids, id, now).await?;
+    if intent.kind != IntentKind::Cancel && intent.result_external_id.is_none() {
+        intent.result_external_id = uid;
+        store::intent::save(tx, &intent).await?;
+    }
+    let mut row = store::appointment::find_for_update(tx, id).await?;
+    // Whoever pushed had given up; otherwise they settle it themselves.
+    if row.sync.provider_sync == ProviderSync::Review
+        && head.is_some_and(|head| appointment::agrees(&row, &head))
+    {
+        row.sync = appointment::synced();
+        store::appointment::update(tx, &row).await?;
+        store::review_item::settle(tx, id, ReviewKind::RequiresManualReview, now).await?;
+    }
+    let change = Change {
+        intent_id: Some(intent.id),
+        reason: Some("ECHO".into()),
+        ..Change::of(&row, ChangeKind::Sync, Origin::Calcom, &context.cause, now)
+    };
+    store::appointment::insert_change(tx, &change).await?;
+    Ok(Applied { appointment: Some(id), patient: row.patient_id, outcome: Outcome::Echo(intent.id) })
+}
+
+/// Only where a booking went is known; what it is there is to be read.
+async fn look_for(tx: &mut TenantTx, context: &Context, head: &Head, was_read: bool) -> Result<()> {
+    if head.is_known() || was_read {
+        return Ok(());
+    }
+    refresh::queue(tx, context.integration, &head.uid, &context.cause, context.now).await.map(drop)
+}
+
+/// Whether a head differs in what an appointment goes by.
+fn is_other(was: Option<&Head>, head: &Head) -> bool {
+    was.is_none_or(|was| {
+        (&was.uid, was.status, was.start, was.end) != (&head.uid, head.status, head.start, head.end)
+    })
+}
+
+/// Whole microseconds, as the database keeps them, and an end after the begin.
+fn tidy(seen: &mut Seen, event_type: Option<&EventType>) {
+    seen.start = seen.start.map(|time| time.trunc_subsecs(6));
+    seen.end = seen.end.map(|time| time.trunc_subsecs(6));
+    seen.updated_at = seen.updated_at.map(|time| time.trunc_subsecs(6));
+    if let (Some(start), Some(end)) = (seen.start, seen.end)
+        && end <= start
+    {
+        let minutes = event_type.map_or(1, |event_type| event_type.length_minutes.max(1));
+        seen.end = Some(start + TimeDelta::minutes(minutes.into()));
+    }
 }

@@ -1,18 +1,51 @@
 //! Reading one booking at its provider, because what was told of it is not enough to go by.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
+use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    lineage::{self, Certainty, Context, Outcome as Learned, Seen},
+    provider_call::{self, CallFailure, Urgency},
+};
 use crate::{
-    error::Result,
-    ids::{IntegrationId, MessageId},
-    store::{self, TenantTx, outbox::NewMessage},
-    words::MessageKind,
+    domain::Domain,
+    error::{Error, Result},
+    ids::{IntegrationId, MessageId, TenantId},
+    provider::calcom::{Booking, CallError, Class, Found, Refusal},
+    store::{
+        self, TenantTx,
+        outbox::{Claimed, NewMessage, Outcome},
+        retry_deadlocks,
+    },
+    words::{BookingStatus, IntegrationState, MessageKind},
 };
 
 /// What is told of one booking within this time is read once.
 const QUIET: TimeDelta = TimeDelta::seconds(2);
 const QUIET_AT_MOST: TimeDelta = TimeDelta::seconds(10);
+/// What cannot be true is read again after this: Cal.com reads from a replica, and tells of some cancellations before it has made them.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Moves that are followed either way, at most.
+const FOLLOWED: usize = 20;
+/// How long an integration without a credential is left alone.
+const UNTIL_RECONNECTED: Duration = Duration::from_secs(5 * 60);
+
+/// What a message asks for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Asked {
+    integration_id: IntegrationId,
+    uid: String,
+}
+
+/// What was read.
+struct Read {
+    /// Newest first, so that whoever was moved is known by where it went.
+    seen: Vec<Seen>,
+    /// The provider does not have the booking that was asked for.
+    is_gone: bool,
+}
 
 /// Queues a read of the booking.
 pub async fn queue(
@@ -25,10 +58,156 @@ pub async fn queue(
     let message = NewMessage {
         kind: MessageKind::BookingRefresh,
         lane: format!("booking/{integration}/{uid}"),
-        payload: json!({ "integration_id": integration, "uid": uid }),
+        payload: serde_json::to_value(Asked { integration_id: integration, uid: uid.into() })
+            .map_err(Error::internal)?,
         cause: cause.into(),
         run_time: now,
         integration: Some(integration),
     };
     store::outbox::push_debounced(tx, message, QUIET, QUIET_AT_MOST, now).await
+}
+
+/// Reads the booking, whatever it was moved from and to, and the series it is one of; makes the appointments what they are there.
+pub async fn run(domain: &Domain, message: &Claimed, payload: serde_json::Value) -> Result<Outcome> {
+    let asked: Asked = serde_json::from_value(payload).map_err(Error::internal)?;
+    let tenant = message.tenant_id;
+    let read = match read(domain, tenant, &asked).await {
+        Ok(read) => read,
+        Err(failure) => return unread(domain, tenant, &asked, failure).await,
+    };
+    let certainty = if message.attempts <= 1 { Certainty::Read } else { Certainty::Reread };
+    let context = Context {
+        key: domain.tenant_key(tenant).await?,
+        integration: asked.integration_id,
+        cause: format!("outbox/{}", message.id),
+        certainty,
+        now: Utc::now(),
+    };
+    let is_clear = retry_deadlocks(|| take_in(domain, tenant, &context, &asked, &read)).await?;
+    if is_clear || certainty == Certainty::Reread {
+        return Ok(Outcome::Done);
+    }
+    Ok(Outcome::Retry { after: AGAIN_AFTER, reason: "CONTRADICTORY".into() })
+}
+
+/// Takes in what was read. False: some of it cannot be true as things stand, and was left.
+async fn take_in(
+    domain: &Domain,
+    tenant: TenantId,
+    context: &Context,
+    asked: &Asked,
+    read: &Read,
+) -> Result<bool> {
+    let mut tx = domain.store.tenant(tenant).await?;
+    let mut is_clear = true;
+    if read.is_gone {
+        let known = store::booking::find(&mut tx, asked.integration_id, &asked.uid).await?;
+        let lives = known.is_none_or(|known| {
+            matches!(known.status, BookingStatus::Unknown | BookingStatus::Pending | BookingStatus::Accepted)
+        });
+        // A replica may not have it yet.
+        if lives && context.certainty == Certainty::Read {
+            return Ok(false);
+        }
+    }
+    for seen in &read.seen {
+        let applied = lineage::apply(&mut tx, context, seen.clone()).await?;
+        is_clear &= applied.outcome != Learned::NeedsLook;
+    }
+    tx.commit().await?;
+    Ok(is_clear)
+}
+
+async fn read(domain: &Domain, tenant: TenantId, asked: &Asked) -> Result<Read, CallFailure> {
+    let Some(found) = get(domain, tenant, asked.integration_id, &asked.uid).await? else {
+        return Ok(Read { seen: vec![Seen::gone(&asked.uid)], is_gone: true });
+    };
+    let mut bookings = found.into_bookings();
+    if let [only] = &bookings[..] {
+        let only = only.clone();
+        if let Some(series) = &only.recurring_uid
+            && let Some(series) = get(domain, tenant, asked.integration_id, series).await?
+        {
+            bookings = series.into_bookings();
+        }
+        if bookings.iter().all(|booking| booking.uid != only.uid) {
+            bookings.push(only.clone());
+        }
+        for next in [later, earlier] {
+            follow(domain, tenant, asked.integration_id, &only, next, &mut bookings).await?;
+        }
+    }
+    // A move makes its booking after the one it moves.
+    bookings.sort_by_key(|booking| std::cmp::Reverse(booking.created_at));
+    Ok(Read { seen: bookings.iter().map(Seen::of).collect(), is_gone: false })
+}
+
+fn later(booking: &Booking) -> Option<&String> {
+    booking.rescheduled_to_uid.as_ref()
+}
+
+fn earlier(booking: &Booking) -> Option<&String> {
+    booking.rescheduled_from_uid.as_ref()
+}
+
+/// Adds the bookings that one was moved to, or from, as far as they are to be had.
+async fn follow(
+    domain: &Domain,
+    tenant: TenantId,
+    integration: IntegrationId,
+    from: &Booking,
+    next: fn(&Booking) -> Option<&String>,
+    bookings: &mut Vec<Booking>,
+) -> Result<(), CallFailure> {
+    let mut at = from.clone();
+    for _ in 0..FOLLOWED {
+        let Some(uid) = next(&at).filter(|uid| bookings.iter().all(|booking| booking.uid != **uid)) else {
+            return Ok(());
+        };
+        let found = get(domain, tenant, integration, uid).await?.map(Found::into_bookings);
+        let Some(booking) = found.and_then(|found| found.into_iter().find(|one| one.uid == *uid)) else {
+            return Ok(());
+        };
+        bookings.push(booking.clone());
+        at = booking;
+    }
+    Ok(())
+}
+
+async fn get(
+    domain: &Domain,
+    tenant: TenantId,
+    integration: IntegrationId,
+    uid: &str,
+) -> Result<Option<Found>, CallFailure> {
+    let uid = uid.to_owned();
+    provider_call::calcom(domain, tenant, integration, Urgency::Background, |way| async move {
+        way.calcom().booking(&uid).await
+    })
+    .await
+}
+
+async fn unread(domain: &Domain, tenant: TenantId, asked: &Asked, failure: CallFailure) -> Result<Outcome> {
+    match failure {
+        CallFailure::NotNow { after, reason } => Ok(Outcome::Release { after, reason: Some(reason.into()) }),
+        CallFailure::Credential => {
+            let mut tx = domain.store.tenant(tenant).await?;
+            let integration = store::integration::find(&mut tx, asked.integration_id).await?;
+            tx.end_reading();
+            Ok(match integration.state {
+                IntegrationState::Disconnecting | IntegrationState::Disconnected => Outcome::Done,
+                IntegrationState::Connected | IntegrationState::NeedsReconnect => {
+                    let reason = Some("CREDENTIAL_REFUSED".into());
+                    Outcome::Release { after: UNTIL_RECONNECTED, reason }
+                }
+            })
+        }
+        // Somebody else's: anybody can write a uid into a body.
+        CallFailure::Call(CallError::Refused(Refusal::NotAllowed)) => Ok(Outcome::Done),
+        CallFailure::Call(error) if error.class() == Class::Permanent => {
+            Ok(Outcome::Dead { reason: error.reason().into() })
+        }
+        CallFailure::Call(error) => Err(Error::internal(error)),
+        CallFailure::Own(error) => Err(error),
+    }
 }

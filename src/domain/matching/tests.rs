@@ -1,3 +1,5 @@
+//! Holds P12: a likely twin never passes in silence, and a stranger is never taken for one.
+
 use proptest::prelude::*;
 
 use super::Reason::*;

@@ -71,6 +71,7 @@ pub enum BookingStatus {
 }
 
 /// What one uid may stand for.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, and briefly")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     One(Booking),
@@ -190,7 +191,7 @@ impl Calcom<'_> {
         Booking::of(answer.data()?).ok_or_else(|| answer.unfit("data.uid"))
     }
 
-    /// Cancels. A host must give a reason, so one is always sent. The uid of a series cancels all that remain.
+    /// Cancels. A host must give a reason, so one is always sent. A series' uid cancels all that remain.
     pub async fn cancel_booking(&self, uid: &str, reason: &str) -> Result<Found, CallError> {
         let path = ["bookings", uid, "cancel"];
         let body = serde_json::json!({ "cancellationReason": reason });

@@ -1,8 +1,8 @@
 //! What a failed answer means.
 //!
-//! Two envelopes are in use: the framework's `{"status":"error","error":{code,message,details}}`, whose `code`
-//! is a class name, and the booking engine's bare `{"statusCode":…,"message":…}`. Neither has codes for most
-//! refusals, so the message is searched for fragments taken from the last public source (2026-07).
+//! Two envelopes are in use: the framework's `{"status":"error","error":{code,message,details}}`, whose
+//! `code` is a class name, and the booking engine's bare `{"statusCode":…,"message":…}`. Neither has codes
+//! for most refusals, so the message is searched for fragments from the last public source (2026-07).
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
 //! What Cal.com calls us with: the body of an authentic delivery, read into one typed event.
 //!
 //! Two generations of the sender are in use, told apart nowhere: one sends while the change is made (some
-//! cancellations even before), one from a queue that reads the booking again. Either way a delivery is a hint:
-//! it may be lost, doubled, late, out of order, and its echo of our own write may come before the answer to it.
+//! cancellations even before), one from a queue that reads the booking again. Either way a delivery is a
+//! hint: it may be lost, doubled, late or out of order, and the echo of our own write may come before the
+//! answer to it.
 //! The content type says nothing (a template can change it), so the body alone is read.
 
 use std::fmt;
@@ -43,7 +44,7 @@ pub enum ParseError {
     /// Answered 400, nothing is kept.
     #[error("not JSON")]
     NotJson,
-    /// Not in Cal.com's own form: whoever owns the webhook set a payload template. Kept aside with that reason.
+    /// Not in Cal.com's own form: whoever owns the webhook set a payload template. Kept aside.
     #[error("the body follows a payload template of the webhook's owner; remove the template")]
     CustomTemplate,
     /// In Cal.com's form, but without a key that this trigger must have.

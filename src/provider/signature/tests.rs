@@ -1,3 +1,5 @@
+//! Holds P2: only what is signed as agreed is believed.
+
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
+use axum::routing::any;
 use axum::{Extension, Router};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::Value;
@@ -37,7 +38,7 @@ use call::{Answer, Call};
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 pub(super) fn routes(inner: Arc<Inner>) -> Router {
-    Router::new().fallback(answer).with_state(inner)
+    Router::new().route("/v2/{*rest}", any(answer)).with_state(inner)
 }
 
 async fn answer(
@@ -73,13 +74,13 @@ async fn answer(
         Ok(None) | Err(_) => Counted::Anonymous,
     };
     let allowance = inner.throttle.count(counted, inner.clock.now());
-    let faults = known.as_ref().map(|(operation, _)| inner.script.of_request(*operation)).unwrap_or_default();
     let answered = if allowance.is_some_and(|allowance| allowance.refused) {
         Ok(Err(Refusal::throttled()))
     } else {
         match known {
             None => Ok(Err(Refusal::not_found(format!("Cannot {method} {path}")))),
             Some((operation, arguments)) => {
+                let faults = inner.script.of_request(operation);
                 let call = caller.and_then(|key| {
                     let route = format!("{method} {path}");
                     Ok(Call {

@@ -185,10 +185,11 @@ impl Inner {
             event.detail,
             Detail::SeatCancelled { .. } | Detail::Cancelled { request_reschedule: true, .. }
         );
-        if generation == Generation::Queued && is_read_again {
-            if let Some(current) = world.booking(&event.booking.uid) {
-                event.booking = current.clone();
-            }
+        if generation == Generation::Queued
+            && is_read_again
+            && let Some(current) = world.booking(&event.booking.uid)
+        {
+            event.booking = current.clone();
         }
         let (Ok(kind), Ok(host)) = (world.kind_of(&event.booking), world.owner(event.booking.user_id)) else {
             return Vec::new();

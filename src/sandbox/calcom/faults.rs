@@ -79,8 +79,8 @@ pub enum When {
 pub struct Rule {
     pub fault: Fault,
     pub when: When,
-    /// Requests concerned. Empty: every one the fault makes sense for, which is changes only where it is about
-    /// what happened before the answer.
+    /// Requests concerned. Empty: every one the fault makes sense for; changes only, where it is about what
+    /// happened before the answer.
     #[serde(default)]
     pub on: Vec<Operation>,
     /// Webhooks concerned; empty: all.

@@ -1,6 +1,7 @@
 //! What Cal.com says when it refuses, in its two envelopes.
 //!
-//! A: exceptions of the web framework, `{"status":"error","timestamp","path","error":{code,message,details}}`.
+//! A: exceptions of the web framework,
+//!    `{"status":"error","timestamp","path","error":{code,message,details}}`.
 //! B: errors of the booking engine, `{"statusCode","message"}`; neither `status` nor `error`.
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -14,7 +15,7 @@ pub struct Refusal {
     pub status: u16,
     pub envelope: Envelope,
     pub message: String,
-    /// Of a body that did not validate: property, name of the rule, what it says.
+    /// Of a body that did not validate: field, as `attendee.name`, name of the rule, what it says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<(String, String, String)>,
 }
@@ -26,10 +27,11 @@ pub enum Envelope {
 }
 
 pub(crate) const TAKEN: &str = "User either already has booking at this time or is not available";
-const TOO_SOON_OR_TOO_FAR: &str = "The event type can't be booked at the \"start\" time provided. This could be \
-    because it's too soon (violating the minimum booking notice) or too far in the future (outside the event's \
-    scheduling window). Try fetching available slots first using the GET /v2/slots endpoint and then make a \
-    booking with \"start\" time equal to one of the available slots: https://cal.com/docs/api-reference/v2/slots";
+const TOO_SOON_OR_TOO_FAR: &str = "The event type can't be booked at the \"start\" time provided. This \
+    could be because it's too soon (violating the minimum booking notice) or too far in the future \
+    (outside the event's scheduling window). Try fetching available slots first using the GET /v2/slots \
+    endpoint and then make a booking with \"start\" time equal to one of the available slots: \
+    https://cal.com/docs/api-reference/v2/slots";
 const THROTTLED: &str = "CustomThrottlerGuard - Too many requests. Please try again later.";
 
 impl Refusal {
@@ -106,14 +108,20 @@ impl Refusal {
         if self.fields.is_empty() {
             return json!({ "message": self.message, "error": self.reason(), "statusCode": self.status });
         }
-        let errors = self
-            .fields
-            .iter()
-            .map(|(property, rule, says)| json!({ "property": property, "constraints": { rule: says } }));
-        json!({ "message": self.message, "errors": errors.collect::<Vec<_>>() })
+        let told = |(field, rule, says): &(String, String, String)| nested(field, rule, says);
+        let errors: Vec<Value> = self.fields.iter().map(told).collect();
+        json!({ "message": self.message, "errors": errors })
     }
 
     fn reason(&self) -> &'static str {
         self.http_status().canonical_reason().unwrap_or("Error")
+    }
+}
+
+/// A field within another is told as a child of it.
+fn nested(field: &str, rule: &str, says: &str) -> Value {
+    match field.split_once('.') {
+        Some((above, below)) => json!({ "property": above, "children": [nested(below, rule, says)] }),
+        None => json!({ "property": field, "constraints": { rule: says } }),
     }
 }

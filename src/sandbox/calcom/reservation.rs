@@ -76,16 +76,16 @@ impl World {
         if wanted.minutes.is_some() && wanted.caller.is_none() {
             return Err(Refusal::framework(
                 401,
-                "reservationDuration can only be used for authenticated requests - use access token, api key or \
-                 OAuth credentials",
+                "reservationDuration can only be used for authenticated requests - use access token, api \
+                 key or OAuth credentials",
             ));
         }
         let event_type = self.event_type(wanted.event_type_id).ok_or_else(unknown)?;
         if wanted.minutes.is_some() && wanted.caller != Some(event_type.owner_id) {
             return Err(Refusal::framework(
                 403,
-                "authenticated user is not owner of event type, does not have memberships in common with owner \
-                 of the event type, nor does belong to event type's team or org.",
+                "authenticated user is not owner of event type, does not have memberships in common with \
+                 owner of the event type, nor does belong to event type's team or org.",
             ));
         }
         let end = wanted.start + minutes(length_of(event_type, wanted.length_minutes)?);

@@ -1,9 +1,9 @@
-//! Holds what was asked and answered against Cal.com's own description of API v2, so that neither the double nor
-//! what talks to it drifts into wishful thinking. For tests: the description is no part of this project, and
-//! where it is not at hand everything passes.
+//! Holds what was asked and answered against Cal.com's own description of API v2, so that neither the double
+//! nor what talks to it drifts into wishful thinking. For tests: the description is no part of this project,
+//! and where it is not at hand everything passes.
 //!
-//! It is looked for in `providers/specs/calcom.openapi.json` below `$STELLWERK_SHARED`, or else below the folder
-//! `shared` beside this project's.
+//! It is looked for in `providers/specs/calcom.openapi.json` below `$STELLWERK_SHARED`, or else below the
+//! folder `shared` beside this project's.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

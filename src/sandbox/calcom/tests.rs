@@ -12,9 +12,21 @@ use tokio::sync::{Semaphore, watch};
 
 use super::*;
 
+mod adapter;
+mod contract;
+mod control;
+mod deliveries;
 mod endings;
+mod faults;
+mod lists;
 mod making;
 mod moving;
+mod outage;
+mod payloads;
+mod shared;
+mod slots;
+mod spec;
+mod webhooks;
 
 /// A standing clock, one host with a visit of 30 minutes, and a caller with the host's key.
 struct Stage {

@@ -43,8 +43,8 @@ fn registered(number: &str, at_s: i64) -> Value {
 
 fn appointment(number: &str, scheduled_at: String, minutes: i64, therapist: &str, status: &str) -> Value {
     json!({ "id": format!("a-{number}"), "patient_id": format!("p-{number}"), "scheduled_at": scheduled_at,
-        "duration_minutes": minutes, "therapist_name": therapist, "service_name": format!("Massage {minutes}"),
-        "status": status })
+        "duration_minutes": minutes, "therapist_name": therapist, "status": status,
+        "service_name": format!("Massage {minutes}") })
 }
 
 /// The same instant, written in another zone.
@@ -185,6 +185,7 @@ async fn every_order_ends(story: Story, expected: End) {
     }
 }
 
+/// P9.
 #[tokio::test]
 async fn booked_moved_and_cancelled_ends_cancelled_in_every_order() {
     every_order_ends(
@@ -204,6 +205,7 @@ async fn booked_moved_and_cancelled_ends_cancelled_in_every_order() {
     .await;
 }
 
+/// P9.
 #[tokio::test]
 async fn booked_and_moved_twice_ends_where_it_was_moved_last_in_every_order() {
     every_order_ends(
@@ -223,6 +225,7 @@ async fn booked_and_moved_twice_ends_where_it_was_moved_last_in_every_order() {
     .await;
 }
 
+/// P9.
 #[tokio::test]
 async fn cancelled_and_booked_again_ends_booked_in_every_order() {
     every_order_ends(
@@ -242,6 +245,7 @@ async fn cancelled_and_booked_again_ends_booked_in_every_order() {
     .await;
 }
 
+/// P9.
 #[tokio::test]
 async fn a_cancellation_that_comes_first_is_kept_for_its_appointment() {
     let app = TestApp::start().await;
@@ -263,6 +267,7 @@ async fn a_cancellation_that_comes_first_is_kept_for_its_appointment() {
     );
 }
 
+/// P9.
 #[tokio::test]
 async fn without_times_an_update_that_overtook_its_creation_stays() {
     let app = TestApp::start().await;
@@ -278,6 +283,7 @@ async fn without_times_an_update_that_overtook_its_creation_stays() {
     assert_eq!(desk::only_appointment(&acme.admin).await.service_name, "Massage 45");
 }
 
+/// P9.
 #[tokio::test]
 async fn an_appointment_whose_patient_is_unknown_takes_effect_when_the_patient_arrives() {
     let app = TestApp::start().await;
@@ -300,6 +306,7 @@ async fn an_appointment_whose_patient_is_unknown_takes_effect_when_the_patient_a
     assert!(appointment.sync_time.is_some());
 }
 
+/// P9.
 #[tokio::test]
 async fn an_appointment_that_the_tool_gives_to_another_patient_follows_in_either_order() {
     let app = TestApp::start().await;
@@ -309,7 +316,8 @@ async fn an_appointment_that_the_tool_gives_to_another_patient_follows_in_either
         tool.tell(&registered(number, 0)).await.kept();
     }
     let of = |id: &str, patient: &str, at_s| {
-        let data = json!({ "id": id, "patient_id": patient, "scheduled_at": written(desk::in_days(7)), "duration_minutes": 30 });
+        let data = json!({ "id": id, "patient_id": patient, "scheduled_at": written(desk::in_days(7)),
+            "duration_minutes": 30 });
         occurred("appointment.updated", id, at_s, data)
     };
 

@@ -14,8 +14,8 @@ use crate::support::{
 };
 
 fn told(id: &str, at: DateTime<Utc>, therapist: &str) -> Value {
-    json!({ "id": id, "patient_id": "p-1", "scheduled_at": written(at), "duration_minutes": 30, "therapist_name": therapist,
-        "service_name": "Massage" })
+    json!({ "id": id, "patient_id": "p-1", "scheduled_at": written(at), "duration_minutes": 30,
+        "therapist_name": therapist, "service_name": "Massage" })
 }
 
 /// A tool that has registered somebody already.
@@ -32,6 +32,7 @@ async fn of_tool(acme: &TestTenant, id: &str) -> proto::Appointment {
     all.into_iter().find(|row| row.external_id == id).expect("the tool's appointment")
 }
 
+/// P4, P12.
 #[tokio::test]
 async fn an_inbound_overlap_is_kept_as_conflicting_and_both_name_each_other() {
     let app = TestApp::start().await;
@@ -52,6 +53,7 @@ async fn an_inbound_overlap_is_kept_as_conflicting_and_both_name_each_other() {
     assert_eq!(local.conflicting_appointment_ids, [inbound.appointment_id]);
 }
 
+/// P4.
 #[tokio::test]
 async fn a_conflicting_appointment_is_booked_when_its_time_is_freed() {
     let app = TestApp::start().await;
@@ -87,6 +89,7 @@ async fn a_conflicting_appointment_is_booked_when_its_time_is_freed() {
     );
 }
 
+/// P4.
 #[tokio::test]
 async fn a_conflicting_appointment_is_booked_when_the_other_person_is_forgotten() {
     let app = TestApp::start().await;
@@ -104,6 +107,7 @@ async fn a_conflicting_appointment_is_booked_when_the_other_person_is_forgotten(
     assert_eq!((promoted.external_id.as_str(), promoted.status()), ("a-1", AppointmentStatus::Booked));
 }
 
+/// P4.
 #[tokio::test]
 async fn a_hold_that_ran_out_does_not_make_an_inbound_appointment_conflicting() {
     let app = TestApp::start().await;
@@ -122,6 +126,7 @@ async fn a_hold_that_ran_out_does_not_make_an_inbound_appointment_conflicting() 
     assert_eq!(crate::support::reason(&late.unwrap_err()), "HOLD_EXPIRED");
 }
 
+/// P4.
 #[tokio::test]
 async fn a_booking_by_the_tool_keeps_others_from_the_slot() {
     let app = TestApp::start().await;
@@ -139,6 +144,7 @@ async fn a_booking_by_the_tool_keeps_others_from_the_slot() {
     assert!(free.is_ok(), "{free:?}");
 }
 
+/// P4, P12.
 #[tokio::test]
 async fn an_unknown_therapist_leaves_the_appointment_unassigned_until_the_name_means_somebody() {
     let app = TestApp::start().await;
@@ -174,6 +180,7 @@ async fn an_unknown_therapist_leaves_the_appointment_unassigned_until_the_name_m
     assert_eq!(crate::support::reason(&taken), "SLOT_TAKEN");
 }
 
+/// P5.
 #[tokio::test]
 async fn what_the_desk_moved_stays_moved_until_the_tool_moves_it() {
     let app = TestApp::start().await;

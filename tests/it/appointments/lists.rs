@@ -19,6 +19,7 @@ async fn ids(by: &TestCaller, request: proto::ListAppointmentsRequest) -> Vec<St
     listed.appointments.into_iter().map(|row| row.appointment_id).collect()
 }
 
+/// P15.
 #[tokio::test]
 async fn lists_say_how_old_their_source_is_and_whether_that_is_too_old() {
     let app = TestApp::start().await;
@@ -51,6 +52,7 @@ async fn lists_say_how_old_their_source_is_and_whether_that_is_too_old() {
     assert!(!desk::appointment(&acme.admin, &local.appointment_id).await.is_stale);
 }
 
+/// P15.
 #[tokio::test]
 async fn a_patients_own_list_says_it_too() {
     let app = TestApp::start().await;
@@ -109,6 +111,7 @@ async fn lists_are_filtered_by_person_time_origin_and_status() {
     assert_eq!(list(proto::ListAppointmentsRequest { unassigned: true, ..all }).await, [""; 0]);
 }
 
+/// P13.
 #[tokio::test]
 async fn pages_stay_right_while_appointments_arrive_and_many_begin_at_once() {
     let app = TestApp::start().await;
@@ -152,6 +155,7 @@ async fn pages_stay_right_while_appointments_arrive_and_many_begin_at_once() {
     assert_eq!((seen, arrivals), (expected, 5));
 }
 
+/// P3.
 #[tokio::test]
 async fn a_page_token_of_another_filter_or_of_the_other_list_is_refused() {
     let app = TestApp::start().await;
@@ -177,6 +181,7 @@ async fn a_page_token_of_another_filter_or_of_the_other_list_is_refused() {
     }
 }
 
+/// P13.
 #[tokio::test]
 async fn a_history_is_paged_oldest_first() {
     let app = TestApp::start().await;

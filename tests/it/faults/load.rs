@@ -11,7 +11,11 @@ use std::{
 use chrono::Utc;
 use serde_json::json;
 use stellwerk::proto;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Interval, MissedTickBehavior, interval},
+};
 use tonic::Code;
 
 use crate::support::{
@@ -117,21 +121,22 @@ impl Load {
 }
 
 impl Shared {
-    /// Delivers the next event until it is acknowledged, under one id, as the tool does: every even one registers a person, for whom
-    /// the next one books.
+    /// Delivers the next event until it is acknowledged, under one id, as the tool does: every even one
+    /// registers a person, for whom the next one books.
     async fn send(&self, doors: &watch::Receiver<Doors>) {
         let number = self.next_event.fetch_add(1, Ordering::SeqCst);
         let (name, data) = if number.is_multiple_of(2) {
             let data = json!({ "id": format!("p-{number}"), "nachname": format!("Muster {number}") });
             ("patient.created", data)
         } else {
-            let data = json!({ "id": format!("a-{number}"), "patient_id": format!("p-{}", number - 1), "duration_minutes": 30,
-                "scheduled_at": written(in_days(7)) });
+            let data = json!({ "id": format!("a-{number}"), "patient_id": format!("p-{}", number - 1),
+                "duration_minutes": 30, "scheduled_at": written(in_days(7)) });
             ("appointment.created", data)
         };
         let event = said_at(&format!("e-{number}"), name, Utc::now(), data);
-        let begin = Instant::now();
+        let mut attempts = Attempts::begin();
         loop {
+            attempts.next().await;
             let tool = doors.borrow().tool.clone();
             let body = event.to_string().into_bytes();
             let headers = tool.signed(&format!("msg_{number}"), Utc::now().timestamp(), &body);
@@ -142,7 +147,6 @@ impl Shared {
                 // Nobody there, or gone midway.
                 Err(_) => {}
             }
-            pause(begin).await;
         }
         self.acknowledged.fetch_add(1, Ordering::SeqCst);
     }
@@ -154,8 +158,9 @@ impl Shared {
             idempotency_key: format!("k-{number}"),
             ..person("Max", &format!("Beispiel {number}"))
         };
-        let begin = Instant::now();
+        let mut attempts = Attempts::begin();
         loop {
+            attempts.next().await;
             let caller = doors.borrow().caller.clone();
             match caller.patients().create_patient(request.clone()).await {
                 Ok(_) => break,
@@ -168,7 +173,6 @@ impl Shared {
                 Err(status) if reason(&status).is_empty() && is_of_transport(&status) => {}
                 Err(status) => self.odd().push(format!("gRPC {:?} {}", status.code(), status.message())),
             }
-            pause(begin).await;
         }
         self.acknowledged.fetch_add(1, Ordering::SeqCst);
     }
@@ -178,10 +182,23 @@ impl Shared {
     }
 }
 
-/// Between two attempts, of which nobody makes more than there is patience for.
-async fn pause(begin: Instant) {
-    assert!(begin.elapsed() < PATIENCE, "waited too long until it was acknowledged");
-    tokio::time::sleep(Duration::from_millis(10)).await;
+/// Attempts at one thing, a moment apart, for as long as there is patience.
+struct Attempts {
+    begin: Instant,
+    moments: Interval,
+}
+
+impl Attempts {
+    fn begin() -> Self {
+        let mut moments = interval(Duration::from_millis(10));
+        moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { begin: Instant::now(), moments }
+    }
+
+    async fn next(&mut self) {
+        self.moments.tick().await;
+        assert!(self.begin.elapsed() < PATIENCE, "waited too long until it was acknowledged");
+    }
 }
 
 /// tonic makes these of a connection that could not be made, or broke.

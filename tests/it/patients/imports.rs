@@ -1,5 +1,8 @@
 //! CSV files of people: uploaded in chunks, tried, taken over.
 
+mod faults;
+mod large;
+
 use serde_json::json;
 use stellwerk::proto::{
     self, LikenessReason, LinkCandidateState, PatientImportOutcome, PatientImportState, PatientLinkOrigin,
@@ -158,6 +161,7 @@ async fn a_german_file_is_taken_over_after_its_trial_without_a_second_upload() {
     assert_eq!(owner.value("SELECT count(*) FROM patient_import_chunk").await, "0");
 }
 
+/// P13.
 #[tokio::test]
 async fn a_repeated_chunk_changes_nothing_and_a_gap_is_told() {
     let app = TestApp::start().await;
@@ -242,6 +246,7 @@ async fn a_second_import_of_a_file_finds_everybody_again() {
     assert_eq!(desk::names(&acme.admin).await, ["Max Beispiel", "Erika Muster"]);
 }
 
+/// P12.
 #[tokio::test]
 async fn a_file_that_cannot_be_read_fails_as_a_whole_and_says_why() {
     let app = TestApp::start().await;
@@ -259,6 +264,7 @@ async fn a_file_that_cannot_be_read_fails_as_a_whole_and_says_why() {
     assert!(desk::patients(&acme.admin).await.is_empty());
 }
 
+/// P12, P13.
 #[tokio::test]
 async fn the_report_is_paged_and_filtered_by_outcome() {
     let app = TestApp::start().await;
@@ -285,6 +291,7 @@ async fn the_report_is_paged_and_filtered_by_outcome() {
     assert_eq!(refused, [4, 5]);
 }
 
+/// P3, P13.
 #[tokio::test]
 async fn imports_stay_inside_their_tenant_and_their_number_is_bounded() {
     let app = TestApp::start().await;
@@ -302,54 +309,4 @@ async fn imports_stay_inside_their_tenant_and_their_number_is_bounded() {
     assert_eq!((strangers.code(), reason(&strangers).as_str()), (Code::NotFound, "PATIENT_IMPORT_NOT_FOUND"));
     assert_eq!((eleventh.code(), reason(&eleventh).as_str()), (Code::ResourceExhausted, "LIMIT_REACHED"));
     start(&globex.admin, "").await;
-}
-
-/// People with a birth date and a phone of their own, so that nobody is anybody's twin; every hundredth row has no such date.
-fn large_file(rows: usize) -> String {
-    let mut file = String::from("Nachname;Vorname;Telefon;Geburtsdatum\n");
-    for row in 0..rows {
-        let (day, month, year) = (1 + row % 28, 1 + row / 28 % 12, 1940 + row / 336 % 70);
-        let month = if row % 100 == 99 { 13 } else { month };
-        file += &format!("Muster{row};Erika{row};0170 {:07};{day}.{month}.{year}\n", row + 1_000_000);
-    }
-    file
-}
-
-async fn import_large(rows: usize) {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let id = start(&acme.admin, "").await;
-    let file = large_file(rows);
-    let mut offset = 0;
-    for chunk in file.as_bytes().chunks(1024 * 1024) {
-        offset = upload(&acme.admin, &id, offset, chunk).await.unwrap();
-    }
-
-    let begin = std::time::Instant::now();
-    finish(&acme.admin, &id, false).await.unwrap();
-    wait_until("the large file is taken over", PATIENCE + PATIENCE * (rows / 1000) as u32, async || {
-        report(&acme.admin, &id).await.patient_import.unwrap().state() != PatientImportState::Running
-    })
-    .await;
-
-    println!("{rows} rows took {:.1} s", begin.elapsed().as_secs_f64());
-    let told = report(&acme.admin, &id).await.patient_import.unwrap();
-    let refused = (rows / 100) as i64;
-    assert_eq!((told.state(), told.processed_rows), (PatientImportState::Succeeded, rows as i64));
-    assert_eq!((told.refused_rows, told.matched_rows), (refused, 0));
-    assert_eq!(told.created_rows + told.candidate_rows, rows as i64 - refused);
-    let owner = app.database.owner().await;
-    assert_eq!(owner.value("SELECT count(*) FROM patient").await, (rows as i64 - refused).to_string());
-}
-
-#[tokio::test]
-async fn a_file_of_5000_rows_is_taken_over() {
-    import_large(5_000).await;
-}
-
-#[tokio::test]
-async fn soak_a_file_of_100_000_rows_is_taken_over() {
-    if crate::support::soak_rounds() > 0 {
-        import_large(100_000).await;
-    }
 }

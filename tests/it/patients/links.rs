@@ -18,7 +18,8 @@ use crate::support::{
     tenant::TestTenant,
 };
 
-/// Somebody at the desk, and her twin as the tool knows her: the same birth date and phone, another spelling and address.
+/// Somebody at the desk, and her twin as the tool knows her: the same birth date and phone, but another
+/// spelling and address.
 async fn twins(acme: &TestTenant) -> (TestBookingTool, proto::Patient, proto::LinkCandidate) {
     let known = proto::CreatePatientRequest {
         email: "erika@example.org".into(),
@@ -51,6 +52,7 @@ async fn unlink(by: &TestCaller, patient: &str, link: &str) -> proto::UnlinkPati
     by.patients().unlink_patient(request).await.unwrap().into_inner()
 }
 
+/// P12.
 #[tokio::test]
 async fn a_likely_twin_is_a_person_of_their_own_and_an_admin_is_asked() {
     let app = TestApp::start().await;
@@ -71,6 +73,7 @@ async fn a_likely_twin_is_a_person_of_their_own_and_an_admin_is_asked() {
     assert!(before.links.is_empty());
 }
 
+/// P12.
 #[tokio::test]
 async fn people_who_share_only_an_address_but_not_a_birth_date_are_two() {
     let app = TestApp::start().await;
@@ -145,6 +148,7 @@ async fn a_merge_gives_records_and_appointments_to_the_known_person() {
     assert!(changes[1].cause.starts_with("api_key|"), "{}", changes[1].cause);
 }
 
+/// P9.
 #[tokio::test]
 async fn an_unlink_undoes_a_merge_and_later_events_do_not_join_the_two_again() {
     let app = TestApp::start().await;
@@ -181,6 +185,7 @@ async fn an_unlink_undoes_a_merge_and_later_events_do_not_join_the_two_again() {
     assert_eq!(desk::candidates(&acme.admin, LinkCandidateState::Undone).await.len(), 1);
 }
 
+/// P9.
 #[tokio::test]
 async fn a_match_by_address_is_taken_apart_for_good() {
     let app = TestApp::start().await;
@@ -241,6 +246,7 @@ async fn people_who_are_kept_apart_stay_apart() {
     );
 }
 
+/// P14.
 #[tokio::test]
 async fn racing_decisions_about_one_pair_are_one_decision() {
     let app = TestApp::start().await;
@@ -269,6 +275,7 @@ async fn racing_decisions_about_one_pair_are_one_decision() {
     }
 }
 
+/// P11.
 #[tokio::test]
 async fn deleting_the_survivor_forgets_the_merged_person_too() {
     let app = TestApp::start().await;

@@ -4,6 +4,7 @@ use std::{
     env, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use chrono::Utc;
@@ -22,6 +23,7 @@ use stellwerk::{
     worker::{Worker, WorkerConfig},
 };
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 
@@ -43,15 +45,21 @@ pub(crate) struct Running {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) metrics: SocketAddr,
+    domain: Domain,
     shutdown: Shutdown,
     ended: JoinHandle<()>,
 }
+
+/// A worker alone. Dropped, it dies as a process does that is killed: nothing is finished, no lease given back.
+pub(crate) struct TestWorker(JoinHandle<()>);
 
 #[derive(Default)]
 pub(crate) struct TestAppBuilder {
     database: Option<TestDatabase>,
     issuers: Option<Value>,
     settings: Vec<String>,
+    without_worker: bool,
+    reachable: bool,
 }
 
 /// The settings as the command line takes them.
@@ -89,6 +97,11 @@ impl TestApp {
         TestCaller::new(self.channel.clone(), Some(credential))
     }
 
+    /// A connection as nobody.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     pub(crate) fn http(&self) -> SocketAddr {
         self.running.http
     }
@@ -113,10 +126,27 @@ impl TestApp {
         );
     }
 
+    /// The next attempts are due now, whatever pause they would have waited for.
+    pub(crate) async fn hurry(&self) {
+        let due = "UPDATE outbox SET run_time = now() WHERE NOT is_leased AND state = 'pending'; \
+            NOTIFY stellwerk_outbox";
+        self.database.owner().await.run(due).await;
+    }
+
     /// Another instance over the same database, with the same keys.
     pub(crate) async fn second_instance(&self, settings: &[&str]) -> Running {
         let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
-        launch(self.domain.clone(), &settings).await
+        launch(self.domain.clone(), &settings, true).await
+    }
+
+    /// A worker whose death is noticed after two seconds.
+    pub(crate) fn worker(&self) -> TestWorker {
+        let config = WorkerConfig {
+            lease: Duration::from_secs(2),
+            poll: Duration::from_millis(100),
+            ..WorkerConfig::default()
+        };
+        TestWorker(tokio::spawn(Worker::new(self.domain.clone(), config).run(CancellationToken::new())))
     }
 
     /// Stops the server and waits for its end.
@@ -138,6 +168,18 @@ impl TestAppBuilder {
         self
     }
 
+    /// Nobody works, unless the test starts somebody.
+    pub(crate) fn without_worker(mut self) -> Self {
+        self.without_worker = true;
+        self
+    }
+
+    /// Doubles on this machine find the way to it: its public address is its own.
+    pub(crate) fn reachable(mut self) -> Self {
+        self.reachable = true;
+        self
+    }
+
     /// A database made before, as when the tenants of issuers must be known.
     pub(crate) fn database(mut self, database: TestDatabase) -> Self {
         self.database = Some(database);
@@ -150,15 +192,16 @@ impl TestAppBuilder {
             None => TestDatabase::new().await,
         };
         let root_keys: SecretString = Vault::generate_root_key("test").expect("randomness").into();
-        // The tests post to the address itself; this only has to look like one in `url`.
-        let public_url = "http://hooks.example.org".to_string();
+        // Most tests post to the address itself; this only has to look like one in `url`.
+        let public_url = if self.reachable { "" } else { "http://hooks.example.org" }.to_string();
         let domain = app::domain(database.service_url(), &Default::default(), &root_keys, public_url)
             .expect("a domain");
         let issuers = self.issuers.as_ref().map(IssuersFile::write);
         let mut settings = self.settings;
         settings.extend(issuers.iter().map(IssuersFile::setting));
 
-        let running = launch(domain.clone(), &settings).await;
+        let running = launch(domain, &settings, !self.without_worker).await;
+        let domain = running.domain.clone();
         let channel = running.channel();
         let operator_secret = operator_key(&domain).await;
         TestApp { database, domain, running, channel, operator_secret, _issuers: issuers }
@@ -166,26 +209,34 @@ impl TestAppBuilder {
 }
 
 /// the only place that knows how the program is put together. Everything listens on free ports of loopback.
-async fn launch(domain: Domain, settings: &[String]) -> Running {
+async fn launch(domain: Domain, settings: &[String], works: bool) -> Running {
     let free =
         ["--grpc-address", "--http-address", "--metrics-address"].map(|name| format!("{name}=127.0.0.1:0"));
     // All tests share one address, so the flood limit is off unless a test asks for it.
     let line = free.into_iter().chain(["--flood-limit=0".to_string()]).chain(settings.iter().cloned());
     let config = Line::try_parse_from(line).expect("settings that can be read").config;
-    let app = App::new(domain.clone(), &config.callers).expect("a server's rooms");
+    let mut app = App::new(domain, &config.callers).expect("a server's rooms");
     let listeners = Listeners::bind(&config).await.expect("free ports");
     let [grpc, http, metrics] = [&listeners.grpc, &listeners.http, &listeners.metrics]
         .map(|listener| listener.local_addr().expect("a bound listener"));
+    if app.domain.public_url.is_empty() {
+        app.domain.public_url = format!("http://{http}");
+    }
+    let domain = app.domain.clone();
 
     let shutdown = Shutdown::default();
-    let told = shutdown.clone();
+    let (told, workers) = (shutdown.clone(), domain.clone());
     let ended = tokio::spawn(async move {
-        let worker = Worker::new(domain, WorkerConfig::default()).run(told.stop.clone());
+        let worker = async {
+            if works {
+                Worker::new(workers, WorkerConfig::default()).run(told.stop.clone()).await;
+            }
+        };
         let served = serve::serve(&app, services(&app, &config.limits), listeners, &config, &told);
         let (served, ()) = tokio::join!(served, worker);
         served.expect("the server ends in order");
     });
-    Running { grpc, http, metrics, shutdown, ended }
+    Running { grpc, http, metrics, domain, shutdown, ended }
 }
 
 impl Running {
@@ -196,6 +247,20 @@ impl Running {
     pub(crate) async fn stop(mut self) {
         self.shutdown.stop.cancel();
         (&mut self.ended).await.expect("the server ends without a panic");
+    }
+}
+
+impl TestWorker {
+    /// Returns when nothing of it runs any more.
+    pub(crate) async fn kill(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for TestWorker {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct TestBookingTool {
 }
 
 impl TestBookingTool {
-    pub(super) fn new(
+    pub(crate) fn new(
         http: SocketAddr,
         scheme: SignatureScheme,
         endpoint: WebhookEndpoint,
@@ -123,7 +123,8 @@ pub(crate) fn headers<const N: usize>(list: [(&'static str, String); N]) -> Head
 
 #[expect(clippy::disallowed_methods, reason = "a sender outside the program, not its way out")]
 pub(crate) fn client() -> reqwest::Client {
-    // reqwest asks for a TLS provider even where all is plain HTTP; a second installation is refused and harmless.
+    // reqwest asks for a TLS provider even where all is plain HTTP; a second installation is refused and does
+    // no harm.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build().expect("a client")
 }

@@ -22,8 +22,8 @@ pub(crate) const SERVICE: &str = "stellwerk_service";
 
 const PREFIX: &str = "stellwerk-it-";
 
-/// Ends when we do, because its standard input does; then PostgreSQL is stopping too (see `cluster::process`), and its folder
-/// can go once it has.
+/// Ends when we do, because its standard input does; then PostgreSQL is stopping too (see
+/// `cluster::process`), and its folder can go once it has.
 const REAPER: &str = r#"
     read -r _
     tries=0
@@ -62,7 +62,8 @@ impl TestCluster {
         let admin = Session::connect(&self.owner_url("postgres")).await;
         admin.run(&format!("CREATE DATABASE {database}")).await;
         migrate_up(&self.owner_url(database)).await;
-        let login = "DO $$ BEGIN CREATE ROLE stellwerk_service LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$";
+        let login = "DO $$ BEGIN CREATE ROLE stellwerk_service LOGIN; \
+            EXCEPTION WHEN duplicate_object THEN NULL; END $$";
         admin.run(login).await;
         let granted =
             migrate::grant_service_role(&self.owner_url(database), &PoolConfig::default(), SERVICE).await;
@@ -105,15 +106,16 @@ impl DerefMut for TestCluster {
     }
 }
 
-/// In the system's temporary folder, and not among the build's files: when we are root, PostgreSQL is somebody else, who must be able
-/// to get there.
-struct Folder {
-    path: PathBuf,
+/// A data folder that is gone soon after the value is dropped or the process has ended. In the system's
+/// temporary folder, and not among the build's files: when we are root, PostgreSQL is somebody else, who must
+/// be able to get there.
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
     reaper: Child,
 }
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let name = format!("{PREFIX}{}-{}", id(), MADE.fetch_add(1, Ordering::Relaxed));
         let path = env::temp_dir().join(name);
@@ -142,7 +144,7 @@ impl Drop for Folder {
 fn sweep() {
     for entry in fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
         let path = entry.path();
-        // A lock that is free says that nobody lives there, even if the pid meant another process somewhere else.
+        // A lock that is free says that nobody lives there, even if the pid meant another process elsewhere.
         if is_deserted(&path)
             && let Ok(_lock) = folders::lock(&path)
         {

@@ -107,8 +107,8 @@ enum Order {
 type Made = Result<[String; 2], tokio_postgres::Error>;
 
 impl Clerk {
-    /// The first test waits for the cluster, some three seconds. Its thread stays as long as the process, because tests' runtimes
-    /// come and go.
+    /// The first test waits for the cluster, some three seconds. Its thread stays as long as the process,
+    /// because tests' runtimes come and go.
     fn of_this_process() -> &'static Self {
         static CLERK: OnceLock<Clerk> = OnceLock::new();
         CLERK.get_or_init(|| {

@@ -1,4 +1,5 @@
-//! What tests ask and do as some caller, in a word each. All of it must succeed; tests of refusals call the rpc themselves.
+//! What tests ask and do as some caller, in a word each. All of it must succeed; tests of refusals call the
+//! rpc themselves.
 
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use prost_types::{Duration, Timestamp};

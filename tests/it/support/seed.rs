@@ -1,5 +1,6 @@
 //! One row of every table, planted as the owner: what a stranger must not see and a migration must not touch.
 
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use super::database::Session;
@@ -8,10 +9,12 @@ use super::database::Session;
 pub(crate) const SUBJECT: &str = "api_key|erika";
 
 /// The tables that hold tenants' rows; partitions are reached through their parent.
-pub(crate) const TABLES: &str = "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace \
-    AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> '__diesel_schema_migrations' ORDER BY 1";
+pub(crate) const TABLES: &str = "SELECT c.relname FROM pg_class c \
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
+    AND c.relname <> '__diesel_schema_migrations' ORDER BY 1";
 
-/// A tenant with a row in every table. Two people and two appointments stand for somebody's own and somebody else's.
+/// A tenant with a row in every table. Two people and two appointments stand for somebody's own and somebody
+/// else's.
 #[derive(Clone, Copy)]
 pub(crate) struct Seed {
     pub(crate) tenant: Uuid,
@@ -26,24 +29,8 @@ pub(crate) struct Seed {
 impl Seed {
     /// Plants a tenant. Panics when a table got no row: give a new table one in `statements`.
     pub(crate) async fn plant(owner: &Session) -> Self {
-        let [
-            tenant,
-            practitioner,
-            other_practitioner,
-            patient,
-            other_patient,
-            appointment,
-            other_appointment,
-        ] = std::array::from_fn(|_| Uuid::now_v7());
-        let seed = Self {
-            tenant,
-            practitioner,
-            other_practitioner,
-            patient,
-            other_patient,
-            appointment,
-            other_appointment,
-        };
+        let seed = Self::new();
+        let tenant = seed.tenant;
         // Columns named tenant_id fill themselves from this, as they do for the program.
         owner.run(&format!("SET stellwerk.tenant_id = '{tenant}'")).await;
         for statement in seed.statements() {
@@ -56,6 +43,40 @@ impl Seed {
             assert_ne!(rows, "0", "the table {table} has no row in tests/it/support/seed.rs");
         }
         seed
+    }
+
+    /// Plants what an older version has tables and columns for.
+    pub(crate) async fn plant_what_fits(owner: &Session) {
+        let seed = Self::new();
+        owner.run(&format!("SET stellwerk.tenant_id = '{}'", seed.tenant)).await;
+        for statement in seed.statements() {
+            match owner.attempt(&statement).await {
+                Ok(_) | Err(SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN) => {}
+                Err(state) => panic!("{statement}: {state:?}"),
+            }
+        }
+        owner.run("RESET stellwerk.tenant_id").await;
+    }
+
+    fn new() -> Self {
+        let [
+            tenant,
+            practitioner,
+            other_practitioner,
+            patient,
+            other_patient,
+            appointment,
+            other_appointment,
+        ] = std::array::from_fn(|_| Uuid::now_v7());
+        Self {
+            tenant,
+            practitioner,
+            other_practitioner,
+            patient,
+            other_patient,
+            appointment,
+            other_appointment,
+        }
     }
 
     /// In the order that foreign keys ask for.
@@ -94,10 +115,12 @@ impl Seed {
                  VALUES ('{SUBJECT}', 'CreatePatient', '\\x00', '\\x00', '{patient}')"
             ),
             format!(
-                "INSERT INTO integration (id, provider, name) VALUES ('{integration}', 'booking', 'Terminbuch')"
+                "INSERT INTO integration (id, provider, name) \
+                 VALUES ('{integration}', 'booking', 'Terminbuch')"
             ),
             format!(
-                "INSERT INTO patient (id, first_name, last_name, first_name_folded, last_name_folded, practitioner_id, origin) \
+                "INSERT INTO patient (id, first_name, last_name, first_name_folded, last_name_folded, \
+                 practitioner_id, origin) \
                  VALUES ('{patient}', 'Erika', 'Muster', 'erika', 'muster', '{practitioner}', 'admin'), \
                  ('{other_patient}', 'Max', 'Beispiel', 'max', 'beispiel', '{other_practitioner}', 'admin')"
             ),
@@ -117,35 +140,41 @@ impl Seed {
             format!(
                 "INSERT INTO appointment (id, patient_id, practitioner_id, status, start_time, end_time, \
                      occupied_start_time, occupied_end_time, time_zone, origin, last_change_origin) \
-                 SELECT id, patient, practitioner, 'booked', at, at + interval '1 hour', at, at + interval '1 hour', \
-                     'Europe/Berlin', 'admin', 'admin' \
+                 SELECT id, patient, practitioner, 'booked', at, at + interval '1 hour', \
+                     at, at + interval '1 hour', 'Europe/Berlin', 'admin', 'admin' \
                  FROM (VALUES ('{appointment}'::uuid, '{patient}'::uuid, '{practitioner}'::uuid), \
-                     ('{other_appointment}', '{other_patient}', '{other_practitioner}')) AS v (id, patient, practitioner), \
-                     (VALUES (timestamptz '2026-03-02 09:00+01')) AS t (at)"
+                     ('{other_appointment}', '{other_patient}', '{other_practitioner}')) \
+                     AS v (id, patient, practitioner), (VALUES (timestamptz '2026-03-02 09:00+01')) AS t (at)"
             ),
             format!(
                 "INSERT INTO appointment_link (id, integration_id, external_id, appointment_id) \
                  VALUES ('{appointment_link}', '{integration}', 'a1', '{appointment}')"
             ),
             format!(
-                "INSERT INTO appointment_change (id, appointment_id, kind, origin, cause, status, start_time, end_time) \
+                "INSERT INTO appointment_change (id, appointment_id, kind, origin, cause, status, \
+                 start_time, end_time) \
                  SELECT '{change}', id, 'created', 'admin', '{SUBJECT}', status, start_time, end_time \
                  FROM appointment WHERE tenant_id = '{tenant}' AND id = '{appointment}'"
             ),
             format!(
-                "INSERT INTO webhook_endpoint (id, integration_id, provider, name, token_hash, sealed_token, scheme, limit_per_minute) \
-                 VALUES ('{endpoint}', '{integration}', 'booking', 'Terminbuch', sha256('{endpoint}'), '\\x00', 'standard', 100)"
+                "INSERT INTO webhook_endpoint (id, integration_id, provider, name, token_hash, \
+                 sealed_token, scheme, limit_per_minute) \
+                 VALUES ('{endpoint}', '{integration}', 'booking', 'Terminbuch', sha256('{endpoint}'), \
+                 '\\x00', 'standard', 100)"
             ),
             format!(
-                "INSERT INTO webhook_secret (id, webhook_endpoint_id, sealed_secret) VALUES ('{secret}', '{endpoint}', '\\x00')"
+                "INSERT INTO webhook_secret (id, webhook_endpoint_id, sealed_secret) \
+                 VALUES ('{secret}', '{endpoint}', '\\x00')"
             ),
             format!(
-                "INSERT INTO webhook_activity (webhook_endpoint_id, integration_id) VALUES ('{endpoint}', '{integration}')"
+                "INSERT INTO webhook_activity (webhook_endpoint_id, integration_id) \
+                 VALUES ('{endpoint}', '{integration}')"
             ),
             format!(
-                "INSERT INTO webhook_event (id, webhook_endpoint_id, integration_id, provider, event_type, status, cause, \
-                     receive_time, body_size_bytes) \
-                 VALUES ('{event}', '{endpoint}', '{integration}', 'booking', 'ping', 'ignored', 'delivery', now(), 2)"
+                "INSERT INTO webhook_event (id, webhook_endpoint_id, integration_id, provider, event_type, \
+                 status, cause, receive_time, body_size_bytes) \
+                 VALUES ('{event}', '{endpoint}', '{integration}', 'booking', 'ping', 'ignored', \
+                 'delivery', now(), 2)"
             ),
             format!(
                 "INSERT INTO webhook_body_key (webhook_event_id, wrapped_key) VALUES ('{event}', '\\x00')"
@@ -163,70 +192,64 @@ impl Seed {
             format!("INSERT INTO patient_import_row VALUES (DEFAULT, '{import}', 1, 1, 'refused')"),
         ]
         .into_iter()
-        .chain(self.calendar())
+        .chain(self.statements_of_engine(integration, endpoint))
         .collect()
     }
 
-    /// A link with a provider that is asked, and what it leaves behind.
-    fn calendar(&self) -> Vec<String> {
-        let Self { tenant, practitioner, appointment, .. } = self;
-        let [integration, credential, event_type, booking, endpoint, subscription] =
+    /// What keeps an integration in step with its provider.
+    fn statements_of_engine(&self, integration: Uuid, endpoint: Uuid) -> Vec<String> {
+        let Self { tenant, appointment, .. } = self;
+        let [credential, event_type, booking, subscription, intent, sync_log, review, target, alert] =
             std::array::from_fn(|_| Uuid::now_v7());
-        let [intent, run, item, destination, alert] = std::array::from_fn(|_| Uuid::now_v7());
         vec![
-            format!(
-                "INSERT INTO integration (id, provider, name, instance_url, account_id) \
-                 VALUES ('{integration}', 'calcom', 'Kalender', 'https://cal.example.org/api/v2', '1')"
-            ),
             format!(
                 "INSERT INTO credential (id, integration_id, kind, sealed_secret, cause) \
                  VALUES ('{credential}', '{integration}', 'api_key', '\\x00', '{SUBJECT}')"
             ),
             format!(
-                "INSERT INTO integration_flow (integration_id, capacity, refill_per_s, tokens) VALUES ('{integration}', 60, 1, 60)"
+                "INSERT INTO integration_flow (integration_id, capacity, refill_per_s, tokens) \
+                 VALUES ('{integration}', 120, 2, 120)"
             ),
             format!(
-                "INSERT INTO event_type (id, integration_id, instance_url, external_id, slug, title, practitioner_id, length_minutes, \
-                     check_time) \
-                 VALUES ('{event_type}', '{integration}', 'https://cal.example.org/api/v2', '{event_type}', 'massage', 'Massage', \
-                     '{practitioner}', 30, now())"
+                "INSERT INTO event_type (id, integration_id, instance_url, external_id, slug, title, \
+                 length_minutes, check_time) \
+                 VALUES ('{event_type}', '{integration}', 'https://calendar.example.org', '{event_type}', \
+                 'massage', 'Massage', 30, now())"
             ),
             format!(
                 "INSERT INTO booking (id, integration_id, external_id, appointment_id, status, is_current) \
                  VALUES ('{booking}', '{integration}', 'b1', '{appointment}', 'accepted', true)"
             ),
             format!(
-                "INSERT INTO webhook_endpoint (id, integration_id, provider, name, token_hash, sealed_token, scheme, limit_per_minute) \
-                 VALUES ('{endpoint}', '{integration}', 'calcom', 'Kalender', sha256('{endpoint}'), '\\x00', 'calcom', 0)"
-            ),
-            format!(
                 "INSERT INTO subscription (id, integration_id, webhook_endpoint_id, resource, state) \
-                 VALUES ('{subscription}', '{integration}', '{endpoint}', 'event_type/1', 'active')"
+                 VALUES ('{subscription}', '{integration}', '{endpoint}', 'user', 'active')"
             ),
             format!(
                 "INSERT INTO intent (id, integration_id, appointment_id, kind, fingerprint, state, cause) \
-                 VALUES ('{intent}', '{integration}', '{appointment}', 'create', '\\x00', 'done', '{SUBJECT}')"
+                 VALUES ('{intent}', '{integration}', '{appointment}', 'create', '\\x00', 'done', \
+                 '{SUBJECT}')"
             ),
             format!(
                 "INSERT INTO sync_log (id, integration_id, kind, state, cause) \
-                 VALUES ('{run}', '{integration}', 'full', 'running', '{SUBJECT}')"
+                 VALUES ('{sync_log}', '{integration}', 'full', 'running', '{SUBJECT}')"
             ),
             format!("INSERT INTO sync_cursor (integration_id, noun) VALUES ('{integration}', 'bookings')"),
             format!(
-                "INSERT INTO review_item (id, kind, integration_id, appointment_id, intent_id, reason) \
-                 VALUES ('{item}', 'requires_manual_review', '{integration}', '{appointment}', '{intent}', 'SLOT_TAKEN')"
+                "INSERT INTO review_item (id, kind, appointment_id, reason) \
+                 VALUES ('{review}', 'conflict', '{appointment}', 'SLOT_TAKEN')"
             ),
-            // Those of the program belong to the house.
+            // Belongs to the house, unless it is said.
             format!(
-                "INSERT INTO schedule_run (tenant_id, schedule, occurrence_time) VALUES ('{tenant}', 'reconcile-calcom', now())"
+                "INSERT INTO schedule_run (tenant_id, schedule, occurrence_time) \
+                 VALUES ('{tenant}', 'reconcile', '2026-03-02 05:00Z')"
             ),
             format!(
                 "INSERT INTO alert_destination (id, kind, name, url_host, sealed_target) \
-                 VALUES ('{destination}', 'webhook', 'Telefon', 'alerts.example.org', '\\x00')"
+                 VALUES ('{target}', 'webhook', 'desk', 'hooks.example.org', '\\x00')"
             ),
             format!(
-                "INSERT INTO alert (id, rule, integration_id, state, value, threshold, begin_time) \
-                 VALUES ('{alert}', 'failures', '{integration}', 'firing', 6, 5, now())"
+                "INSERT INTO alert (id, rule, state, value, threshold, begin_time) \
+                 VALUES ('{alert}', 'failures', 'firing', 6, 5, now())"
             ),
         ]
     }
@@ -237,7 +260,8 @@ pub(crate) async fn contents(owner: &Session, condition: &str) -> Vec<String> {
     let mut hashes = Vec::new();
     for table in owner.lines(TABLES).await {
         let rows = format!(
-            "SELECT '{table} ' || coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), 'empty') FROM {table} t WHERE {condition}"
+            "SELECT '{table} ' || coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), 'empty') FROM \
+             {table} t WHERE {condition}"
         );
         hashes.push(owner.value(&rows).await);
     }

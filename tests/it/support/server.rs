@@ -1,31 +1,23 @@
 //! The real program as a process of its own, over a cluster of its own: started, listened to, killed.
 
-use std::{
-    env,
-    io::{BufRead, BufReader},
-    net::SocketAddr,
-    process::{Child, ChildStderr, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-};
+use std::{fs, net::SocketAddr, process::Command};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use stellwerk::vault::Vault;
 use tonic::transport::{Channel, Endpoint};
 
 use super::{
-    PATIENCE, caller::TestCaller, cluster::TestCluster, database::Session, tenant::TestTenant, wait_until,
+    PATIENCE,
+    caller::TestCaller,
+    cluster::TestCluster,
+    database::Session,
+    process::{Log, Process, program},
+    tenant::TestTenant,
+    wait_until,
 };
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_stellwerk");
 const DATABASE: &str = "stellwerk";
-
-/// Kills the server when the tests die before they could; their end closes its standard input.
-const REAPER: &str = r#"read -r _; kill -9 "$1""#;
 
 /// What outlives a server: the database and the root keys.
 pub(crate) struct Installation {
@@ -37,14 +29,17 @@ pub(crate) struct Installation {
 pub(crate) struct Server {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
-    child: Child,
-    reaper: Child,
+    process: Process,
     log: Log,
 }
 
-/// What the process has said so far, on standard error.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
 
 impl Installation {
     /// Nothing is risked: what PostgreSQL acknowledges is on the disk.
@@ -59,7 +54,12 @@ impl Installation {
     }
 
     pub(crate) async fn owner(&self) -> Session {
-        Session::connect(&self.cluster.owner_url(DATABASE)).await
+        Session::connect(&self.owner_url()).await
+    }
+
+    /// Above every policy, as migrations connect.
+    pub(crate) fn owner_url(&self) -> String {
+        self.cluster.owner_url(DATABASE)
     }
 
     pub(crate) async fn serve(&self, settings: &[&str]) -> Server {
@@ -72,10 +72,18 @@ impl Installation {
 
     /// Runs a command that answers with JSON.
     pub(crate) fn ask(&self, arguments: &[&str]) -> Value {
-        let output = self.command().args(arguments).arg("--json").output().expect("the program runs");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {said}");
-        serde_json::from_slice(&output.stdout).expect("JSON")
+        let ended = self.run(&[arguments, &["--json"]].concat(), &[]);
+        assert_eq!(ended.exit_code, Some(0), "{arguments:?}: {}", ended.stderr);
+        serde_json::from_str(&ended.stdout).expect("JSON")
+    }
+
+    /// Runs a command to its end, with variables that take the place of those it would have.
+    pub(crate) fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+        let mut command = self.command();
+        command.args(arguments).envs(variables.iter().copied());
+        let output = command.output().expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ended { exit_code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
     /// A new tenant whose callers call this server.
@@ -86,43 +94,28 @@ impl Installation {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(PROGRAM);
-        // Settings of whoever runs the tests must not leak in.
-        command.env_clear().envs(env::var_os("PATH").map(|path| ("PATH", path)));
-        // Where the coverage of the process is to be written, if it is measured.
-        command.envs(env::var_os("LLVM_PROFILE_FILE").map(|path| ("LLVM_PROFILE_FILE", path)));
+        let mut command = program();
         command
             .env("DATABASE_URL", self.cluster.service_url(DATABASE))
             .env("STELLWERK_ROOT_KEYS", &self.root_keys);
-        command.stdin(Stdio::null());
         command
     }
 }
 
 impl Server {
     /// Returns when it listens.
-    async fn spawn(mut command: Command) -> Self {
-        let mut child =
-            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        let reaper = Command::new("sh")
-            .args(["-c", REAPER, "sh", &child.id().to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a shell");
-        let log = Log::default();
-        log.listen_to(child.stderr.take().expect("piped"));
+    async fn spawn(command: Command) -> Self {
+        let (process, _, log) = Process::spawn(command);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { grpc: nowhere, http: nowhere, child, reaper, log };
+        let mut server = Self { grpc: nowhere, http: nowhere, process, log };
         wait_until("the server listens", PATIENCE, async || {
-            let ended = server.child.try_wait().expect("our child");
+            let ended = server.process.ended();
             assert!(ended.is_none(), "the server ended at once: {}", server.log());
-            server.log.address_of("metrics").is_some()
+            address_of("metrics", &server.log()).is_some()
         })
         .await;
         [server.grpc, server.http] =
-            ["gRPC", "HTTP"].map(|what| server.log.address_of(what).expect("told before"));
+            ["gRPC", "HTTP"].map(|what| address_of(what, &server.log()).expect("told before"));
         server
     }
 
@@ -134,65 +127,33 @@ impl Server {
         self.log.text()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// The most memory it ever held at once, by Linux's account.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// As a power failure would: no handler runs, nothing is finished.
     pub(crate) fn kill(mut self) {
-        self.end();
+        self.process.kill();
     }
 
     /// Tells it to stop, waits until it has, and returns all it said.
     pub(crate) async fn stop(mut self) -> String {
-        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM).expect("our child");
-        wait_until("the server has stopped", PATIENCE, async || {
-            self.child.try_wait().expect("our child").is_some()
-        })
-        .await;
-        let status = self.child.try_wait().expect("our child").expect("ended");
+        self.process.signal(Signal::SIGTERM);
+        wait_until("the server has stopped", PATIENCE, async || self.process.ended().is_some()).await;
+        let status = self.process.ended().expect("ended");
         assert!(status.success(), "{status}: {}", self.log());
         self.log()
     }
-
-    fn end(&mut self) {
-        // The reaper first: it must not outlive the pid it knows.
-        let _ = self.reaper.kill();
-        let _ = self.reaper.wait();
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-impl Log {
-    /// The thread ends with the process.
-    fn listen_to(&self, stderr: ChildStderr) {
-        let log = self.clone();
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                let mut text = log.0.lock().unwrap_or_else(PoisonError::into_inner);
-                text.push_str(&String::from_utf8_lossy(&line));
-                text.push('\n');
-            }
-        });
-    }
-
-    fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// From the line that tells where it listens, in either form of a log.
-    fn address_of(&self, what: &str) -> Option<SocketAddr> {
-        let text = self.text();
-        let line = text.lines().find(|line| line.contains(&format!("{what} listens")))?;
-        let after = &line[line.find("127.0.0.1:")?..];
-        let end = after.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(after.len());
-        after[..end].parse().ok()
-    }
+/// From the line that tells where it listens, in either form of a log.
+fn address_of(what: &str, log: &str) -> Option<SocketAddr> {
+    let line = log.lines().find(|line| line.contains(&format!("{what} listens")))?;
+    let after = &line[line.find("127.0.0.1:")?..];
+    let end = after.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(after.len());
+    after[..end].parse().ok()
 }

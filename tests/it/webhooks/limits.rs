@@ -24,6 +24,7 @@ async fn until_served(tool: &TestBookingTool, number: usize) -> Answer {
     }
 }
 
+/// P13, P14.
 #[tokio::test]
 async fn of_150_authentic_deliveries_over_two_instances_100_are_kept() {
     let app = TestApp::start().await;
@@ -51,6 +52,7 @@ async fn of_150_authentic_deliveries_over_two_instances_100_are_kept() {
     assert_eq!(owner.value("SELECT count(*) FROM patient").await, "100");
 }
 
+/// P13.
 #[tokio::test]
 async fn a_limit_is_an_endpoints_own_and_ends_with_its_minute() {
     let app = TestApp::start().await;
@@ -72,6 +74,7 @@ async fn a_limit_is_an_endpoints_own_and_ends_with_its_minute() {
     assert_eq!(told, [200, 200, 200, 429, 200, 200]);
 }
 
+/// P1.
 #[tokio::test]
 async fn a_refused_delivery_leaves_no_trace_and_is_taken_when_it_is_repeated() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! Whatever is posted, the server stays upright: no answer of 500 and above, no event that fails for a reason of ours.
+//! Whatever is posted, the server stays upright: no answer of 500 and above, no event that fails through us.
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use chrono::{TimeDelta, Utc};
@@ -117,7 +117,8 @@ impl Noise {
     fn near_miss(&mut self) -> Value {
         let start = Utc::now() + TimeDelta::minutes(self.0.random_range(-100_000..100_000));
         let mut data = json!({
-            "id": self.0.random_range(0..20), "patient_id": self.0.random_range(0..20), "nachname": "Muster", "vorname": "Erika",
+            "id": self.0.random_range(0..20), "patient_id": self.0.random_range(0..20),
+            "nachname": "Muster", "vorname": "Erika",
             "scheduled_at": written(start), "duration_minutes": 30, "therapist_name": "Dr. Anna Beispiel",
         });
         let noise = self.object(2);
@@ -196,11 +197,13 @@ impl Noise {
     }
 }
 
+/// P2.
 #[tokio::test]
 async fn whatever_is_posted_is_answered_below_500() {
     make_noise(20_260_302, 500).await;
 }
 
+/// P2.
 #[tokio::test]
 async fn soak_whatever_is_posted_is_answered_below_500() {
     for _ in 0..soak_rounds() {

@@ -22,13 +22,15 @@ async fn break_appointments(owner: &Session) {
         .run(
             "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ \
              BEGIN RAISE EXCEPTION 'broken for Erika Muster'; END $$; \
-             CREATE TRIGGER appointment_broken BEFORE INSERT ON appointment FOR EACH ROW EXECUTE FUNCTION broken()",
+             CREATE TRIGGER appointment_broken BEFORE INSERT ON appointment \
+             FOR EACH ROW EXECUTE FUNCTION broken()",
         )
         .await;
 }
 
 fn booking(id: &str) -> Value {
-    json!({ "id": id, "patient_id": "p-1", "scheduled_at": "2026-03-02T09:00:00+01:00", "duration_minutes": 30 })
+    json!({ "id": id, "patient_id": "p-1", "scheduled_at": "2026-03-02T09:00:00+01:00",
+        "duration_minutes": 30 })
 }
 
 async fn replay(by: &TestCaller, event: &str, key: &str) -> Result<proto::WebhookEvent, Status> {
@@ -37,6 +39,7 @@ async fn replay(by: &TestCaller, event: &str, key: &str) -> Result<proto::Webhoo
     Ok(by.webhooks().replay_webhook_event(request).await?.into_inner().webhook_event.unwrap())
 }
 
+/// P1, P12.
 #[tokio::test]
 async fn an_event_that_could_not_be_applied_is_kept_and_applied_later() {
     let app = TestApp::start().await;
@@ -75,6 +78,7 @@ async fn an_event_that_could_not_be_applied_is_kept_and_applied_later() {
     .await;
 }
 
+/// P12.
 #[tokio::test]
 async fn an_event_that_never_fits_ends_as_an_error_that_nobody_retries() {
     let app = TestApp::start().await;
@@ -85,10 +89,8 @@ async fn an_event_that_never_fits_ends_as_an_error_that_nobody_retries() {
     break_appointments(&owner).await;
     let answer = tool.tell(&said_at("e-1", "appointment.created", Utc::now(), booking("a-1"))).await;
 
-    // Hurries through the pauses.
     wait_until("the attempts are used up", PATIENCE, async || {
-        owner.run("UPDATE outbox SET run_time = now() WHERE lease_until IS NULL AND state = 'pending'").await;
-        owner.run("NOTIFY stellwerk_outbox").await;
+        app.hurry().await;
         !desk::event(&acme.admin, answer.event_id()).await.will_retry
     })
     .await;
@@ -102,6 +104,31 @@ async fn an_event_that_never_fits_ends_as_an_error_that_nobody_retries() {
     assert_eq!(event.effective_status(), WebhookEventStatus::Success);
 }
 
+/// P11.
+#[tokio::test]
+async fn what_was_to_be_tried_again_for_a_forgotten_person_is_let_go() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let owner = app.database.owner().await;
+    tool.tell(&said("patient.created", erika())).await.kept();
+    let patient_id = desk::only_patient(&acme.admin).await.patient_id;
+    break_appointments(&owner).await;
+    let answer = tool.tell(&said_at("e-1", "appointment.created", Utc::now(), booking("a-1"))).await;
+
+    let request = proto::DeletePatientRequest { patient_id, ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+    owner.run("DROP TRIGGER appointment_broken ON appointment").await;
+    app.hurry().await;
+    app.work_until_idle().await;
+
+    assert_eq!(answer.kept(), "error");
+    assert!(desk::appointments(&acme.admin).await.is_empty());
+    assert!(desk::patients(&acme.admin).await.is_empty());
+    assert_eq!(desk::event(&acme.admin, answer.event_id()).await.body_preview, "");
+}
+
+/// P8.
 #[tokio::test]
 async fn one_event_that_cannot_be_applied_does_not_hold_up_the_others() {
     let app = TestApp::start().await;
@@ -120,6 +147,7 @@ async fn one_event_that_cannot_be_applied_does_not_hold_up_the_others() {
     assert_eq!(desk::names(&acme.admin).await, ["Max Beispiel", "Erika Muster"]);
 }
 
+/// P9.
 #[tokio::test]
 async fn a_replay_points_at_the_original_and_obeys_the_order_of_events() {
     let app = TestApp::start().await;
@@ -145,6 +173,7 @@ async fn a_replay_points_at_the_original_and_obeys_the_order_of_events() {
     assert_eq!(desk::names(&acme.admin).await, ["Erika Muster"]);
 }
 
+/// P9.
 #[tokio::test]
 async fn a_replay_of_an_event_without_id_and_time_does_not_bring_back_an_older_state() {
     let app = TestApp::start().await;
@@ -161,6 +190,7 @@ async fn a_replay_of_an_event_without_id_and_time_does_not_bring_back_an_older_s
     assert_eq!(desk::names(&acme.admin).await, ["Erika Muster"]);
 }
 
+/// P12.
 #[tokio::test]
 async fn a_repeated_replay_is_one_and_a_body_that_was_not_kept_cannot_be_replayed() {
     let app = TestApp::start().await;

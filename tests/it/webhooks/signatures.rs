@@ -1,4 +1,4 @@
-//! Who is believed. Whatever is not signed as the endpoint asks for is answered 401 and leaves nothing behind.
+//! Who is believed. Whatever is not signed as the endpoint asks for is answered 401 and leaves nothing.
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use chrono::Utc;
@@ -29,7 +29,8 @@ async fn traces(owner: &Session) -> Vec<String> {
             "SELECT 'event' FROM webhook_event UNION ALL SELECT 'key' FROM webhook_body_key \
              UNION ALL SELECT 'dedupe' FROM webhook_dedupe UNION ALL SELECT 'patient' FROM patient \
              UNION ALL SELECT 'message' FROM outbox \
-             UNION ALL SELECT 'activity' FROM webhook_activity WHERE window_count > 0 OR last_delivery_time IS NOT NULL",
+             UNION ALL SELECT 'activity' FROM webhook_activity \
+             WHERE window_count > 0 OR last_delivery_time IS NOT NULL",
         )
         .await
 }
@@ -55,6 +56,7 @@ fn without(mut headers: HeaderMap, name: &'static str) -> HeaderMap {
     headers
 }
 
+/// P2.
 #[tokio::test]
 async fn a_legacy_delivery_that_is_not_signed_as_agreed_leaves_nothing_behind() {
     const NAME: &str = "x-webhook-signature";
@@ -99,6 +101,7 @@ async fn a_legacy_delivery_that_is_not_signed_as_agreed_leaves_nothing_behind() 
     assert_eq!(tool.post(prefixed, body).await.kept(), "duplicate");
 }
 
+/// P2.
 #[tokio::test]
 async fn a_standard_delivery_that_is_not_signed_as_agreed_leaves_nothing_behind() {
     const NAMES: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
@@ -167,8 +170,8 @@ struct Vector {
     header_value: Option<String>,
 }
 
-/// The published signature is believed, which shows in that the body is read; a bit of it turned is not. Old timestamps cannot be
-/// believed, so of the Standard Webhooks vectors only the refusal is seen here: too old, and not a mismatch.
+/// P2. A published signature is believed, which shows in that the body is read; with a bit of it turned it is
+/// not. Old timestamps cannot be believed, so that of the Standard Webhooks vectors only refusals are seen.
 #[tokio::test]
 async fn published_vectors_are_believed_over_http() {
     let app = TestApp::start().await;
@@ -245,6 +248,7 @@ async fn statuses<const N: usize>(tools: [&TestBookingTool; N]) -> Vec<u16> {
     told
 }
 
+/// P2, P10.
 #[tokio::test]
 async fn after_a_rotation_the_old_secret_works_for_the_grace_period_alone() {
     let app = TestApp::start().await;
@@ -256,7 +260,10 @@ async fn after_a_rotation_the_old_secret_works_for_the_grace_period_alone() {
         let in_overlap = statuses([&first, &second]).await;
         let owner = app.database.owner().await;
         owner
-            .run("UPDATE webhook_secret SET expire_time = now() - interval '1 ms' WHERE expire_time IS NOT NULL")
+            .run(
+                "UPDATE webhook_secret SET expire_time = now() - interval '1 ms' \
+                 WHERE expire_time IS NOT NULL",
+            )
             .await;
         let afterwards = statuses([&first, &second]).await;
         let third = rotate(&acme.admin, &second, 0).await;
@@ -266,6 +273,7 @@ async fn after_a_rotation_the_old_secret_works_for_the_grace_period_alone() {
     }
 }
 
+/// P2, P10.
 #[tokio::test]
 async fn a_rotation_without_grace_ends_every_older_secret() {
     let app = TestApp::start().await;

@@ -3,7 +3,8 @@
 use super::*;
 
 fn booking(uid: &str) -> Value {
-    json!({ "uid": uid, "status": "accepted", "start": "2026-10-14T07:30:00Z", "end": "2026-10-14T08:00:00Z" })
+    let (start, end) = ("2026-10-14T07:30:00Z", "2026-10-14T08:00:00Z");
+    json!({ "uid": uid, "status": "accepted", "start": start, "end": end })
 }
 
 fn page(data: Value, pagination: Value) -> Reply {
@@ -88,9 +89,11 @@ async fn a_moved_bookings_old_uid_reads_as_cancelled_and_names_its_successor() {
 #[tokio::test]
 async fn nulls_new_fields_and_changed_types_do_not_spoil_a_booking() {
     let odd = json!({
-        "uid": UID, "status": "awaiting_host", "start": "2026-10-14T09:30:00+02:00", "end": "2026-10-14T08:00:00.000Z",
-        "id": "9000101", "eventTypeId": 481207.0, "eventType": null, "description": null, "location": null,
-        "hosts": [{ "id": "unknown", "name": null }, "nobody"], "attendees": null, "updatedAt": null, "rating": {},
+        "uid": UID, "status": "awaiting_host", "start": "2026-10-14T09:30:00+02:00",
+        "end": "2026-10-14T08:00:00.000Z", "id": "9000101", "eventTypeId": 481207.0,
+        "eventType": null, "description": null, "location": null,
+        "hosts": [{ "id": "unknown", "name": null }, "nobody"], "attendees": null,
+        "updatedAt": null, "rating": {},
         "metadata": { "a": 1, "b": true, "c": null, "d": {}, "e": "text" }, "guests": {}, "absentHost": "no",
         "inventedLater": [1, 2],
     });
@@ -280,16 +283,18 @@ async fn slots_beyond_the_edges_are_left_out_and_the_rest_is_in_order() {
 async fn an_event_type_says_what_stands_in_the_way() {
     let plain = json!({
         "id": 1, "slug": "first", "title": "First", "lengthInMinutes": 30, "lengthInMinutesOptions": [30, 45],
-        "ownerId": 70412, "recurrence": null, "seatsPerTimeSlot": null, "price": 0, "seats": { "disabled": true },
-        "confirmationPolicy": { "disabled": true }, "disableCancelling": { "disabled": false }, "beforeEventBuffer": 5,
+        "ownerId": 70412, "recurrence": null, "seatsPerTimeSlot": null, "price": 0,
+        "seats": { "disabled": true }, "confirmationPolicy": { "disabled": true },
+        "disableCancelling": { "disabled": false }, "beforeEventBuffer": 5,
         "bookingFields": [
             { "type": "name", "slug": "name", "required": true, "isDefault": true },
-            { "type": "select", "slug": "insurance", "label": "Insurance", "required": true, "isDefault": false },
+            { "type": "select", "slug": "insurance", "required": true, "isDefault": false },
         ],
     });
     let difficult = json!({
-        "id": 2, "slug": "class", "lengthInMinutes": 60, "recurrence": { "frequency": "weekly" }, "price": 4900,
-        "seats": { "seatsPerTimeSlot": 8 }, "confirmationPolicy": { "type": "always" }, "schedulingType": "managed",
+        "id": 2, "slug": "class", "lengthInMinutes": 60, "recurrence": { "frequency": "weekly" },
+        "price": 4900, "seats": { "seatsPerTimeSlot": 8 }, "confirmationPolicy": { "type": "always" },
+        "schedulingType": "managed",
         "requiresBookerEmailVerification": true, "disableCancelling": { "disabled": true },
         "disableRescheduling": { "disabled": true },
     });
@@ -332,10 +337,13 @@ async fn a_subscription_is_read_with_its_secret_and_whether_it_has_a_template() 
     use secrecy::ExposeSecret;
 
     let ours = json!({
-        "id": "6a0b1c2d", "subscriberUrl": "https://hub.example.org/x", "active": true, "secret": "whsec-example",
+        "id": "6a0b1c2d", "subscriberUrl": "https://hub.example.org/x", "active": true,
+        "secret": "whsec-example",
         "triggers": ["BOOKING_CREATED", "INVENTED_LATER"], "payloadTemplate": null, "userId": 70412,
     });
-    let theirs = json!({ "id": 7, "subscriberUrl": "https://hub.example.org/y", "secret": "", "payloadTemplate": "{}" });
+    let theirs = json!({
+        "id": 7, "subscriberUrl": "https://hub.example.org/y", "secret": "", "payloadTemplate": "{}",
+    });
     let double = Double::answering([success(json!([ours, theirs]))]).await;
 
     let found = double.calcom().subscriptions(SubscriptionScope::User, 0).await.unwrap();

@@ -6,7 +6,8 @@ use webhook::Trigger;
 
 /// A booking's shape, with everything that is needed of it.
 fn booking() -> Value {
-    json!({ "uid": UID, "status": "accepted", "start": "2026-10-14T07:30:00Z", "end": "2026-10-14T08:00:00Z" })
+    let (start, end) = ("2026-10-14T07:30:00Z", "2026-10-14T08:00:00Z");
+    json!({ "uid": UID, "status": "accepted", "start": start, "end": end })
 }
 
 fn subscription() -> Value {
@@ -282,7 +283,8 @@ async fn a_slot_is_reserved_and_given_back() {
         Some("2024-09-04"),
     );
     let expected = json!({
-        "eventTypeId": 481207, "slotStart": "2026-10-14T07:30:00Z", "slotDuration": 30, "reservationDuration": 10,
+        "eventTypeId": 481207, "slotStart": "2026-10-14T07:30:00Z", "slotDuration": 30,
+        "reservationDuration": 10,
     });
     assert_eq!(body(&asked[0]), expected);
     assert_eq!(reservation.until, at("2026-10-02T09:19:58Z"));

@@ -139,7 +139,10 @@ impl Spec {
 fn the_check_finds_what_does_not_fit() {
     let schema = json!({
         "type": "object", "required": ["start"],
-        "properties": { "start": { "type": "string" }, "kinds": { "type": "array", "items": { "enum": ["a"] } } },
+        "properties": {
+            "start": { "type": "string" },
+            "kinds": { "type": "array", "items": { "enum": ["a"] } },
+        },
     });
     let spec = Spec(Value::Null);
     let flaw = |value: Value| spec.flaw(&schema, &value, "body");

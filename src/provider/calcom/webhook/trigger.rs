@@ -9,11 +9,11 @@ const MAX_NAME_CHARS: usize = 100;
 pub enum Trigger {
     /// A booking was made, or a pending one confirmed or paid: not necessarily new.
     BookingCreated,
-    /// A booking, or a move, waits for confirmation. A move of an accepted booking has cancelled that already.
+    /// A booking, or a move, waits for confirmation. A moved booking is cancelled already.
     BookingRequested,
     /// A move that is confirmed at once: `uid` is the new booking, `reschedule_uid` the old one.
     BookingRescheduled,
-    /// A cancellation; also one seat's, a whole series' (once, for one uid), and a host's wish for a new time.
+    /// A cancellation; also one seat's, a series' (once, for one uid), and a host's wish for a new time.
     BookingCancelled,
     /// A pending booking was declined.
     BookingRejected,
@@ -88,7 +88,7 @@ macro_rules! names {
             pub fn of(name: &str) -> Self {
                 match name {
                     $($name => Self::$trigger,)+
-                    other => Self::Other(text(other).unwrap_or_default().chars().take(MAX_NAME_CHARS).collect()),
+                    other => Self::Other(keepable(other)),
                 }
             }
         }
@@ -118,6 +118,10 @@ names! {
     RoutingFormFallbackHit = "ROUTING_FORM_FALLBACK_HIT",
     DelegationCredentialError = "DELEGATION_CREDENTIAL_ERROR",
     Ping = "PING",
+}
+
+fn keepable(name: &str) -> String {
+    text(name).unwrap_or_default().chars().filter(|c| *c != '\n').take(MAX_NAME_CHARS).collect()
 }
 
 impl Trigger {

@@ -185,8 +185,8 @@ fn location(asked: Option<&Value>, offered: &[String]) -> Result<Option<String>,
     let kind = asked["type"].as_str().unwrap_or_default();
     if !offered.iter().any(|one| one == kind) {
         return Err(Refusal::bad(format!(
-            "Booking location with type {kind} not valid for event type. The event type has the following location \
-             types: {}",
+            "Booking location with type {kind} not valid for event type. The event type has the \
+             following location types: {}",
             offered.join(", ")
         )));
     }

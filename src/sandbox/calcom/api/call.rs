@@ -58,14 +58,17 @@ impl Call {
         if self.key.is_none() && !self.operation.is_public() {
             return Err(Refusal::framework(
                 401,
-                "ApiAuthStrategy - no authentication provided. Either provide an api key as 'Bearer' token, or \
-                 OAuth client credentials as headers",
+                "ApiAuthStrategy - no authentication provided. Either provide an api key as 'Bearer' \
+                 token, or OAuth client credentials as headers",
             ));
         }
         if let Some(version) = self.operation.version()
             && self.version.as_deref() != Some(version)
         {
             return self.perform_old(inner, passage, is_stale).await;
+        }
+        if !self.operation.changes_bookings() {
+            inner.before_applying(passage).await;
         }
         let argument = self.argument(0);
         match self.operation {
@@ -83,17 +86,11 @@ impl Call {
                 bookings::decide(inner, self, passage).await
             }
             Operation::ListSlots => slots::list(inner, self),
-            Operation::ReserveSlot => {
-                inner.before_applying(passage).await;
-                slots::reserve(inner, self)
-            }
+            Operation::ReserveSlot => slots::reserve(inner, self),
             Operation::GetReservation => slots::get(inner, argument),
             Operation::UpdateReservation => slots::update(inner, self),
             Operation::DeleteReservation => slots::delete(inner, argument),
-            _ => {
-                inner.before_applying(passage).await;
-                webhooks::perform(inner, self)
-            }
+            _ => webhooks::perform(inner, self),
         }
     }
 

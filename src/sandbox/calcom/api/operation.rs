@@ -93,6 +93,11 @@ impl Operation {
         )
     }
 
+    /// Whether it has a look at the diary before it changes it, and stops for gates between the two.
+    pub(super) fn changes_bookings(self) -> bool {
+        self.is_change() && self.family() == "/v2/bookings"
+    }
+
     pub(crate) fn takes_a_slot(self) -> bool {
         matches!(self, CreateBooking | RescheduleBooking)
     }

@@ -118,8 +118,8 @@ impl World {
             Status::Accepted | Status::Pending => {}
             Status::Cancelled => {
                 return Err(Refusal::bad(format!(
-                    "Can't cancel booking with uid={} because it has been cancelled already. Please provide uid of \
-                     a booking that is not cancelled.",
+                    "Can't cancel booking with uid={} because it has been cancelled already. Please \
+                     provide uid of a booking that is not cancelled.",
                     cancelling.uid
                 )));
             }

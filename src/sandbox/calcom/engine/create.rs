@@ -265,8 +265,8 @@ fn length(event_type: &EventType, wish: &NewBooking) -> Result<u32, Refusal> {
     match wish.length_minutes {
         None => Ok(event_type.length_minutes),
         Some(_) if event_type.options.length_options_minutes.is_empty() => Err(Refusal::bad(
-            "Can't specify 'lengthInMinutes' because event type does not have multiple possible lengths. Please, \
-             remove the 'lengthInMinutes' field from the request.",
+            "Can't specify 'lengthInMinutes' because event type does not have multiple possible lengths. \
+             Please, remove the 'lengthInMinutes' field from the request.",
         )),
         Some(length) if event_type.offers(length) => Ok(length),
         Some(length) => Err(Refusal::bad(format!(
@@ -281,9 +281,9 @@ fn check_fields(event_type: &EventType, wish: &NewBooking) -> Result<(), Refusal
             Some(Value::String(text)) if !text.is_empty() => {}
             Some(Value::String(_) | Value::Null) | None => {
                 return Err(Refusal::bad(format!(
-                    "Missing required booking field response: {slug} - it is required by the event type booking \
-                     fields, but missing in the bookingFieldsResponses. You can fetch the event type with ID \
-                     {} to see the required fields.",
+                    "Missing required booking field response: {slug} - it is required by the event type \
+                     booking fields, but missing in the bookingFieldsResponses. You can fetch the event \
+                     type with ID {} to see the required fields.",
                     event_type.id
                 )));
             }

@@ -63,8 +63,8 @@ impl World {
         let mut booking = self.known(uid)?.clone();
         if now < booking.start {
             return Err(Refusal::bad(format!(
-                "Bookings can only be marked as absent after their start time has passed. Current time in UTC+0: \
-                 {now}, Booking start time in UTC+0: {}",
+                "Bookings can only be marked as absent after their start time has passed. Current time \
+                 in UTC+0: {now}, Booking start time in UTC+0: {}",
                 booking.start
             )));
         }

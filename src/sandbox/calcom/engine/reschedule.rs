@@ -113,13 +113,13 @@ impl World {
         match (booking.status, &booking.rescheduled_to) {
             (Status::Accepted | Status::Pending, _) => Ok((booking, self.kind_of(booking)?)),
             (Status::Cancelled, Some(successor)) => Err(cannot(&format!(
-                "it has been cancelled and rescheduled already to booking with uid={successor}. You probably want \
-                 to reschedule {successor} instead by passing it within the request URL."
+                "it has been cancelled and rescheduled already to booking with uid={successor}. You \
+                 probably want to reschedule {successor} instead by passing it within the request URL."
             ))),
             // The host asked for another time. The source fills in a successor that is not there.
             (Status::Cancelled, None) if booking.rescheduled => Err(cannot(
-                "it has been cancelled and rescheduled already to booking with uid=undefined. You probably want to \
-                 reschedule undefined instead by passing it within the request URL.",
+                "it has been cancelled and rescheduled already to booking with uid=undefined. You \
+                 probably want to reschedule undefined instead by passing it within the request URL.",
             )),
             (Status::Cancelled, None) => {
                 Err(cannot("it has been cancelled. Please provide uid of a booking that is not cancelled."))

@@ -8,7 +8,7 @@ use super::parts::{
     attendee, attendees, booker, filled, form, millis, offset, organizer, predecessor, seconds, status,
     video, with_video,
 };
-use crate::sandbox::calcom::booking::{Attendee, Booking, new_uuid};
+use crate::sandbox::calcom::booking::{Attendee, Booking, Status, new_uuid};
 use crate::sandbox::calcom::engine::{Detail, Event};
 use crate::sandbox::calcom::event_type::object;
 use crate::sandbox::calcom::people::utc_offset_minutes;
@@ -39,11 +39,11 @@ pub(super) fn direct(event: &Event, scene: Scene<'_>) -> Payload {
         ("price", json!(scene.kind.options.price_cents)),
         ("status", json!(status(event))),
     ]));
-    if booking.has_video() && booking.is_active() {
+    if booking.has_video() && booking.status == Status::Accepted {
         let request = json!({ "createRequest": { "requestId": new_uuid().to_string() } });
         payload.insert("conferenceData".to_owned(), request);
+        video(&mut payload, booking);
     }
-    video(&mut payload, booking);
     if let Some(phone) = booking.booker().and_then(|booker| booker.phone.as_ref()) {
         payload.insert("smsReminderNumber".to_owned(), json!(phone));
     }

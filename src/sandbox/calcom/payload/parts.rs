@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::sandbox::calcom::booking::{Attendee, Booking};
+use crate::sandbox::calcom::booking::{Attendee, Booking, Status};
 use crate::sandbox::calcom::engine::{Event, Moved};
 use crate::sandbox::calcom::people::{User, utc_offset_minutes};
 use crate::sandbox::calcom::webhook::Trigger;
@@ -113,9 +113,9 @@ fn own_fields(booking: &Booking) -> impl Iterator<Item = (&String, &Value)> {
     booking.responses.iter().filter(|(slug, _)| !DEFAULT.contains(&slug.as_str()))
 }
 
-/// Metadata as a webhook carries it: with the address of the video room.
+/// Metadata as a webhook carries it: with the address of the video room, which a booking has while it stands.
 pub(super) fn with_video(mut metadata: Map<String, Value>, booking: &Booking) -> Value {
-    if booking.has_video() {
+    if booking.has_video() && booking.status == Status::Accepted {
         metadata.insert("videoCallUrl".to_owned(), json!(booking.video_url()));
     }
     Value::Object(metadata)

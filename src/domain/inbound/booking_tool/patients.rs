@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use super::{Applied, Context, appointments};
+use super::{Applied, Context, PATIENT_DELETED, appointments};
 use crate::{
     domain::patient::{ARRIVAL_LOCK, Newcomer, arrive, tombstone},
     error::Result,
@@ -11,8 +11,6 @@ use crate::{
     words::{EventStatus, LinkOrigin, Origin},
 };
 
-/// The person was deleted here; nothing of the event is kept.
-pub(super) const DELETED: &str = "PATIENT_DELETED";
 /// A younger state was applied before.
 pub(super) const OLDER: &str = "OLDER_STATE";
 
@@ -27,7 +25,7 @@ pub(super) async fn upserted(
     tx.lock(ARRIVAL_LOCK).await?;
     let known = store::patient_link::find(tx, context.integration, &said.id).await?;
     if is_forgotten(tx, context, known.as_ref(), &said.id).await? {
-        return Ok(Applied::new(EventStatus::Ignored, Some(DELETED)));
+        return Ok(Applied::new(EventStatus::Ignored, Some(PATIENT_DELETED)));
     }
     let fingerprint = context.key.fingerprint("patient_state", &[&said.canonical()]);
     let rank = if created { 1 } else { 2 };
@@ -104,7 +102,7 @@ pub(super) async fn deleted(tx: &mut TenantTx, context: &Context<'_>, external_i
     tx.lock(ARRIVAL_LOCK).await?;
     let known = store::patient_link::find(tx, context.integration, external_id).await?;
     if is_forgotten(tx, context, known.as_ref(), external_id).await? {
-        return Ok(Applied::new(EventStatus::Ignored, Some(DELETED)));
+        return Ok(Applied::new(EventStatus::Ignored, Some(PATIENT_DELETED)));
     }
     let mut link = known.unwrap_or_else(|| PatientLink::new(context.integration, external_id));
     let patient = link.patient_id;

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Applied, Context, patients};
+use super::{Applied, Context, PATIENT_DELETED, patients};
 use crate::{
     domain::{appointment, patient::appointment_tombstone},
     error::{Error, Result},
@@ -30,7 +30,7 @@ pub(super) async fn upserted(
 ) -> Result<Applied> {
     let patient_link = store::patient_link::find(tx, context.integration, &said.patient_id).await?;
     if patients::is_forgotten(tx, context, patient_link.as_ref(), &said.patient_id).await? {
-        return Ok(Applied::new(EventStatus::Ignored, Some(patients::DELETED)));
+        return Ok(Applied::new(EventStatus::Ignored, Some(PATIENT_DELETED)));
     }
     let patient = patient_link.and_then(|link| link.patient_id);
     let mut link = store::appointment_link::find_or_insert(tx, context.integration, &said.id).await?;
@@ -77,7 +77,7 @@ pub(super) async fn cancelled(
     let known = store::appointment_link::find_for_update(tx, context.integration, external_id).await?;
     let tombstone = appointment_tombstone(context.key, context.integration, external_id);
     if known.is_none() && store::patient::has_tombstone(tx, &tombstone).await? {
-        return Ok(Applied::new(EventStatus::Ignored, Some(patients::DELETED)));
+        return Ok(Applied::new(EventStatus::Ignored, Some(PATIENT_DELETED)));
     }
     let mut link = match known {
         Some(link) => link,

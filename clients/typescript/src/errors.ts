@@ -1,0 +1,63 @@
+// What a refusal says. Every error of stellwerk carries `google.rpc.ErrorInfo` with a reason out of `ErrorReason`.
+
+import { type Code, ConnectError } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
+import { ErrorReason } from "./gen/stellwerk/v1/error_pb.js";
+
+export { Code, ConnectError } from "@connectrpc/connect";
+export { ErrorReason } from "./gen/stellwerk/v1/error_pb.js";
+
+/** A field that does not fit. */
+export interface FieldViolation {
+  /** The field's path in the request, as in `start_time`. */
+  readonly field: string;
+  /** What would fit. Never repeats the value. */
+  readonly description: string;
+}
+
+/** Everything a refusal says. */
+export interface ErrorFacts {
+  readonly code: Code;
+  /** For people; in English. */
+  readonly message: string;
+  /** For programs. `UNSPECIFIED` when the answer did not come from stellwerk, as from a proxy, or from a newer one. */
+  readonly reason: ErrorReason;
+  /** What more there is to know; the keys stand beside each reason in `ErrorReason`. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** With `INVALID_FIELD`. */
+  readonly fieldViolations: readonly FieldViolation[];
+  /** When waiting helps: for how long, in milliseconds. */
+  readonly retryDelayMs: number | undefined;
+}
+
+/** Whether a call failed at stellwerk, and for this reason if one is given. */
+export function isStellwerkError(error: unknown, reason?: ErrorReason): error is ConnectError {
+  if (!(error instanceof ConnectError)) return false;
+  const found = reasonOf(error);
+  return reason === undefined ? found !== ErrorReason.UNSPECIFIED : found === reason;
+}
+
+/** What a failed call says. Anything that is thrown by a call may be given. */
+export function factsOf(error: unknown): ErrorFacts {
+  const known = ConnectError.from(error);
+  const info = infoOf(known);
+  const violations = known.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations);
+  const delay = known.findDetails(RetryInfoSchema)[0]?.retryDelay;
+  return {
+    code: known.code,
+    message: known.rawMessage,
+    reason: reasonOf(known),
+    metadata: info?.metadata ?? {},
+    fieldViolations: violations.map(({ field, description }) => ({ field, description })),
+    retryDelayMs: delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6,
+  };
+}
+
+function infoOf(error: ConnectError) {
+  return error.findDetails(ErrorInfoSchema).find((info) => info.domain === "stellwerk");
+}
+
+function reasonOf(error: ConnectError): ErrorReason {
+  const name = infoOf(error)?.reason as keyof typeof ErrorReason | undefined;
+  return (name !== undefined && ErrorReason[name]) || ErrorReason.UNSPECIFIED;
+}

@@ -1,0 +1,21 @@
+/**
+ * Typed calls to stellwerk over grpc-web. Services and messages come from `@stellwerk/client/<file>`, as in
+ * `@stellwerk/client/appointment`, so that a bundle holds only what it uses.
+ *
+ * @packageDocumentation
+ */
+
+export { connect, type Connection, type ConnectionOptions } from "./connection.js";
+export {
+  Code,
+  ConnectError,
+  type ErrorFacts,
+  ErrorReason,
+  factsOf,
+  type FieldViolation,
+  isStellwerkError,
+} from "./errors.js";
+export { isRepeatable, type RetryPolicy, type TokenProvider } from "./interceptors.js";
+export { items, type Page, pages } from "./pages.js";
+export { type Resumable, type ResumeOptions, resuming } from "./streams.js";
+export type { BackOff } from "./wait.js";

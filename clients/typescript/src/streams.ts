@@ -1,0 +1,75 @@
+// Streams that outlive their connection.
+
+import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
+import { factsOf } from "./errors.js";
+import { type BackOff, pauseMs, wait } from "./wait.js";
+
+/** What every message of a watch has. */
+export interface Resumable {
+  readonly resumeToken: string;
+}
+
+export interface ResumeOptions<M> {
+  /** Ends the stream. */
+  readonly signal?: AbortSignal;
+  /** Where to go on, from an earlier stream; from now on unless said. */
+  readonly resumeToken?: string;
+  /** Whether nothing comes after this message, as when the run that is watched has ended. Never unless said. */
+  readonly isLast?: (message: M) => boolean;
+  /** How the pauses grow while the server cannot be reached; from half a second to 30 s unless said. */
+  readonly backOff?: BackOff;
+  /** Told of every break, as for a line on a screen. */
+  readonly onBreak?: (error: ConnectError | undefined, pauseMs: number) => void;
+}
+
+const BACK_OFF: BackOff = { firstMs: 500, mostMs: 30_000 };
+/** What another try would not mend. A refused token may have expired while the stream was open, and is tried again once. */
+const FINAL: readonly Code[] = [
+  Code.InvalidArgument,
+  Code.NotFound,
+  Code.PermissionDenied,
+  Code.FailedPrecondition,
+  Code.Unimplemented,
+  Code.OutOfRange,
+];
+
+/**
+ * Watches on over broken connections and restarted servers, without gap and without double: after each break it goes on behind the
+ * last message that came. Ends when `signal` fires or `isLast` says so; throws what another try would not mend.
+ *
+ * ```ts
+ * const changes = resuming((from, options) => appointments.watchAppointments(from, options), { signal });
+ * for await (const change of changes) …
+ * ```
+ */
+export async function* resuming<M extends Resumable>(
+  watch: (from: { resumeToken: string }, options: CallOptions) => AsyncIterable<M>,
+  options: ResumeOptions<M> = {},
+): AsyncGenerator<M, void, undefined> {
+  const { signal, isLast, onBreak, backOff = BACK_OFF } = options;
+  let resumeToken = options.resumeToken ?? "";
+  // In a row, without a message between them.
+  let breaks = 0;
+  let refusals = 0;
+  while (!signal?.aborted) {
+    let error: ConnectError | undefined;
+    try {
+      for await (const message of watch({ resumeToken }, signal ? { signal } : {})) {
+        [breaks, refusals] = [0, 0];
+        if (message.resumeToken !== "") resumeToken = message.resumeToken;
+        yield message;
+        if (isLast?.(message)) return;
+      }
+    } catch (thrown) {
+      error = ConnectError.from(thrown);
+      if (signal?.aborted) return;
+      if (FINAL.includes(error.code)) throw error;
+      if (error.code === Code.Unauthenticated && ++refusals > 1) throw error;
+    }
+    breaks++;
+    // A stream that the server ended in order, as when it restarts, goes on at once the first time.
+    const pause = error === undefined && breaks === 1 ? 0 : (error && factsOf(error).retryDelayMs) ?? pauseMs(backOff, breaks);
+    onBreak?.(error, pause);
+    await wait(pause, signal).catch(() => undefined);
+  }
+}

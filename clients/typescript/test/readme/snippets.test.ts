@@ -1,0 +1,127 @@
+// What clients/README.md says works as it stands there.
+
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+import { chromium } from "playwright-core";
+import { afterAll, describe, expect, inject, test } from "vitest";
+import { World } from "../support/world.js";
+import { CHROMIUM, serve } from "../support/browser.js";
+
+const ROOT = resolve(import.meta.dirname, "../../../..");
+const CLIENT = resolve(import.meta.dirname, "../..");
+const README = readFileSync(join(ROOT, "clients/README.md"), "utf8");
+const folder = mkdtempSync(join(tmpdir(), "stellwerk-readme-"));
+const run = promisify(execFile);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The fenced blocks with this info string. */
+function snippets(info: string): string[] {
+  return [...README.matchAll(/^```(.*)\n([^]*?)^```$/gm)].filter(([, said]) => said === info).map(([, , code]) => code!);
+}
+
+/** A tenant with three patients, as the environment names it to the snippets. */
+async function environment() {
+  const world = await World.create();
+  for (const lastName of ["Muster", "Beispiel", "Adler"]) await world.patient({ lastName });
+  const env = { ...process.env, STELLWERK_URL: inject("stellwerk").baseUrl, STELLWERK_TOKEN: world.adminKey };
+  return { world, env: { ...env, PATH: `${join(ROOT, "clients/node_modules/.bin")}:${process.env["PATH"]}` } };
+}
+
+test("the browser's snippet lists, refuses and watches", async () => {
+  const { world, env } = await environment();
+  const booked = await world.booking();
+  const [code] = snippets("ts browser");
+  const { outputFiles } = await build({
+    stdin: { contents: code!, loader: "ts", resolveDir: CLIENT },
+    alias: { "@stellwerk/client": join(CLIENT, "src") },
+    plugins: [
+      {
+        name: "services",
+        setup: ({ onResolve }) =>
+          onResolve({ filter: /^@stellwerk\/client\/./ }, ({ path }) => ({
+            path: join(CLIENT, "src/gen/stellwerk/v1", `${path.split("/").at(-1)}_pb.ts`),
+          })),
+      },
+    ],
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+  });
+  const web = await serve(outputFiles[0]!.text);
+  const browser = await chromium.launch(CHROMIUM);
+  try {
+    const page = await browser.newPage();
+    const shown: string[] = [];
+    await page.exposeFunction("show", (...values: unknown[]) => void shown.push(values.join(" ")));
+    await page.addInitScript(
+      (session) => Object.assign(window, { session: { ...session, accessToken: () => session.token } }),
+      { stellwerkUrl: env.STELLWERK_URL, token: env.STELLWERK_TOKEN, appointmentId: booked.appointmentId },
+    );
+    await page.goto(web.url);
+
+    // The appointment from the list, then the change that a colleague makes.
+    await expect.poll(() => shown.length, { timeout: 15_000 }).toBeGreaterThan(0);
+    await expect
+      .poll(
+        async () => {
+          await world.booking();
+          return shown.length;
+        },
+        { timeout: 15_000, interval: 300 },
+      )
+      .toBeGreaterThan(1);
+  } finally {
+    await browser.close();
+    await web.close();
+  }
+});
+
+test("Node's snippet counts the patients", async () => {
+  const { env } = await environment();
+  const file = join(CLIENT, "dist", "readme.mjs");
+  writeFileSync(file, snippets("js node")[0]!);
+
+  const { stdout } = await run("node", [file], { env }).finally(() => rmSync(file));
+
+  expect(stdout).toBe("3 patients\n");
+});
+
+test("the Rust snippet is the example, which counts the patients", async () => {
+  const { env } = await environment();
+  const binary = process.env["STELLWERK_EXAMPLE"] ?? join(ROOT, "target/debug/examples/client");
+
+  const { stdout } = await run(binary, [], { env });
+
+  expect(snippets("rust")).toEqual([readFileSync(join(ROOT, "examples/client.rs"), "utf8")]);
+  expect(stdout).toBe("3 patients\n");
+});
+
+test("Python's snippet counts the patients", { timeout: 300_000 }, async () => {
+  const { env } = await environment();
+  const python = { ...env, PACKAGES: join(folder, "python") };
+  execFileSync("sh", ["-ec", snippets("sh python-setup")[0]!], { cwd: ROOT, env: python, stdio: "pipe" });
+
+  const { stdout } = await run("python3", ["-c", snippets("python")[0]!], { env: { ...python, PYTHONPATH: python.PACKAGES } });
+
+  expect(stdout).toBe("3 patients\n");
+});
+
+describe("an operator's recipe works", () => {
+  test.each(snippets("sh operator").map((code) => [code.split("\n")[0]!.slice(0, 60), code]))("%s", async (_, code) => {
+    const { env } = await environment();
+
+    const { stdout } = await run("sh", ["-ec", code], { env });
+
+    expect(stdout).not.toBe("");
+  });
+
+  test("each of them has its grpcurl form", () => {
+    expect(README.match(/^ {4}grpcurl /gm)).toHaveLength(snippets("sh operator").length);
+  });
+});

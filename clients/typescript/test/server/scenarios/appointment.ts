@@ -1,0 +1,96 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { expect } from "vitest";
+import { Role } from "../../../src/gen/stellwerk/v1/access_rule_pb.js";
+import { AppointmentService, AppointmentStatus } from "../../../src/gen/stellwerk/v1/appointment_pb.js";
+import { ErrorReason, items } from "../../../src/index.js";
+import { inFuture, refused, type Scenarios } from "../../support/world.js";
+
+const HALF_AN_HOUR = durationFromMs(1_800_000);
+
+export const appointment: Scenarios<typeof AppointmentService> = {
+  async bookAppointment(world) {
+    const practitionerId = await world.practitioner();
+    const { patientId } = await world.patient();
+    const slot = { patientId, practitionerId, startTime: inFuture(24), duration: HALF_AN_HOUR };
+
+    const { appointment } = await world.appointments.bookAppointment(slot);
+
+    expect(appointment?.status).toBe(AppointmentStatus.BOOKED);
+    await refused(world.appointments.bookAppointment(slot), ErrorReason.SLOT_TAKEN);
+  },
+
+  async holdSlot(world) {
+    const practitionerId = await world.practitioner();
+    const { appointment } = await world.appointments.holdSlot({ practitionerId, startTime: inFuture(24), duration: HALF_AN_HOUR });
+    const { patientId } = await world.patient();
+
+    const booked = await world.appointments.bookAppointment({ holdAppointmentId: appointment!.appointmentId, patientId });
+
+    expect(appointment?.status).toBe(AppointmentStatus.HELD);
+    expect(booked.appointment).toMatchObject({ appointmentId: appointment!.appointmentId, status: AppointmentStatus.BOOKED });
+  },
+
+  async rescheduleAppointment(world) {
+    const { appointmentId } = await world.booking();
+    const startTime = inFuture(48);
+
+    const { appointment } = await world.appointments.rescheduleAppointment({ appointmentId, startTime });
+
+    expect(appointment?.startTime).toEqual(startTime);
+  },
+
+  async cancelAppointment(world) {
+    const { appointmentId } = await world.booking();
+
+    const { appointment } = await world.appointments.cancelAppointment({ appointmentId, reason: "ill" });
+
+    expect(appointment).toMatchObject({ status: AppointmentStatus.CANCELLED, cancelReason: "ill" });
+    await refused(
+      world.appointments.rescheduleAppointment({ appointmentId, startTime: inFuture(48) }),
+      ErrorReason.APPOINTMENT_STATUS,
+    );
+  },
+
+  async getAppointment(world) {
+    const booked = await world.booking();
+
+    const { appointment } = await world.appointments.getAppointment({ appointmentId: booked.appointmentId });
+
+    expect(appointment).toEqual(booked);
+    await refused(
+      world.appointments.getAppointment({ appointmentId: "01890000-0000-7000-8000-000000000000" }),
+      ErrorReason.APPOINTMENT_NOT_FOUND,
+    );
+  },
+
+  async listAppointments(world) {
+    const practitionerId = await world.practitioner();
+    for (const hour of [24, 25, 26]) await world.booking(practitionerId, hour);
+
+    const found = [];
+    const all = items((page) => world.appointments.listAppointments({ pageSize: 2, ...page }), (answer) => answer.appointments);
+    for await (const { startTime } of all) found.push(startTime!.seconds);
+
+    expect(found).toHaveLength(3);
+    expect(found).toEqual([...found].sort());
+  },
+
+  async listMyAppointments(world) {
+    const booked = await world.booking();
+    const patient = await world.personal(Role.PATIENT, { case: "patientId", value: booked.patientId });
+
+    const { appointments } = await patient.client(AppointmentService).listMyAppointments({});
+
+    expect(appointments.map(({ appointmentId }) => appointmentId)).toEqual([booked.appointmentId]);
+    await refused(world.appointments.listMyAppointments({}), ErrorReason.ROLE_NOT_ALLOWED);
+  },
+
+  async getAppointmentHistory(world) {
+    const { appointmentId } = await world.booking();
+    await world.appointments.cancelAppointment({ appointmentId });
+
+    const { changes } = await world.appointments.getAppointmentHistory({ appointmentId });
+
+    expect(changes.map(({ status }) => status)).toEqual([AppointmentStatus.BOOKED, AppointmentStatus.CANCELLED]);
+  },
+};

@@ -1,0 +1,118 @@
+// A tenant of a test's own, with somebody to call as.
+
+import { createHmac, randomUUID } from "node:crypto";
+import type { DescService } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { expect, inject } from "vitest";
+import { AccessService } from "../../src/gen/stellwerk/v1/access_pb.js";
+import type { Role } from "../../src/gen/stellwerk/v1/access_rule_pb.js";
+import { type Appointment, AppointmentService } from "../../src/gen/stellwerk/v1/appointment_pb.js";
+import { type Patient, PatientService } from "../../src/gen/stellwerk/v1/patient_pb.js";
+import { SignatureScheme, WebhookService } from "../../src/gen/stellwerk/v1/webhook_pb.js";
+import { connect, type Connection, type ConnectionOptions, type ErrorReason, isStellwerkError } from "../../src/index.js";
+
+/** One working scenario for each rpc of a service: the type lacks none. */
+export type Scenarios<S extends DescService> = { readonly [M in keyof S["method"]]: (world: World) => Promise<void> };
+
+/** A connection to the server of this run. */
+export function as(token: string, options: Partial<ConnectionOptions> = {}): Connection {
+  return connect({ baseUrl: inject("stellwerk").baseUrl, token, ...options });
+}
+
+export class World {
+  readonly access;
+  readonly patients;
+  readonly appointments;
+  readonly webhooks;
+
+  private constructor(
+    readonly adminKey: string,
+    readonly admin: Connection,
+  ) {
+    this.access = admin.client(AccessService);
+    this.patients = admin.client(PatientService);
+    this.appointments = admin.client(AppointmentService);
+    this.webhooks = admin.client(WebhookService);
+  }
+
+  /** The tenant of this key, perhaps at another server than this run's. */
+  static of(baseUrl: string, adminKey: string): World {
+    return new World(adminKey, as(adminKey, { baseUrl }));
+  }
+
+  static async create(): Promise<World> {
+    const operator = as(inject("operatorKey")).client(AccessService);
+    const { adminApiKeySecret } = await operator.createTenant({ name: `Praxis ${randomUUID()}`, timeZone: "Europe/Berlin" });
+    return new World(adminApiKeySecret, as(adminApiKeySecret));
+  }
+
+  /** A connection as a patient or practitioner, by an API key whose subject is linked to them. */
+  async personal(role: Role, person: { case: "patientId" | "practitionerId"; value: string }): Promise<Connection> {
+    const { apiKey, secret } = await this.access.createApiKey({ name: "personal", role });
+    await this.access.linkSubject({ issuer: "api_key", subject: apiKey!.apiKeyId, person });
+    return as(secret);
+  }
+
+  async practitioner(name = "Dr. Max Beispiel"): Promise<string> {
+    const { practitioner } = await this.access.putPractitioner({ name });
+    return practitioner!.practitionerId;
+  }
+
+  async patient(fields: Partial<Patient> = {}): Promise<Patient> {
+    const { firstName = "Erika", lastName = "Muster", email = `${randomUUID()}@example.org` } = fields;
+    const { patient } = await this.patients.createPatient({ firstName, lastName, email, birthDate: fields.birthDate ?? "" });
+    return patient!;
+  }
+
+  async booking(practitionerId?: string, inHours = 24): Promise<Appointment> {
+    const { appointment } = await this.appointments.bookAppointment({
+      patientId: (await this.patient()).patientId,
+      practitionerId: practitionerId ?? (await this.practitioner(`Dr. Max Beispiel ${randomUUID()}`)),
+      startTime: inFuture(inHours),
+      duration: durationFromMs(30 * 60_000),
+    });
+    return appointment!;
+  }
+
+  /** Posts a signed event as a booking tool of this tenant does. */
+  async deliver(event: object): Promise<string> {
+    const { webhookEndpoint, secret } = await this.webhooks.createWebhookEndpoint({
+      provider: "booking",
+      name: "tests",
+      scheme: SignatureScheme.LEGACY,
+    });
+    const body = JSON.stringify(event);
+    const signature = createHmac("sha256", secret).update(body).digest("hex");
+    const answer = await fetch(inject("stellwerk").httpUrl + new URL(webhookEndpoint!.url).pathname, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-webhook-signature": signature },
+      body,
+    });
+    expect(answer.status).toBe(200);
+    return webhookEndpoint!.webhookEndpointId;
+  }
+}
+
+/** An instant some hours from now, on the second. */
+export function inFuture(hours: number) {
+  return timestampFromDate(new Date(Math.floor(Date.now() / 1000 + hours * 3600) * 1000));
+}
+
+/** Expects a refusal for this reason. */
+export async function refused(call: Promise<unknown>, reason: ErrorReason): Promise<void> {
+  const error = await call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(error, "a refusal").toSatisfy((error) => isStellwerkError(error, reason));
+}
+
+/** Waits for a state that something else brings about. */
+export async function eventually<T>(look: () => Promise<T | undefined>, patienceMs = 15_000): Promise<T> {
+  for (const deadline = Date.now() + patienceMs; ; ) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error("it did not happen in time");
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}

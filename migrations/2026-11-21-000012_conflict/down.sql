@@ -1,0 +1,1 @@
+DROP POLICY review_item_conflict ON review_item;

@@ -1,0 +1,131 @@
+//! Events that are applied again: because they could not be at first, or because an admin asks for it.
+
+use chrono::{DateTime, Utc};
+
+use super::{Occasion, Reading, note, open_body, try_apply};
+use crate::{
+    caller::Caller,
+    domain::{
+        Domain,
+        idempotency::{Claim, Key, claim},
+    },
+    error::{Error, Result},
+    ids::{TenantId, WebhookEventId},
+    store::{self, TenantTx, outbox::Outcome, webhook_event::WebhookEvent},
+    words::{EventCause, EventStatus},
+};
+
+/// Applies an event again because an admin asks for it; a new event that points at the original. Errors: `BodyGone`.
+pub async fn replay(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    id: WebhookEventId,
+    now: DateTime<Utc>,
+) -> Result<WebhookEvent> {
+    let mut tx = domain.store.caller(caller).await?;
+    let fresh = WebhookEventId::new();
+    if let Claim::Repeat(made) = claim(&mut tx, caller, key, fresh).await? {
+        return store::webhook_event::find(&mut tx, WebhookEventId(made)).await;
+    }
+    let asked = store::webhook_event::find(&mut tx, id).await?;
+    let event = repeat(domain, &mut tx, &asked, fresh, EventCause::Replay, now).await?;
+    tx.commit().await?;
+    Ok(event)
+}
+
+/// Tries an event again that could not be applied. `Err`: it still cannot be; the attempt leaves no row, so that the trail holds
+/// one per outcome.
+pub async fn retry(
+    domain: &Domain,
+    tenant: TenantId,
+    payload: &serde_json::Value,
+    now: DateTime<Utc>,
+) -> Result<Outcome> {
+    let mut tx = domain.store.tenant(tenant).await?;
+    let original = store::webhook_event::find(&mut tx, event_of(payload)?).await?;
+    match repeat(domain, &mut tx, &original, WebhookEventId::new(), EventCause::Retry, now).await {
+        Ok(event) if event.status == EventStatus::Error => {
+            Err(Error::internal("the event still cannot be applied"))
+        }
+        Ok(_) => {
+            tx.commit().await?;
+            Ok(Outcome::Done)
+        }
+        // Its person was forgotten meanwhile.
+        Err(Error::BodyGone) => Ok(Outcome::Done),
+        Err(error) => Err(error),
+    }
+}
+
+/// Records that no attempt is left; an admin can still replay the event.
+pub async fn give_up(
+    domain: &Domain,
+    tenant: TenantId,
+    payload: &serde_json::Value,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut tx = domain.store.tenant(tenant).await?;
+    let original = store::webhook_event::find(&mut tx, event_of(payload)?).await?;
+    let last = WebhookEvent {
+        id: WebhookEventId::new(),
+        status: EventStatus::Error,
+        reason: Some("RETRIES_EXHAUSTED".into()),
+        will_retry: false,
+        cause: EventCause::Retry,
+        original_id: Some(original.id),
+        receive_time: now,
+        sealed_body: None,
+        ..original
+    };
+    store::webhook_event::insert(&mut tx, &last).await?;
+    tx.commit().await
+}
+
+fn event_of(payload: &serde_json::Value) -> Result<WebhookEventId> {
+    serde_json::from_value(payload["webhook_event_id"].clone()).map_err(Error::internal)
+}
+
+/// Applies the body of `asked` again and records the outcome as an event of its own.
+async fn repeat(
+    domain: &Domain,
+    tx: &mut TenantTx,
+    asked: &WebhookEvent,
+    fresh: WebhookEventId,
+    cause: EventCause,
+    now: DateTime<Utc>,
+) -> Result<WebhookEvent> {
+    let original = match asked.original_id {
+        Some(id) => store::webhook_event::find(tx, id).await?,
+        None => asked.clone(),
+    };
+    let key = domain.tenant_key(tx.tenant()).await?;
+    let body = open_body(tx, &key, &original).await?.ok_or(Error::BodyGone)?;
+    let mut event = WebhookEvent {
+        id: fresh,
+        status: EventStatus::Success,
+        reason: None,
+        field: None,
+        will_retry: false,
+        cause,
+        original_id: Some(original.id),
+        receive_time: now,
+        patient_id: None,
+        appointment_id: None,
+        sealed_body: None,
+        ..original.clone()
+    };
+    let Some(reading) = Reading::of(&original.provider, &body, original.receive_time) else {
+        return Err(Error::internal("a kept body is no longer parseable"));
+    };
+    let occasion = Occasion {
+        key: &key,
+        integration: original.integration_id,
+        cause: format!("webhook_event/{fresh}"),
+        receive_time: original.receive_time,
+        is_identified: original.delivery_id.is_some(),
+    };
+    note(&mut event, try_apply(tx, &occasion, &reading).await?);
+    store::webhook_event::insert(tx, &event).await?;
+    Ok(event)
+}

@@ -1,0 +1,121 @@
+//! What the booking tool says, and what becomes of it.
+
+use chrono::{DateTime, Utc};
+
+use super::{Applied, Occasion, PATIENT_DELETED, Reading, Unfit};
+use crate::{
+    error::Result,
+    ids::IntegrationId,
+    provider::booking_tool::{self, Envelope, Event, ParseError},
+    store::TenantTx,
+    vault::TenantKey,
+    words::EventStatus,
+};
+
+mod appointments;
+mod patients;
+
+/// How far ahead of us a tool's clock may be; a time beyond that counts as the arrival, or it would block every later change.
+const CLOCK_SKEW: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+
+/// What the appliers need to know of an event besides what it says.
+struct Context<'a> {
+    key: &'a TenantKey,
+    integration: IntegrationId,
+    cause: String,
+    /// When it was true at the tool, or arrived if the tool did not say.
+    effective_time: DateTime<Utc>,
+    /// The tool said when.
+    is_dated: bool,
+    /// The tool gave an id, so repeats were told apart by it.
+    is_identified: bool,
+    now: DateTime<Utc>,
+}
+
+/// Reads a body. `None`: no JSON object that names its event.
+pub(super) fn read(body: &[u8], receive_time: DateTime<Utc>) -> Option<Reading> {
+    match booking_tool::parse_at(body, receive_time) {
+        Ok((envelope, said)) => {
+            let event_type = match &said {
+                Event::Unknown { event } => event.clone(),
+                _ => envelope.kind.as_str().into(),
+            };
+            Some(Reading {
+                event_type,
+                delivery_id: envelope.id.clone(),
+                occurred_time: envelope.occurred_time,
+                said: Ok(super::Said::BookingTool(envelope, said)),
+            })
+        }
+        Err(ParseError::Unfit { envelope, event, field, problem }) => Some(Reading {
+            event_type: event,
+            delivery_id: envelope.id,
+            occurred_time: envelope.occurred_time,
+            said: Err(Unfit { field, reason: problem.reason() }),
+        }),
+        Err(ParseError::NotJson) => None,
+    }
+}
+
+/// Does what the event says.
+pub(super) async fn apply(
+    tx: &mut TenantTx,
+    occasion: &Occasion<'_>,
+    envelope: &Envelope,
+    said: &Event,
+) -> Result<Applied> {
+    let context = &context_of(occasion, envelope);
+    match said {
+        Event::Ping => Ok(Applied::new(EventStatus::Ignored, Some("PING"))),
+        Event::Unknown { .. } => Ok(Applied::new(EventStatus::Quarantined, Some("UNKNOWN_EVENT"))),
+        Event::PatientUpserted { created, patient } => {
+            patients::upserted(tx, context, *created, patient).await
+        }
+        Event::PatientDeleted { id } => patients::deleted(tx, context, id).await,
+        Event::AppointmentUpserted { created, appointment } => {
+            appointments::upserted(tx, context, *created, appointment).await
+        }
+        Event::AppointmentCancelled { id, reason, .. } => {
+            appointments::cancelled(tx, context, id, reason.as_deref()).await
+        }
+    }
+}
+
+fn context_of<'a>(occasion: &Occasion<'a>, envelope: &Envelope) -> Context<'a> {
+    let latest = occasion.receive_time + CLOCK_SKEW;
+    Context {
+        key: occasion.key,
+        integration: occasion.integration,
+        cause: occasion.cause.clone(),
+        effective_time: envelope.occurred_time.filter(|at| *at <= latest).unwrap_or(occasion.receive_time),
+        is_dated: envelope.occurred_time.is_some(),
+        is_identified: occasion.is_identified,
+        now: Utc::now(),
+    }
+}
+
+/// Whose data a body holds, by the tool's id, even if the body does not fit otherwise: erasure must find it.
+pub(super) fn patient_named_in(body: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let data = &value["data"];
+    let id = match value["event"].as_str()? {
+        event if event.starts_with("patient.") => &data["id"],
+        _ => &data["patient_id"],
+    };
+    text_of_id(id)
+}
+
+/// What a body of an appointment calls it; the person it is about may come to be known later.
+pub(super) fn appointment_named_in(body: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let is_of_appointment = value["event"].as_str()?.starts_with("appointment.");
+    text_of_id(&value["data"]["id"]).filter(|_| is_of_appointment)
+}
+
+fn text_of_id(id: &serde_json::Value) -> Option<String> {
+    match id {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
+}

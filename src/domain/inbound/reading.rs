@@ -1,0 +1,68 @@
+//! Bodies, as their provider's reader understands them.
+
+use chrono::{DateTime, Utc};
+
+use super::{Named, booking_tool, calcom};
+use crate::{
+    error::Result,
+    provider::{
+        booking_tool::{Envelope, Event},
+        calcom::webhook,
+    },
+    store::TenantTx,
+    vault::TenantKey,
+};
+
+/// A body that names its event.
+pub(super) struct Reading {
+    pub(super) event_type: String,
+    /// As the body gives it.
+    pub(super) delivery_id: Option<String>,
+    pub(super) occurred_time: Option<DateTime<Utc>>,
+    pub(super) said: Result<Said, Unfit>,
+}
+
+/// What it says.
+pub(super) enum Said {
+    BookingTool(Envelope, Event),
+    Calcom(webhook::Event),
+    /// Anything at all, as somebody's template has it.
+    Template,
+}
+
+/// It does not fit the contract.
+#[derive(Debug, Clone)]
+pub(super) struct Unfit {
+    pub(super) field: String,
+    pub(super) reason: &'static str,
+}
+
+impl Reading {
+    /// `None`: not to be read at all.
+    pub(super) fn of(provider: &str, body: &[u8], receive_time: DateTime<Utc>) -> Option<Self> {
+        match provider {
+            calcom::PROVIDER => calcom::read(body),
+            _ => booking_tool::read(body, receive_time),
+        }
+    }
+
+    /// Whether a delivery without an id is told by its bytes: a repeat of an unfit one must get the same answer, and Cal.com writes
+    /// the time of sending into each.
+    pub(super) fn is_its_own_id(&self) -> bool {
+        match &self.said {
+            Err(_) | Ok(Said::Calcom(_) | Said::Template) => true,
+            Ok(Said::BookingTool(..)) => false,
+        }
+    }
+
+    pub(super) async fn named(&self, tx: &mut TenantTx, key: &TenantKey, body: &[u8]) -> Result<Named> {
+        match &self.said {
+            Ok(Said::Calcom(event)) => calcom::named(tx, key, event).await,
+            Ok(Said::Template) => Ok(Named::default()),
+            Ok(Said::BookingTool(..)) | Err(_) => Ok(Named {
+                patient: booking_tool::patient_named_in(body),
+                appointment: booking_tool::appointment_named_in(body),
+            }),
+        }
+    }
+}

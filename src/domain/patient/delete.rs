@@ -1,0 +1,76 @@
+//! A person is forgotten here, and not brought back by what comes late.
+
+use chrono::Utc;
+
+use super::ARRIVAL_LOCK;
+use crate::{
+    caller::Caller,
+    domain::{
+        Domain, appointment,
+        engine::push,
+        idempotency::{Claim, Key, claim},
+    },
+    error::Result,
+    ids::{IntegrationId, PatientId},
+    store,
+    vault::TenantKey,
+};
+
+/// Forgets a person here: links, cached appointments, keys of kept bodies; a keyed tombstone stays, so that
+/// late events of the tool do not bring the person back. Those who were merged into the person are the person,
+/// and go too.
+pub async fn delete(domain: &Domain, caller: &Caller, key: &Key, id: PatientId) -> Result<()> {
+    let tenant_key = domain.tenant_key(caller.tenant).await?;
+    let mut tx = domain.store.caller(caller).await?;
+    if let Claim::Repeat(_) = claim(&mut tx, caller, key, id).await? {
+        return Ok(());
+    }
+    tx.lock(ARRIVAL_LOCK).await?;
+    store::patient::find_for_update(&mut tx, id).await?;
+    let mut bodies = vec![id];
+    let mut seen = 0;
+    while let Some(next) = bodies.get(seen).copied() {
+        bodies.extend(store::patient::merged_into(&mut tx, next).await?);
+        seen += 1;
+    }
+    for link in store::patient_link::of_patients(&mut tx, &bodies).await? {
+        let tombstone = tombstone(&tenant_key, link.integration_id, &link.external_id);
+        store::patient::insert_tombstone(&mut tx, &tombstone).await?;
+        store::appointment_link::remove_waiting(&mut tx, link.integration_id, &link.external_id).await?;
+        store::webhook_event::destroy_body_keys_of_external(&mut tx, &link.external_id).await?;
+    }
+    // A cancellation names its appointment alone.
+    for (integration, external_id) in store::appointment_link::external_ids_of(&mut tx, &bodies).await? {
+        let tombstone = appointment_tombstone(&tenant_key, integration, &external_id);
+        store::patient::insert_tombstone(&mut tx, &tombstone).await?;
+        store::webhook_event::destroy_body_keys_of_external_appointment(&mut tx, &external_id).await?;
+    }
+    // Those who point at others first.
+    for one in bodies.into_iter().rev() {
+        let appointments = store::appointment::of_patient(&mut tx, one).await?;
+        push::forget(&mut tx, &tenant_key, &appointments, &caller.subject, Utc::now()).await?;
+        appointment::remove_of_patient(&mut tx, one, Utc::now()).await?;
+        store::webhook_event::destroy_body_keys_of(&mut tx, one).await?;
+        store::patient_link::remove_of(&mut tx, one).await?;
+        store::patient::remove(&mut tx, one).await?;
+    }
+    tx.commit().await
+}
+
+/// The keyed hash that remembers a deleted person's record.
+pub(in crate::domain) fn tombstone(
+    key: &TenantKey,
+    integration: IntegrationId,
+    external_id: &str,
+) -> Vec<u8> {
+    key.fingerprint("patient_tombstone", &[integration.0.as_bytes(), external_id.as_bytes()])
+}
+
+/// The same for a record of an appointment of theirs.
+pub(in crate::domain) fn appointment_tombstone(
+    key: &TenantKey,
+    integration: IntegrationId,
+    external_id: &str,
+) -> Vec<u8> {
+    key.fingerprint("appointment_tombstone", &[integration.0.as_bytes(), external_id.as_bytes()])
+}

@@ -1,0 +1,6 @@
+//! Appointments here and bookings at Cal.com, kept in step over real HTTP with the double.
+
+mod connecting;
+mod push;
+mod runs;
+mod subscriptions;

@@ -1,0 +1,152 @@
+//! P7: what may have been done is looked for before it is done again.
+
+use stellwerk::{
+    ids::AppointmentId,
+    sandbox::calcom::{Fault, Operation, Status},
+    words::ProviderSync,
+};
+
+use crate::support::calcom::{Connected, app, connect_calcom, double, on_day};
+
+const LOST: Fault = Fault::AnswerLost { hold: false };
+
+#[tokio::test]
+async fn a_booking_whose_answer_was_lost_is_found_and_not_made_again() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.fail(1, Operation::CreateBooking, LOST);
+
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    assert_eq!(practice.only_living().start, on_day(3, 9));
+    assert_eq!(practice.asked(Operation::CreateBooking), 1);
+    assert_eq!(practice.asked(Operation::ListBookings), 1);
+}
+
+#[tokio::test]
+async fn a_move_whose_answer_was_lost_is_found_and_not_made_again() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let id = booked(&practice).await;
+    practice.fail(1, Operation::RescheduleBooking, LOST);
+
+    practice.reschedule(id, on_day(3, 11)).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    assert_eq!(practice.only_living().start, on_day(3, 11));
+    assert_eq!(practice.asked(Operation::RescheduleBooking), 1);
+}
+
+#[tokio::test]
+async fn a_cancellation_whose_answer_was_lost_is_found_and_not_made_again() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let id = booked(&practice).await;
+    practice.fail(1, Operation::CancelBooking, LOST);
+
+    practice.cancel(id).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    assert_eq!(practice.living(), []);
+    assert_eq!(practice.asked(Operation::CancelBooking), 1);
+}
+
+#[tokio::test]
+async fn an_error_before_or_after_the_booking_leaves_exactly_one() {
+    for fault in [Fault::ErrorBefore { status: 502 }, Fault::ErrorAfter { status: 500 }, Fault::Reset] {
+        let app = app().start().await;
+        let acme = app.tenant("acme").await;
+        let practice = connect_calcom(&app, &acme, &double().await).await;
+        practice.fail(1, Operation::CreateBooking, fault.clone());
+
+        let id = practice.book(on_day(3, 9)).await;
+        let row = practice.until_synced(id).await;
+        app.work_until_idle().await;
+
+        assert_eq!(practice.only_living().start, on_day(3, 9), "{fault:?}");
+        assert_eq!(row.sync.provider_sync_attempts, 2, "{fault:?}");
+        let tried = practice.history(id).await;
+        assert!(tried.contains(&"sync failed OUTCOME_UNKNOWN".into()), "{fault:?} {tried:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_that_lags_behind_does_not_make_a_second_booking() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.fail(1, Operation::CreateBooking, Fault::ErrorAfter { status: 500 });
+    practice.fail(1, Operation::ListBookings, Fault::StaleRead);
+
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    // The second try was refused because of the first one, which was ours.
+    assert_eq!(practice.asked(Operation::CreateBooking), 2);
+    assert_eq!(practice.calcom.bookings().len(), 1);
+    assert_eq!(practice.review_items().await, []);
+}
+
+#[tokio::test]
+async fn a_refused_second_try_is_looked_into_twice_before_it_is_believed() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.fail(1, Operation::CreateBooking, Fault::ErrorAfter { status: 500 });
+    practice.fail(2, Operation::ListBookings, Fault::StaleRead);
+
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    assert_eq!((practice.calcom.bookings().len(), practice.asked(Operation::ListBookings)), (1, 3));
+    assert_eq!(practice.review_items().await, []);
+}
+
+#[tokio::test]
+async fn a_limit_is_waited_for_and_uses_no_attempt() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.fail(5, Operation::CreateBooking, Fault::Throttled { retry_after_seconds: Some(1) });
+
+    let id = practice.book(on_day(3, 9)).await;
+    let row = practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    assert_eq!(practice.only_living().start, on_day(3, 9));
+    assert_eq!((row.sync.provider_sync_attempts, practice.asked(Operation::CreateBooking)), (1, 6));
+}
+
+#[tokio::test]
+async fn what_somebody_moved_while_our_answer_was_lost_is_where_they_moved_it() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.fail(1, Operation::CreateBooking, LOST);
+
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until(id, ProviderSync::Failed).await;
+    let made = practice.only_living();
+    practice.calcom.reschedule_as_attendee(&made.uid, on_day(4, 9)).await.unwrap();
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    assert_eq!(practice.only_living().start, on_day(4, 9));
+    assert_eq!(practice.appointment(id).await.start_time, on_day(4, 9));
+    assert_eq!(practice.calcom.booking(&made.uid).unwrap().status, Status::Cancelled);
+}
+
+async fn booked(practice: &Connected) -> AppointmentId {
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    id
+}

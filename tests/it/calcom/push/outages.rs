@@ -1,0 +1,93 @@
+//! An outage is nobody's failure: what waits keeps its order and its tries, and goes on by itself.
+
+use std::time::Duration;
+
+use stellwerk::{
+    store::integration_flow,
+    words::{Breaker, IntegrationState, ProviderSync},
+};
+
+use crate::support::{
+    PATIENCE,
+    calcom::{app, connect_calcom, double, on_day, until_within},
+    wait_until,
+};
+
+#[tokio::test]
+async fn an_outage_opens_the_breaker_and_what_waited_catches_up_by_itself() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let moved = practice.book(on_day(3, 9)).await;
+    practice.until_synced(moved).await;
+    app.work_until_idle().await;
+    practice.calcom.stop().await.unwrap();
+
+    practice.reschedule(moved, on_day(3, 12)).await;
+    let mut booked = Vec::new();
+    for hour in [14, 15, 16] {
+        booked.push(practice.book(on_day(3, hour)).await);
+    }
+    practice.cancel(booked[2]).await;
+    wait_until("the breaker is open", PATIENCE, async || breaker(&practice).await == Breaker::Open).await;
+    practice.calcom.start_again().await.unwrap();
+    for id in [moved, booked[0], booked[1], booked[2]] {
+        until_within(&practice, id, ProviderSync::Synced, Duration::from_secs(90)).await;
+    }
+    app.work_until_idle().await;
+
+    let mut living: Vec<_> = practice.living().iter().map(|booking| booking.start).collect();
+    living.sort_unstable();
+    assert_eq!(living, [on_day(3, 12), on_day(3, 14), on_day(3, 15)]);
+    assert_eq!(practice.review_items().await, []);
+    assert_eq!(breaker(&practice).await, Breaker::Closed);
+}
+
+#[tokio::test]
+async fn a_credential_that_is_refused_pauses_the_integration_and_loses_nothing() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.calcom.revoke_key(&practice.host.api_key);
+
+    let id = practice.book(on_day(3, 9)).await;
+    wait_until("somebody is asked to reconnect", PATIENCE, async || {
+        practice.integration().await.state == IntegrationState::NeedsReconnect
+    })
+    .await;
+    wait_until("the appointment says why it waits", PATIENCE, async || {
+        practice.appointment(id).await.sync.provider_sync_reason.as_deref() == Some("CREDENTIAL_REFUSED")
+    })
+    .await;
+
+    assert_eq!(practice.standing(id).await, ProviderSync::Pending);
+    assert_eq!(practice.integration().await.state_reason.as_deref(), Some("CREDENTIAL_REFUSED"));
+    assert_eq!(practice.review_items().await, []);
+}
+
+#[tokio::test]
+async fn paused_writes_wait_and_a_read_only_integration_gets_none() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+
+    practice.change_integration(|row| row.outbound_paused = true).await;
+    let waiting = practice.book(on_day(3, 9)).await;
+    wait_until("the appointment says why it waits", PATIENCE, async || {
+        practice.appointment(waiting).await.sync.provider_sync_reason.as_deref() == Some("OUTBOUND_PAUSED")
+    })
+    .await;
+    practice.change_integration(|row| row.read_only = true).await;
+    let unconcerned = practice.book(on_day(3, 11)).await;
+
+    assert_eq!(practice.standing(waiting).await, ProviderSync::Pending);
+    assert_eq!(practice.standing(unconcerned).await, ProviderSync::None);
+    assert_eq!(practice.calcom.requests(), []);
+}
+
+async fn breaker(practice: &crate::support::calcom::Connected) -> Breaker {
+    let mut tx = practice.tx().await;
+    let flow = integration_flow::find(&mut tx, practice.integration).await.unwrap().unwrap();
+    tx.end_reading();
+    flow.breaker
+}

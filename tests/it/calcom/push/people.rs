@@ -1,0 +1,125 @@
+//! People: whom Cal.com is told of, and what becomes of their bookings when they are deleted here.
+
+use chrono::Utc;
+use stellwerk::{
+    domain::{
+        engine::lineage::{Certainty, Outcome},
+        patient,
+    },
+    proto::UpdatePatientRequest,
+    sandbox::calcom::{Operation, Point},
+};
+
+use crate::support::{
+    calcom::{Connected, app, connect_calcom, double, no_key, on_day},
+    desk,
+};
+
+async fn delete(practice: &Connected) {
+    patient::delete(&practice.domain, &practice.admin(), &no_key(), practice.patient).await.unwrap();
+}
+
+#[tokio::test]
+async fn somebody_with_a_telephone_alone_is_booked_by_it() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let request = stellwerk::proto::CreatePatientRequest {
+        phone: "030 23125000".into(),
+        ..desk::person("Max", "Beispiel")
+    };
+    let max = desk::add_patient(&acme.admin, request).await.patient_id.parse().unwrap();
+
+    let booking =
+        stellwerk::domain::appointment::Booking { patient: Some(max), ..practice.visit(on_day(3, 9)) };
+    let id = practice.try_book(booking).await.unwrap().appointment.id;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    let there = practice.only_living();
+    assert_eq!(there.attendees[0].phone.as_deref(), Some("+493023125000"));
+}
+
+#[tokio::test]
+async fn a_deleted_patients_bookings_are_cancelled_there_and_do_not_bring_them_back() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+    let there = practice.only_living();
+
+    delete(&practice).await;
+    app.work_until_idle().await;
+    let late = practice.learn(&there.uid, Certainty::Told).await;
+
+    assert_eq!(practice.living(), []);
+    assert_eq!(late.outcome, Outcome::Forgotten);
+    assert_eq!(desk::patients(&acme.admin).await, []);
+}
+
+#[tokio::test]
+async fn a_booking_that_is_on_its_way_when_its_patient_is_deleted_is_cancelled_there() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let mut gate = practice.calcom.pause_next(Point::BeforeApplying, Operation::CreateBooking);
+    practice.book(on_day(3, 9)).await;
+    gate.reached().await.unwrap();
+
+    delete(&practice).await;
+    gate.open();
+    app.work_until_idle().await;
+
+    assert_eq!(practice.calcom.bookings().len(), 1);
+    assert_eq!(practice.living(), []);
+    assert_eq!(desk::patients(&acme.admin).await, []);
+}
+
+#[tokio::test]
+async fn a_deleted_patients_booking_that_was_moved_there_is_cancelled_where_it_is() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+    practice.calcom.reschedule_as_attendee(&practice.only_living().uid, on_day(4, 9)).await.unwrap();
+
+    delete(&practice).await;
+    app.work_until_idle().await;
+
+    assert_eq!(practice.living(), []);
+}
+
+#[tokio::test]
+async fn whoever_lost_their_address_before_the_write_is_left_to_a_person() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.change_integration(|row| row.outbound_paused = true).await;
+    let id = practice.book(on_day(3, 9)).await;
+    let request = UpdatePatientRequest {
+        patient_id: practice.patient.to_string(),
+        email: String::new(),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["email".into()] }),
+        ..Default::default()
+    };
+    acme.admin.patients().update_patient(request).await.unwrap();
+
+    practice.change_integration(|row| row.outbound_paused = false).await;
+    let mut tx = practice.tx().await;
+    stellwerk::domain::engine::push::queue_again(&mut tx, "test", id, Utc::now()).await.unwrap();
+    tx.commit().await.unwrap();
+    let row = crate::support::calcom::until_within(
+        &practice,
+        id,
+        stellwerk::words::ProviderSync::Review,
+        std::time::Duration::from_secs(60),
+    )
+    .await;
+
+    assert_eq!(row.sync.provider_sync_reason.as_deref(), Some("PATIENT_CONTACT_MISSING"));
+    assert_eq!(practice.asked(Operation::CreateBooking), 0);
+}

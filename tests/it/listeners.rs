@@ -1,0 +1,299 @@
+//! The listeners as clients meet them: what is open to everybody, what browsers may do, what is bounded, and
+//! how it all ends.
+
+use std::{
+    collections::BTreeSet,
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use prost::Message;
+use stellwerk::{
+    grpc::access_rules::{AccessRules, DESCRIPTORS},
+    proto,
+};
+use tokio::task::JoinHandle;
+use tonic::{Code, Status};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_reflection::pb::{v1, v1alpha};
+
+use crate::support::{
+    PATIENCE,
+    app::{Running, TestApp},
+    booking_tool::client,
+    caller::TestCaller,
+    database::Session,
+    desk::{self, person},
+    reason,
+    tenant::TestTenant,
+    wait_until,
+};
+
+/// Far below the limits that would end what hangs, too.
+const SOON: Duration = Duration::from_secs(5);
+
+const DESK: &str = "https://desk.example.org";
+
+/// The services of the protos.
+fn services() -> BTreeSet<String> {
+    let rules = AccessRules::read(DESCRIPTORS).unwrap();
+    rules.all().filter_map(|(path, _)| Some(path.split('/').nth(1)?.to_string())).collect()
+}
+
+#[tokio::test]
+async fn everybody_may_ask_what_there_is_in_either_version_of_reflection() {
+    let app = TestApp::start().await;
+    let channel = app.channel();
+    let ask = v1::ServerReflectionRequest {
+        message_request: Some(v1::server_reflection_request::MessageRequest::ListServices(String::new())),
+        ..Default::default()
+    };
+    let ask_alpha = v1alpha::ServerReflectionRequest {
+        message_request: Some(
+            v1alpha::server_reflection_request::MessageRequest::ListServices(String::new()),
+        ),
+        ..Default::default()
+    };
+
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(channel.clone());
+    let mut told = client.server_reflection_info(tokio_stream::once(ask)).await.unwrap().into_inner();
+    let answer = told.message().await.unwrap().unwrap().message_response.unwrap();
+    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel);
+    let mut told = client.server_reflection_info(tokio_stream::once(ask_alpha)).await.unwrap().into_inner();
+    let answer_alpha = told.message().await.unwrap().unwrap().message_response.unwrap();
+
+    use v1::server_reflection_response::MessageResponse;
+    use v1alpha::server_reflection_response::MessageResponse as Alpha;
+    let MessageResponse::ListServicesResponse(listed) = answer else { panic!("{answer:?}") };
+    let Alpha::ListServicesResponse(listed_alpha) = answer_alpha else { panic!("{answer_alpha:?}") };
+    let listed: BTreeSet<String> = listed.service.into_iter().map(|service| service.name).collect();
+    let listed_alpha: BTreeSet<String> =
+        listed_alpha.service.into_iter().map(|service| service.name).collect();
+    assert!(listed.is_superset(&services()), "{listed:?}");
+    assert!(listed_alpha.is_superset(&services()), "{listed_alpha:?}");
+}
+
+#[tokio::test]
+async fn everybody_may_ask_whether_a_service_serves() {
+    let app = TestApp::start().await;
+    let mut health = HealthClient::new(app.channel());
+
+    for service in services().into_iter().chain([String::new()]) {
+        wait_until("it serves", PATIENCE, async || {
+            let request = HealthCheckRequest { service: service.clone() };
+            let told = health.check(request).await.map(|answer| answer.into_inner().status());
+            told.is_ok_and(|status| status == ServingStatus::Serving)
+        })
+        .await;
+    }
+
+    let unknown = health.check(HealthCheckRequest { service: "no.Such".into() }).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+}
+
+/// P2. A page of a listed origin reads answers, others do not, and no cookie counts anywhere.
+#[tokio::test]
+async fn a_browser_calls_by_grpc_web_from_a_listed_origin() {
+    let app = TestApp::builder().setting(&format!("--cors-origins={DESK}")).start().await;
+    let acme = app.tenant("acme").await;
+    let key = acme.key(proto::Role::Hr, &[]).await;
+    let call = async |origin: &str| {
+        let url = format!("http://{}/stellwerk.v1.AccessService/GetTenantSettings", app.grpc());
+        client()
+            .post(url)
+            .header("origin", origin)
+            .header("content-type", "application/grpc-web+proto")
+            .header("authorization", format!("Bearer {}", key.secret))
+            // An empty message: no flags, and a length of 0.
+            .body(vec![0; 5])
+            .send()
+            .await
+            .unwrap()
+    };
+
+    let listed = call(DESK).await;
+    let stranger = call("https://else.example.org").await;
+
+    let allowed = "access-control-allow-origin";
+    assert_eq!((listed.status().as_u16(), &listed.headers()[allowed]), (200, &DESK.parse().unwrap()));
+    assert!(listed.headers().get("access-control-allow-credentials").is_none());
+    assert!(stranger.headers().get(allowed).is_none(), "{:?}", stranger.headers());
+    let body = listed.bytes().await.unwrap();
+    let length = u32::from_be_bytes(body[1..5].try_into().unwrap()) as usize;
+    let settings = proto::GetTenantSettingsResponse::decode(&body[5..5 + length]).unwrap();
+    assert_eq!(settings.settings.unwrap().tenant.unwrap().tenant_id, acme.id.to_string());
+    // The trailers are a frame of their own, marked by the highest bit of its first byte.
+    let trailers = &body[5 + length..];
+    assert_eq!(trailers[0], 0x80);
+    assert!(String::from_utf8_lossy(&trailers[5..]).contains("grpc-status:0"), "{trailers:?}");
+}
+
+/// P13.
+#[tokio::test]
+async fn a_message_above_the_limit_is_refused_and_one_below_is_read() {
+    let app = TestApp::builder().setting("--max-message-bytes=2048").start().await;
+    let acme = app.tenant("acme").await;
+    let mut clients = acme.admin.patients();
+    let sized = |bytes: usize| proto::CreatePatientRequest {
+        idempotency_key: "k".repeat(bytes),
+        ..person("Erika", "Muster")
+    };
+
+    let too_large = clients.create_patient(sized(2048)).await.unwrap_err();
+    let read = clients.create_patient(sized(1500)).await.unwrap_err();
+
+    // tonic's own refusal, before anything of ours sees the message.
+    assert_eq!((too_large.code(), reason(&too_large).as_str()), (Code::OutOfRange, ""));
+    assert_eq!((read.code(), reason(&read).as_str()), (Code::InvalidArgument, "INVALID_FIELD"));
+}
+
+/// P13.
+#[tokio::test]
+async fn who_connects_and_says_nothing_is_hung_up_on() {
+    let app = TestApp::builder().setting("--header-timeout=200ms").start().await;
+
+    for address in [app.grpc(), app.http(), app.metrics()] {
+        let closed = tokio::task::spawn_blocking(move || is_hung_up_on(address)).await.unwrap();
+        assert!(closed, "{address}");
+    }
+}
+
+fn is_hung_up_on(address: SocketAddr) -> bool {
+    let mut silent = TcpStream::connect(address).expect("a listener");
+    silent.set_read_timeout(Some(SOON)).expect("a time limit");
+    match silent.read(&mut [0; 1]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+/// P13. By nothing but what HTTP/2 asks of a client at first: here is nobody who would answer a ping.
+#[tokio::test]
+async fn a_connection_ends_that_answers_no_ping_or_has_grown_old() {
+    let silent = ["--keepalive-interval=100ms", "--keepalive-timeout=100ms"];
+    let old = ["--max-connection-age=100ms", "--max-connection-age-grace=100ms"];
+    for settings in [&silent, &old] {
+        let app = TestApp::start().await;
+        let instance = app.second_instance(settings).await;
+        let address = instance.grpc;
+
+        let closed = tokio::task::spawn_blocking(move || is_let_go(address)).await.unwrap();
+
+        assert!(closed, "{settings:?}");
+    }
+}
+
+fn is_let_go(address: SocketAddr) -> bool {
+    let mut silent = TcpStream::connect(address).expect("a listener");
+    silent.set_read_timeout(Some(SOON)).expect("a time limit");
+    // The preface, and SETTINGS without any (RFC 9113, sections 3.4 and 6.5).
+    silent.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").expect("an open door");
+    let mut told = [0; 4096];
+    loop {
+        match silent.read(&mut told) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() == ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+/// Calls that wait for this lock last as long as the test likes.
+async fn lock_people_out(app: &TestApp, acme: &TestTenant) -> Session {
+    let blocker = app.database.owner().await;
+    blocker
+        .run(&format!("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('{}/patients', 0))", acme.id))
+        .await;
+    blocker
+}
+
+async fn wait_for_waiting(owner: &Session, calls: u32) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+        AND application_name = 'stellwerk' AND wait_event_type = 'Lock'";
+    wait_until("the calls wait", PATIENCE, async || owner.value(waiting).await == calls.to_string()).await;
+}
+
+/// P13.
+#[tokio::test]
+async fn a_call_ends_at_the_servers_deadline_and_leaves_nothing_open() {
+    let app = TestApp::start().await;
+    let instance = app.second_instance(&["--request-deadline=500ms"]).await;
+    let acme = app.tenant("acme").await;
+    let owner = app.database.owner().await;
+    let blocker = lock_people_out(&app, &acme).await;
+
+    let late = call_under_way(&instance, &acme).await.await.unwrap().unwrap_err();
+    blocker.run("ROLLBACK").await;
+
+    assert_eq!((late.code(), reason(&late).as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+        AND application_name = 'stellwerk' AND xact_start IS NOT NULL";
+    wait_until("no transaction is open", SOON, async || owner.value(open).await == "0").await;
+    assert!(desk::patients(&acme.admin).await.is_empty());
+}
+
+/// A call by way of this instance, on its way.
+async fn call_under_way(
+    instance: &Running,
+    acme: &TestTenant,
+) -> JoinHandle<Result<proto::CreatePatientResponse, Status>> {
+    let key = acme.key(proto::Role::Admin, &[]).await;
+    let caller = TestCaller::new(instance.channel(), Some(&key.secret));
+    tokio::spawn(async move {
+        caller.patients().create_patient(person("Erika", "Muster")).await.map(|made| made.into_inner())
+    })
+}
+
+async fn wait_until_closed(address: SocketAddr) {
+    wait_until("the listener is closed", SOON, async || {
+        tokio::net::TcpStream::connect(address).await.is_err()
+    })
+    .await;
+}
+
+/// P13.
+#[tokio::test]
+async fn a_stop_takes_no_new_connection_and_lets_a_call_under_way_finish() {
+    let app = TestApp::start().await;
+    let instance = app.second_instance(&["--shutdown-grace=30s"]).await;
+    let acme = app.tenant("acme").await;
+    let owner = app.database.owner().await;
+    let blocker = lock_people_out(&app, &acme).await;
+    let call = call_under_way(&instance, &acme).await;
+    wait_for_waiting(&owner, 1).await;
+    let addresses = [instance.grpc, instance.http, instance.metrics];
+
+    let stopping = tokio::spawn(instance.stop());
+    for address in addresses {
+        wait_until_closed(address).await;
+    }
+    blocker.run("ROLLBACK").await;
+    let answered = call.await.unwrap();
+    tokio::time::timeout(SOON, stopping).await.expect("it stops when nothing is under way").unwrap();
+
+    assert!(answered.is_ok(), "{answered:?}");
+    assert_eq!(desk::names(&acme.admin).await, ["Erika Muster"]);
+}
+
+/// P13.
+#[tokio::test]
+async fn a_stop_waits_for_calls_no_longer_than_its_grace() {
+    let app = TestApp::start().await;
+    let instance = app.second_instance(&["--shutdown-grace=300ms"]).await;
+    let acme = app.tenant("acme").await;
+    let owner = app.database.owner().await;
+    let blocker = lock_people_out(&app, &acme).await;
+    let call = call_under_way(&instance, &acme).await;
+    wait_for_waiting(&owner, 1).await;
+
+    tokio::time::timeout(SOON, instance.stop()).await.expect("it stops although a call hangs");
+    let cut_off = call.await.unwrap();
+    blocker.run("ROLLBACK").await;
+
+    assert!(cut_off.is_err(), "{cut_off:?}");
+    wait_for_waiting(&owner, 0).await;
+    assert!(desk::patients(&acme.admin).await.is_empty());
+}

@@ -1,0 +1,101 @@
+//! A person is forgotten: nothing stays readable, and nothing that comes late brings them back.
+
+use serde_json::json;
+use stellwerk::proto::{self, SignatureScheme};
+
+use super::erika;
+use crate::support::{app::TestApp, desk, reason, said::said};
+
+/// P11.
+#[tokio::test]
+async fn a_forgotten_person_leaves_nothing_readable_and_is_not_brought_back_by_late_events() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let appointment = |id: &str| {
+        json!({ "id": id, "patient_id": "p-1", "scheduled_at": "2026-03-02T09:00:00+01:00",
+            "duration_minutes": 30 })
+    };
+    let reason_given = |id: &str| json!({ "id": id, "reason": "Erika Muster is ill" });
+    tool.tell(&said("appointment.created", appointment("a-1"))).await.kept();
+    tool.tell(&said("patient.created", erika())).await.kept();
+    tool.tell(&said("appointment.cancelled", reason_given("a-1"))).await.kept();
+    tool.tell(&said("appointment.cancelled", reason_given("a-2"))).await.kept();
+    tool.tell(&said("appointment.created", appointment("a-2"))).await.kept();
+    let patient = desk::only_patient(&acme.admin).await.patient_id;
+    let booked = desk::appointments(&acme.admin).await;
+
+    let request = proto::DeletePatientRequest { patient_id: patient.clone(), ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+    let late = [
+        tool.tell(&said("patient.updated", erika())).await,
+        tool.tell(&said("patient.deleted", json!({ "id": "p-1" }))).await,
+        tool.tell(&said("appointment.updated", appointment("a-1"))).await,
+        tool.tell(&said("appointment.created", appointment("a-3"))).await,
+        tool.tell(&said("appointment.cancelled", reason_given("a-1"))).await,
+    ];
+
+    for answer in &late {
+        assert_eq!((answer.kept(), answer.reason()), ("ignored", "PATIENT_DELETED"));
+    }
+    assert_eq!(reason(&desk::try_patient(&acme.admin, &patient).await.unwrap_err()), "PATIENT_NOT_FOUND");
+    assert!(desk::patients(&acme.admin).await.is_empty());
+    assert!(desk::appointments(&acme.admin).await.is_empty());
+    assert_eq!(booked.len(), 2);
+    for event in desk::events(&acme.admin).await {
+        assert_eq!(event.body_preview, "", "{}", event.event_type);
+        let request = proto::ReplayWebhookEventRequest {
+            webhook_event_id: event.webhook_event_id,
+            ..Default::default()
+        };
+        let replayed = acme.admin.webhooks().replay_webhook_event(request).await;
+        assert_eq!(reason(&replayed.unwrap_err()), "WEBHOOK_BODY_GONE");
+    }
+    let owner = app.database.owner().await;
+    let left = "SELECT 'link' FROM patient_link UNION ALL SELECT 'appointment link' FROM appointment_link \
+        UNION ALL SELECT 'change' FROM appointment_change UNION ALL SELECT 'key' FROM webhook_body_key";
+    assert_eq!(owner.lines(left).await, [""; 0]);
+}
+
+/// P11.
+#[tokio::test]
+async fn a_forgotten_persons_appointment_that_the_tool_gives_to_somebody_else_is_theirs_in_full() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let of = |patient: &str| {
+        let data = json!({ "id": "a-1", "patient_id": patient, "scheduled_at": "2026-03-02T09:00:00+01:00",
+            "duration_minutes": 30 });
+        said("appointment.updated", data)
+    };
+    tool.tell(&said("patient.created", erika())).await.kept();
+    tool.tell(&of("p-1")).await.kept();
+    let patient_id = desk::only_patient(&acme.admin).await.patient_id;
+    let request = proto::DeletePatientRequest { patient_id, ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+    tool.tell(&said("patient.created", json!({ "id": "p-2", "nachname": "Beispiel" }))).await.kept();
+
+    let taken_over = tool.tell(&of("p-2")).await;
+    let cancelled = tool.tell(&said("appointment.cancelled", json!({ "id": "a-1" }))).await;
+
+    assert_eq!([taken_over.kept(), cancelled.kept()], ["success", "success"]);
+    assert_eq!(desk::only_appointment(&acme.admin).await.status(), proto::AppointmentStatus::Cancelled);
+}
+
+/// P11.
+#[tokio::test]
+async fn somebody_else_with_a_forgotten_persons_address_is_a_person_of_their_own() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    tool.tell(&said("patient.created", erika())).await.kept();
+    let patient_id = desk::only_patient(&acme.admin).await.patient_id;
+    let request = proto::DeletePatientRequest { patient_id, ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+
+    let other = json!({ "id": "p-2", "vorname": "Max", "nachname": "Muster", "email": "erika@example.org" });
+    let answer = tool.tell(&said("patient.created", other)).await;
+
+    assert_eq!(answer.kept(), "success");
+    assert_eq!(desk::names(&acme.admin).await, ["Max Muster"]);
+}

@@ -1,0 +1,191 @@
+//! Chores: partitions ahead of time, and nothing kept longer than a tenant wants.
+
+use chrono::{Datelike, Months, NaiveDate, Utc};
+use serde_json::json;
+use stellwerk::{
+    app,
+    domain::{Domain, upkeep},
+    proto::{self, PatientImportState, SignatureScheme},
+    store,
+    vault::Vault,
+};
+
+use crate::support::{
+    PATIENCE,
+    app::TestApp,
+    database::{Session, TestDatabase},
+    desk, reason,
+    said::said,
+    wait_until,
+};
+
+/// The rooms without a worker, who would do the chores by himself.
+fn rooms(database: &TestDatabase) -> Domain {
+    let root_keys = Vault::generate_root_key("test").expect("randomness").into();
+    app::domain(database.service_url(), &Default::default(), &root_keys, String::new()).expect("a domain")
+}
+
+/// The months that have a partition of their own.
+async fn months(owner: &Session) -> Vec<String> {
+    owner
+        .lines(
+            "SELECT right(c.relname, 7) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+             WHERE i.inhparent = 'webhook_event'::regclass AND c.relname <> 'webhook_event_default' \
+             ORDER BY 1",
+        )
+        .await
+}
+
+fn month(offset: i32) -> String {
+    let first: NaiveDate = Utc::now().date_naive().with_day(1).expect("a first day");
+    let months = Months::new(offset.unsigned_abs());
+    let at = if offset < 0 { first - months } else { first + months };
+    at.format("%Y_%m").to_string()
+}
+
+/// As it would have been made in its time.
+async fn add_month(owner: &Session, offset: i32) {
+    let (this, next) = (month(offset), month(offset + 1));
+    let floor = |month: &str| format!("stellwerk_uuid_floor('{}-01 00:00Z')", month.replace('_', "-"));
+    let bounds = owner.lines(&format!("SELECT unnest(ARRAY[{}, {}])", floor(&this), floor(&next))).await;
+    owner
+        .run(&format!(
+            "CREATE TABLE webhook_event_{this} PARTITION OF webhook_event \
+             FOR VALUES FROM ('{}') TO ('{}')",
+            bounds[0], bounds[1]
+        ))
+        .await;
+}
+
+/// P13. A service without upkeep goes on for three months.
+#[tokio::test]
+async fn there_are_always_partitions_for_this_month_and_the_next_three() {
+    let database = TestDatabase::new().await;
+    let (owner, domain) = (database.owner().await, rooms(&database));
+    for month in months(&owner).await {
+        owner.run(&format!("DROP TABLE webhook_event_{month}")).await;
+    }
+
+    upkeep::run(&domain).await;
+    let made = months(&owner).await;
+    upkeep::run(&domain).await;
+
+    assert_eq!(made, [0, 1, 2, 3].map(month));
+    assert_eq!(months(&owner).await, made);
+}
+
+#[tokio::test]
+async fn an_event_lies_in_the_partition_of_its_month() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+
+    tool.tell(&said("ping", json!({}))).await.kept();
+
+    let owner = app.database.owner().await;
+    let partition = owner.value("SELECT tableoid::regclass FROM webhook_event").await;
+    assert_eq!(partition, format!("webhook_event_{}", month(0)));
+}
+
+/// P13.
+#[tokio::test]
+async fn months_that_no_tenant_keeps_are_dropped() {
+    let database = TestDatabase::new().await;
+    let (owner, domain) = (database.owner().await, rooms(&database));
+    for offset in [-30, -25, -24, -23] {
+        add_month(&owner, offset).await;
+    }
+
+    upkeep::run(&domain).await;
+
+    let kept = months(&owner).await;
+    assert_eq!(kept, [-24, -23, 0, 1, 2, 3].map(month));
+}
+
+/// P11, P13. The month stays for those who keep more; what a tenant no longer keeps cannot be opened.
+#[tokio::test]
+async fn bodies_are_kept_as_long_as_their_own_tenant_says() {
+    let app = TestApp::start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let brief = proto::UpdateTenantSettingsRequest { event_retention_months: 1, ..Default::default() };
+    acme.admin.access().update_tenant_settings(brief).await.unwrap();
+    let person = said("patient.created", json!({ "id": "p-1", "nachname": "Muster" }));
+    for tenant in [&acme, &globex] {
+        tenant.booking_tool(SignatureScheme::Standard).await.tell(&person).await.kept();
+    }
+    let owner = app.database.owner().await;
+    owner.run("UPDATE webhook_body_key SET create_time = now() - interval '2 months'").await;
+
+    // The server's own worker may be at it in this moment.
+    wait_until("the chores are done", PATIENCE, async || {
+        upkeep::run(&app.domain).await;
+        owner.value("SELECT count(*) FROM webhook_body_key").await == "1"
+    })
+    .await;
+
+    let (gone, kept) = (desk::events(&acme.admin).await, desk::events(&globex.admin).await);
+    assert_eq!((gone.len(), gone[0].body_preview.as_str()), (1, ""));
+    assert!(!kept[0].body_preview.is_empty());
+    let request = proto::ReplayWebhookEventRequest {
+        webhook_event_id: gone[0].webhook_event_id.clone(),
+        ..Default::default()
+    };
+    let refused = acme.admin.webhooks().replay_webhook_event(request).await.unwrap_err();
+    assert_eq!(reason(&refused), "WEBHOOK_BODY_GONE");
+}
+
+/// P11, P13.
+#[tokio::test]
+async fn an_upload_that_nobody_finishes_is_swept_after_a_week() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let owner = app.database.owner().await;
+    let start = proto::StartPatientImportRequest::default();
+    let mut ids = Vec::new();
+    for age in ["6 days", "8 days"] {
+        let started = acme.admin.patients().start_patient_import(start.clone()).await.unwrap().into_inner();
+        let id = started.patient_import.unwrap().patient_import_id;
+        let chunk = proto::UploadPatientImportChunkRequest {
+            patient_import_id: id.clone(),
+            offset_bytes: 0,
+            data: b"nachname\nMuster\n".into(),
+        };
+        acme.admin.patients().upload_patient_import_chunk(chunk).await.unwrap();
+        let aged = format!("create_time = now() - interval '{age}' WHERE id = '{id}'");
+        owner.run(&format!("UPDATE patient_import SET {aged}")).await;
+        ids.push(id);
+    }
+
+    wait_until("the chores are done", PATIENCE, async || {
+        upkeep::run(&app.domain).await;
+        owner.value("SELECT count(*) FROM patient_import_chunk").await == "1"
+    })
+    .await;
+
+    let mut told = Vec::new();
+    for id in ids {
+        let get = proto::GetPatientImportRequest { patient_import_id: id, ..Default::default() };
+        let import = acme.admin.patients().get_patient_import(get).await.unwrap().into_inner();
+        let import = import.patient_import.unwrap();
+        told.push((import.state(), import.failure_reason));
+    }
+    let expected = [(PatientImportState::Uploading, ""), (PatientImportState::Failed, "EXPIRED")];
+    assert_eq!(told, expected.map(|(state, reason)| (state, reason.to_string())));
+}
+
+/// P14.
+#[tokio::test]
+async fn of_several_instances_one_is_at_the_chores() {
+    let database = TestDatabase::new().await;
+    let (first, second) = (rooms(&database), rooms(&database));
+
+    let at_it = store::upkeep::begin(&first.store).await.unwrap();
+    let meanwhile = store::upkeep::begin(&second.store).await.unwrap().is_some();
+    drop(at_it);
+
+    assert!(!meanwhile);
+    wait_until("the right is given back", PATIENCE, async || {
+        store::upkeep::begin(&second.store).await.unwrap().is_some()
+    })
+    .await;
+}

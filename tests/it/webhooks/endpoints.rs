@@ -1,0 +1,112 @@
+//! Addresses that a booking tool posts to: made, listed, given new secrets, taken out of use.
+
+use stellwerk::proto::{self, SignatureScheme};
+use tonic::{Code, Status};
+
+use crate::support::{app::TestApp, caller::TestCaller, reason};
+
+fn request(name: &str) -> proto::CreateWebhookEndpointRequest {
+    proto::CreateWebhookEndpointRequest {
+        provider: "booking".into(),
+        name: name.into(),
+        ..Default::default()
+    }
+}
+
+async fn create(
+    by: &TestCaller,
+    request: proto::CreateWebhookEndpointRequest,
+) -> (proto::WebhookEndpoint, String) {
+    let made = by.webhooks().create_webhook_endpoint(request).await.unwrap().into_inner();
+    (made.webhook_endpoint.unwrap(), made.secret)
+}
+
+async fn rotate(by: &TestCaller, id: &str, key: &str) -> Result<(proto::WebhookEndpoint, String), Status> {
+    let request = proto::RotateWebhookSecretRequest {
+        webhook_endpoint_id: id.into(),
+        idempotency_key: key.into(),
+        ..Default::default()
+    };
+    let rotated = by.webhooks().rotate_webhook_secret(request).await?.into_inner();
+    Ok((rotated.webhook_endpoint.unwrap(), rotated.secret))
+}
+
+async fn disable(by: &TestCaller, id: &str) -> proto::WebhookEndpoint {
+    let request =
+        proto::DisableWebhookEndpointRequest { webhook_endpoint_id: id.into(), ..Default::default() };
+    let disabled = by.webhooks().disable_webhook_endpoint(request).await.unwrap().into_inner();
+    disabled.webhook_endpoint.unwrap()
+}
+
+async fn page(by: &TestCaller, page_size: i32, page_token: &str) -> proto::ListWebhookEndpointsResponse {
+    let request = proto::ListWebhookEndpointsRequest { page_size, page_token: page_token.into() };
+    by.webhooks().list_webhook_endpoints(request).await.unwrap().into_inner()
+}
+
+/// P10.
+#[tokio::test]
+async fn a_secret_is_shown_once_and_not_when_the_call_is_repeated() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let keyed =
+        proto::CreateWebhookEndpointRequest { idempotency_key: "k-1".into(), ..request("front desk") };
+
+    let (made, secret) = create(&acme.admin, keyed.clone()).await;
+    let (repeated, nothing) = create(&acme.admin, keyed).await;
+    let (rotated, next_secret) = rotate(&acme.admin, &made.webhook_endpoint_id, "k-1").await.unwrap();
+    let (again, nothing_again) = rotate(&acme.admin, &made.webhook_endpoint_id, "k-1").await.unwrap();
+
+    assert_eq!((&repeated, &again), (&made, &rotated));
+    assert_eq!([nothing, nothing_again], ["", ""]);
+    assert!(secret.starts_with("whsec_") && next_secret.starts_with("whsec_") && secret != next_secret);
+    assert_eq!(page(&acme.admin, 0, "").await.webhook_endpoints, [rotated]);
+}
+
+/// P3.
+#[tokio::test]
+async fn endpoints_are_listed_newest_first_by_page_with_the_secrets_that_still_work() {
+    let app = TestApp::start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    create(&globex.admin, request("theirs")).await;
+    let (old, _) = create(
+        &acme.admin,
+        proto::CreateWebhookEndpointRequest {
+            scheme: SignatureScheme::Legacy.into(),
+            limit_per_minute: 7,
+            ..request("old")
+        },
+    )
+    .await;
+    let (new, _) = create(&acme.admin, request("new")).await;
+    rotate(&acme.admin, &old.webhook_endpoint_id, "").await.unwrap();
+
+    let first = page(&acme.admin, 1, "").await;
+    let last = page(&acme.admin, 1, &first.next_page_token).await;
+
+    assert_eq!((&first.webhook_endpoints[0], last.next_page_token.as_str()), (&new, ""));
+    let [listed] = &last.webhook_endpoints[..] else { panic!("{last:?}") };
+    assert_eq!((listed.name.as_str(), listed.scheme()), ("old", SignatureScheme::Legacy));
+    assert_eq!((listed.limit_per_minute, new.limit_per_minute), (7, 100));
+    assert_eq!((&listed.url, &listed.integration_id), (&old.url, &new.integration_id));
+    let expires: Vec<bool> = listed.secrets.iter().map(|secret| secret.expire_time.is_some()).collect();
+    assert_eq!(expires, [false, true]);
+}
+
+/// P2.
+#[tokio::test]
+async fn a_disabled_endpoint_stays_disabled_and_gets_no_new_secret() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (made, _) = create(&acme.admin, request("front desk")).await;
+
+    let disabled = disable(&acme.admin, &made.webhook_endpoint_id).await;
+    let again = disable(&acme.admin, &made.webhook_endpoint_id).await;
+    let refused = rotate(&acme.admin, &made.webhook_endpoint_id, "").await.unwrap_err();
+
+    assert!(disabled.disabled && !made.disabled);
+    assert_eq!(again, disabled);
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::FailedPrecondition, "WEBHOOK_ENDPOINT_DISABLED")
+    );
+}

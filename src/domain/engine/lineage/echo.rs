@@ -81,7 +81,10 @@ fn may_have_happened(state: IntentState) -> bool {
     }
 }
 
-/// One write makes one booking.
+/// One write makes one booking, and what is new of it after its answer is not the write's doing.
 fn fits(intent: &Intent, uid: &str) -> bool {
-    intent.result_external_id.as_deref().is_none_or(|result| result == uid)
+    match intent.result_external_id.as_deref() {
+        Some(result) => result == uid && intent.state != IntentState::Done,
+        None => true,
+    }
 }

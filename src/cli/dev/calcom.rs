@@ -75,6 +75,7 @@ impl DemoCalcom {
             }
         }
         let new = NewIntegration {
+            read_only: false,
             provider: integration::CALCOM.into(),
             name: "Cal.com (sandbox)".into(),
             api_key: self.demo.user.api_key.clone().into(),

@@ -43,4 +43,5 @@ mod secrets;
 mod support;
 mod tenancy;
 mod upkeep;
+mod watch;
 mod webhooks;

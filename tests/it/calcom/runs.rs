@@ -13,7 +13,9 @@ use stellwerk::{
     sandbox::calcom::{Fault, Limits, Operation, Point, Rule},
     store,
     words::{IntegrationState, SyncKind, SyncState},
+    worker::{Worker, WorkerConfig},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     PATIENCE,
@@ -224,8 +226,9 @@ async fn a_run_that_waits_is_called_off_at_once_and_never_begins() {
     let _worker = app.worker();
     linked.idle().await;
 
-    assert_eq!(ended.expect("ended").state, SyncState::Cancelled);
-    assert_eq!(linked.run(run.id).await.state, SyncState::Cancelled);
+    let ended = ended.expect("ended");
+    assert_eq!(ended.state, SyncState::Cancelled);
+    assert_eq!(linked.run(run.id).await, ended);
     assert_eq!(double.requests().len(), 0);
 }
 
@@ -412,7 +415,7 @@ async fn an_occurrence_is_queued_once_however_many_instances_there_are() {
     let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
     let mut linked = Linked::prepare(&app, &tenant, &double).await;
     linked.link().await;
-    // A time at which no worker of another test's stands.
+    // All of them have an occurrence here or shortly before.
     let now = "2031-05-06T03:30:10Z".parse().expect("a time");
 
     let (mut one, mut other, mut late) = (Seen::default(), Seen::default(), Seen::default());
@@ -431,6 +434,27 @@ async fn an_occurrence_is_queued_once_however_many_instances_there_are() {
             "schedule/sweep-calcom"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_worker_makes_up_for_what_was_due_while_nobody_worked() {
+    let app = calcom::app().reachable().without_worker().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let mut linked = Linked::prepare(&app, &tenant, &double).await;
+    linked.link().await;
+
+    let worker = Worker::new(linked.domain.clone(), WorkerConfig::default());
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(worker.run(stop.clone()));
+    wait_until("a sweep was made", PATIENCE, async || {
+        linked.runs().await.iter().any(|run| run.kind == SyncKind::Scheduled && run.end_time.is_some())
+    })
+    .await;
+    linked.idle().await;
+    stop.cancel();
+    working.await.expect("the worker ends in order");
+
+    assert_eq!(linked.owner.value("SELECT count(DISTINCT schedule) FROM schedule_run").await, "5");
 }
 
 #[tokio::test]

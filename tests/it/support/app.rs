@@ -141,11 +141,8 @@ impl TestApp {
 
     /// A worker whose death is noticed after two seconds.
     pub(crate) fn worker(&self) -> TestWorker {
-        let config = WorkerConfig {
-            lease: Duration::from_secs(2),
-            poll: Duration::from_millis(100),
-            ..WorkerConfig::default()
-        };
+        let config =
+            WorkerConfig { lease: Duration::from_secs(2), poll: Duration::from_millis(100), ..quiet() };
         TestWorker(tokio::spawn(Worker::new(self.domain.clone(), config).run(CancellationToken::new())))
     }
 
@@ -229,7 +226,7 @@ async fn launch(domain: Domain, settings: &[String], works: bool) -> Running {
     let ended = tokio::spawn(async move {
         let worker = async {
             if works {
-                Worker::new(workers, WorkerConfig::default()).run(told.stop.clone()).await;
+                Worker::new(workers, quiet()).run(told.stop.clone()).await;
             }
         };
         let served = serve::serve(&app, services(&app, &config.limits), listeners, &config, &told);
@@ -237,6 +234,11 @@ async fn launch(domain: Domain, settings: &[String], works: bool) -> Running {
         served.expect("the server ends in order");
     });
     Running { grpc, http, metrics, domain, shutdown, ended }
+}
+
+/// What is due by the clock would come between a test's steps; tests of that begin it themselves.
+fn quiet() -> WorkerConfig {
+    WorkerConfig { schedules: false, ..WorkerConfig::default() }
 }
 
 impl Running {

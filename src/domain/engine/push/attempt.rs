@@ -27,7 +27,9 @@ use crate::{
         review_item::ReviewItem,
     },
     vault::TenantKey,
-    words::{ChangeKind, IntentState, Origin, ProviderSync, ReviewKind, ReviewState},
+    words::{
+        BookingStatus, ChangeKind, IntentKind, IntentState, Origin, ProviderSync, ReviewKind, ReviewState,
+    },
 };
 
 /// Things done in one attempt, at most: whoever edits on meanwhile has a message of their own.
@@ -227,6 +229,9 @@ impl<'a> Attempt<'a> {
         if last == Some(lineage::Outcome::NeedsLook) {
             drop(tx);
             return self.failed(intent, "CONTRADICTORY").await;
+        }
+        if told.state == IntentState::Done && is_overtaken(intent, &told.seen) {
+            lineage::follow_head(&mut tx, &context, self.appointment).await?;
         }
         let Some(row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
         if let Some(result) = &told.result
@@ -432,6 +437,13 @@ impl<'a> Attempt<'a> {
     async fn key(&self) -> Result<Arc<TenantKey>> {
         self.domain.tenant_key(self.tenant).await
     }
+}
+
+/// Whether somebody moved or ended at the provider what this write made, before anybody here knew of it.
+fn is_overtaken(intent: &Intent, seen: &[lineage::Seen]) -> bool {
+    let Some(head) = seen.last().filter(|_| intent.kind != IntentKind::Cancel) else { return false };
+    let lives = matches!(head.status, BookingStatus::Pending | BookingStatus::Accepted);
+    !lives || head.start != intent.start_time
 }
 
 /// It is no longer wanted, and nothing came of it.

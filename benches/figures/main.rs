@@ -7,6 +7,7 @@ mod delivery;
 mod echo;
 mod grpc;
 mod mix;
+mod outbox;
 mod pgbench;
 mod report;
 mod rpcs;
@@ -115,7 +116,8 @@ async fn measure(cluster: &Cluster, folder: &Folder, extent: &Extent, report: &m
     let (resident, highest) = server.memory_mb()?;
     let told = format!("{resident:.0} MB, at its highest {highest:.0} MB");
     report.require("resident memory of the server, MB", told, resident, Required::AtMost(120.0));
-    server.stop().await
+    server.stop().await?;
+    outbox::measure(&scene, extent, report).await
 }
 
 /// Webhook deliveries against pgbench; returns the server's rate.

@@ -161,6 +161,14 @@ impl Scene {
         self.settle("appointment").await
     }
 
+    /// Empties the queue and fills it with so many messages that are due.
+    pub(crate) async fn promise(&self, messages: usize) -> Result<()> {
+        self.owner.batch_execute("TRUNCATE outbox").await?;
+        let numbers = [("messages", messages), ("tenants", TENANTS)];
+        self.fill(include_str!("../fill/outbox.sql"), &numbers).await?;
+        self.settle("outbox").await
+    }
+
     /// Hours that the growing calendar spans.
     pub(crate) fn calendar_hours(&self) -> usize {
         self.appointments / CALENDARS

@@ -201,7 +201,7 @@ fn queue(depths: &[Depth]) -> Finding {
     if oldest > STUCK_AFTER.as_secs_f64() {
         Finding::failed("outbox", says, "look that a server with --worker=true runs, and at its log")
     } else if dead > 0 {
-        Finding::warning("outbox", says, "ListWebhookEvents says why; ReplayWebhookEvent tries again")
+        Finding::warning("outbox", says, "ListDeadLetters says why; RequeueDeadLetters tries again")
     } else {
         Finding::ok("outbox", says)
     }

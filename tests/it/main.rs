@@ -34,6 +34,7 @@ mod dev;
 mod faults;
 mod listeners;
 mod logs;
+mod metrics;
 mod outbox;
 mod patients;
 mod program;

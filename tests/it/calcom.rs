@@ -1,3 +1,4 @@
 //! Appointments here and bookings at Cal.com, kept in step over real HTTP with the double.
 
+mod inbound;
 mod push;

@@ -244,6 +244,23 @@ async fn a_booking_that_was_promised_for_a_taken_time_is_kept_and_both_are_put_b
 }
 
 #[tokio::test]
+async fn a_conflict_is_settled_by_whoever_frees_the_time() {
+    let practice = practice().await;
+    let local = practice.rows.book(on_day(3, 9)).await;
+    let story = Story {
+        name: "Max Beispiel".into(),
+        email: "max@example.org".into(),
+        ..Story::new(&practice.rows, "uid-1", on_day(3, 9))
+    };
+    practice.hook.tell(&story.created()).await.kept();
+    let phone_agent = practice.acme.service(&["appointments:write"]).await;
+
+    desk::cancel(&phone_agent, &local.to_string()).await;
+
+    assert_eq!(practice.reviews().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_conflict_that_is_moved_away_there_is_settled() {
     let practice = practice().await;
     practice.rows.book(on_day(3, 9)).await;

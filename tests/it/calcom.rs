@@ -1,6 +1,7 @@
 //! Appointments here and bookings at Cal.com, kept in step over real HTTP with the double.
 
 mod connecting;
+mod inbound;
 mod push;
 mod runs;
 mod subscriptions;

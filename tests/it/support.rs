@@ -6,6 +6,7 @@
 pub(crate) mod app;
 pub(crate) mod booking_tool;
 pub(crate) mod calcom;
+pub(crate) mod calcom_hook;
 pub(crate) mod caller;
 pub(crate) mod cluster;
 pub(crate) mod database;

@@ -75,7 +75,6 @@ impl DemoCalcom {
             }
         }
         let new = NewIntegration {
-            read_only: false,
             provider: integration::CALCOM.into(),
             name: "Cal.com (sandbox)".into(),
             api_key: self.demo.user.api_key.clone().into(),

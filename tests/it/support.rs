@@ -14,6 +14,7 @@ pub(crate) mod desk;
 pub(crate) mod jwt;
 pub(crate) mod link;
 pub(crate) mod process;
+pub(crate) mod receiver;
 pub(crate) mod said;
 pub(crate) mod searched;
 pub(crate) mod seed;

@@ -16,13 +16,17 @@ pub mod streams;
 mod access;
 mod appointments;
 mod convert;
+mod integrations;
 mod patient_imports;
 mod patients;
+mod sync_logs;
 mod webhooks;
 
 pub use access::AccessApi;
 pub use appointments::AppointmentApi;
+pub use integrations::IntegrationApi;
 pub use patients::PatientApi;
+pub use sync_logs::SyncLogApi;
 pub use webhooks::WebhookApi;
 
 /// The caller that `caller::Authenticate` put beside the request, and the message.

@@ -50,7 +50,9 @@ pub async fn run(
     serve::raise_file_limit();
     let worker = async {
         if config.listen.worker {
-            let settings = WorkerConfig { grace: config.limits.shutdown_grace, ..WorkerConfig::default() };
+            let grace = config.limits.shutdown_grace;
+            let alerts = config.alerts.thresholds();
+            let settings = WorkerConfig { grace, alerts, ..WorkerConfig::default() };
             Worker::new(app.domain.clone(), settings).run(shutdown.stop.clone()).await;
         }
     };

@@ -36,6 +36,8 @@ pub struct NewIntegration {
     pub instance_url: Option<String>,
     /// What the provider lets this account ask; 120 when absent.
     pub requests_per_minute: Option<u32>,
+    /// Nothing is ever written there.
+    pub read_only: bool,
 }
 
 /// Links an account and queues its first run, which takes over event types and bookings and registers webhooks. An integration of the
@@ -76,6 +78,7 @@ pub async fn create(
         instance_url: Some(url),
         account_id: Some(account),
         account_name: me.name.or(me.username),
+        read_only: new.read_only,
         ..Integration::new(id, CALCOM, &name, now)
     };
     match before {

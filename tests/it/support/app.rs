@@ -58,6 +58,7 @@ pub(crate) struct TestAppBuilder {
     database: Option<TestDatabase>,
     issuers: Option<Value>,
     settings: Vec<String>,
+    public_url: Option<String>,
     without_worker: bool,
 }
 
@@ -167,6 +168,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// Where providers post to; a front leads them to the server.
+    pub(crate) fn public_url(mut self, url: String) -> Self {
+        self.public_url = Some(url);
+        self
+    }
+
     /// Nobody works, unless the test starts somebody.
     pub(crate) fn without_worker(mut self) -> Self {
         self.without_worker = true;
@@ -185,8 +192,8 @@ impl TestAppBuilder {
             None => TestDatabase::new().await,
         };
         let root_keys: SecretString = Vault::generate_root_key("test").expect("randomness").into();
-        // The tests post to the address itself; this only has to look like one in `url`.
-        let public_url = "http://hooks.example.org".to_string();
+        // Without a front tests post to the address itself; this only has to look like one in `url`.
+        let public_url = self.public_url.unwrap_or_else(|| "http://hooks.example.org".into());
         let domain = app::domain(database.service_url(), &Default::default(), &root_keys, public_url)
             .expect("a domain");
         let issuers = self.issuers.as_ref().map(IssuersFile::write);

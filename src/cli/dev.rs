@@ -1,5 +1,6 @@
 //! `stellwerk dev`: everything on one machine that has nothing.
 
+mod calcom;
 mod commands;
 mod demo;
 
@@ -9,7 +10,7 @@ use clap::Args;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
-use self::demo::Demo;
+use self::{calcom::DemoCalcom, demo::Demo};
 use super::{
     Failure,
     database::{DATABASE, Database, SERVICE_LOGIN, check_schema, root_key},
@@ -39,6 +40,14 @@ pub struct Dev {
     /// Where the booking tool's control surface listens.
     #[arg(long, env = "STELLWERK_SANDBOX_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:7213")]
     sandbox_address: SocketAddr,
+    /// Where the Cal.com double listens; on this machine only.
+    #[arg(
+        long,
+        env = "STELLWERK_SANDBOX_CALCOM_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:7214"
+    )]
+    sandbox_calcom_address: SocketAddr,
     #[command(flatten)]
     config: Config,
 }
@@ -53,17 +62,21 @@ impl Dev {
         // First, because nothing has been begun yet that would have to be undone.
         let listeners = Listeners::bind(&self.config).await?;
         let sandbox = sandbox::listen(self.sandbox_address).await?;
+        let calcom = sandbox::listen(self.sandbox_calcom_address).await?;
+        let address = calcom.local_addr().map_err(|error| Failure::failed(&error))?;
+        self.config.callers.egress_allow.push(calcom::allowed(address)?);
+        let doubles = Doubles { booking: sandbox, calcom: DemoCalcom::start(calcom).await? };
 
         let (url, owner_url) = (self.config.database.url(), self.config.database.migration_url());
         if let (Some(url), Some(owner_url)) = (url, owner_url) {
             let database = Database::named(url, owner_url)?;
-            return self.run_on(&database, listeners, sandbox, &shutdown).await;
+            return self.run_on(&database, listeners, doubles, &shutdown).await;
         }
         let mut cluster = tokio::select! {
             started = Cluster::start(self.cluster_options()) => started?,
             () = shutdown.stop.cancelled() => return Ok(()),
         };
-        let result = self.run_with(&mut cluster, listeners, sandbox, &shutdown).await;
+        let result = self.run_with(&mut cluster, listeners, doubles, &shutdown).await;
         // Whatever happened, PostgreSQL does not stay behind.
         cluster.stop().await?;
         result
@@ -82,14 +95,14 @@ impl Dev {
         &self,
         cluster: &mut Cluster,
         listeners: Listeners,
-        sandbox: TcpListener,
+        doubles: Doubles,
         shutdown: &Shutdown,
     ) -> Result<(), Failure> {
         let superuser = cluster.url(OWNER, "postgres");
         bootstrap::ensure_database(&superuser, DATABASE).await?;
         bootstrap::ensure_login(&superuser, SERVICE_LOGIN).await?;
         let database = Database::of_cluster(cluster);
-        let running = self.run_on(&database, listeners, sandbox, shutdown);
+        let running = self.run_on(&database, listeners, doubles, shutdown);
         tokio::pin!(running);
         loop {
             tokio::select! {
@@ -106,9 +119,10 @@ impl Dev {
         &self,
         database: &Database,
         listeners: Listeners,
-        sandbox: TcpListener,
+        doubles: Doubles,
         shutdown: &Shutdown,
     ) -> Result<(), Failure> {
+        let Doubles { booking: sandbox, calcom } = doubles;
         let (app, demo) = tokio::select! {
             ready = self.prepare(database) => ready?,
             () = shutdown.stop.cancelled() => return Ok(()),
@@ -119,14 +133,17 @@ impl Dev {
             http: from_here(address(&listeners.http)?),
             metrics: from_here(address(&listeners.metrics)?),
             sandbox: address(&sandbox)?,
+            calcom: calcom.address(),
         };
         let tool = self.booking_tool(&demo, addresses.http)?;
-        say(&commands::welcome(&addresses, &demo, &self.config.database.data_dir));
-        tokio::join!(
+        let data_dir = &self.config.database.data_dir;
+        let (served, (), ()) = tokio::join!(
             serve_command::run(&app, listeners, &self.config, shutdown),
             run_tool(tool, sandbox, shutdown),
-        )
-        .0
+            welcome(&app, &calcom, &demo, &addresses, data_dir),
+        );
+        calcom.double.stop().await.map_err(|error| Failure::failed(&error))?;
+        served
     }
 
     /// Schema, keys and demo tenant; each is made on the first run and found on the next ones.
@@ -173,6 +190,37 @@ impl Dev {
         );
         Ok(tool.map_err(|error| Failure::refused(&error))?.with_seed(rand::random()))
     }
+}
+
+/// The providers' doubles.
+struct Doubles {
+    booking: TcpListener,
+    calcom: DemoCalcom,
+}
+
+/// Links the demo tenant, once somebody answers the webhooks that come of it, and prints what can be done. Without the link
+/// everything else is still worth trying.
+async fn welcome(
+    app: &App,
+    calcom: &DemoCalcom,
+    demo: &Demo,
+    addresses: &commands::Addresses,
+    data_dir: &std::path::Path,
+) {
+    let bookable = match calcom.connect(&app.domain, demo).await {
+        Ok(integration) => match calcom.bookable(&app.domain, demo, integration).await {
+            Ok(bookable) => bookable,
+            Err(error) => {
+                telemetry::log_error("what can be booked at the Cal.com double is not known", &error);
+                None
+            }
+        },
+        Err(failure) => {
+            tracing::error!("the demo tenant is not linked with the Cal.com double: {failure}");
+            None
+        }
+    };
+    say(&commands::welcome(addresses, demo, bookable.as_ref(), data_dir));
 }
 
 /// The tool's troubles are shown, but end nothing else.

@@ -2,20 +2,25 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use super::demo::Demo;
+use chrono::SecondsFormat;
+
+use super::{calcom::Bookable, demo::Demo};
 
 pub(super) struct Addresses {
     pub(super) grpc: SocketAddr,
     pub(super) http: SocketAddr,
     pub(super) metrics: SocketAddr,
     pub(super) sandbox: SocketAddr,
+    /// With scheme.
+    pub(super) calcom: String,
 }
 
 /// Each command stands alone, so that any of them works when pasted by itself.
-pub(super) fn welcome(at: &Addresses, demo: &Demo, data_dir: &Path) -> String {
-    let Addresses { grpc, http, metrics, sandbox } = at;
-    let Demo { tenant_id, admin_key, webhook_endpoint_id, webhook_path, webhook_secret } = demo;
+pub(super) fn welcome(at: &Addresses, demo: &Demo, bookable: Option<&Bookable>, data_dir: &Path) -> String {
+    let Addresses { grpc, http, metrics, sandbox, calcom } = at;
+    let Demo { tenant_id, admin_key, webhook_endpoint_id, webhook_path, webhook_secret, .. } = demo;
     let data_dir = data_dir.display();
+    let phone_call = bookable.map(|bookable| phone_call(at, demo, bookable)).unwrap_or_default();
     format!(
         r#"stellwerk runs.
 
@@ -23,6 +28,7 @@ pub(super) fn welcome(at: &Addresses, demo: &Demo, data_dir: &Path) -> String {
   HTTP adapter     http://{http}   (/healthz, /readyz)
   metrics          http://{metrics}/metrics
   booking tool     http://{sandbox}/   (its double; shows what it can do)
+  Cal.com          {calcom}/   (its double, linked with the tenant; shows what it can do)
   data             {data_dir}   (secrets of the demo in demo.json)
 
   tenant           {tenant_id}
@@ -46,8 +52,34 @@ The desk sees the patient, by buf curl or grpcurl:
 The booking tool invents a registration or a booking:
 
   curl -sS -X POST http://{sandbox}/tick
+{phone_call}
+An attendee books at Cal.com, and moments later the appointment is here:
+
+  curl -sS -X POST {calcom}/sandbox/tick
+
+  clients/node_modules/.bin/buf curl --protocol grpc --http2-prior-knowledge -H 'authorization: Bearer {admin_key}' \
+    -d '{{"origin": "SYNC_ORIGIN_CALCOM"}}' http://{grpc}/stellwerk.v1.AppointmentService/ListAppointments
 
 Ctrl-C stops everything, PostgreSQL too.
+"#
+    )
+}
+
+/// A booking by phone: the answer waits until Cal.com has it.
+fn phone_call(at: &Addresses, demo: &Demo, bookable: &Bookable) -> String {
+    let Addresses { grpc, calcom, .. } = at;
+    let (Some(patient), Some(key)) = (demo.patient_id, &demo.phone_key) else { return String::new() };
+    let Bookable { practitioner, service, start } = bookable;
+    let start = start.to_rfc3339_opts(SecondsFormat::Secs, true);
+    format!(
+        r#"
+A phone assistant books, and the answer comes when Cal.com has it (paste it again: the slot is taken):
+
+  clients/node_modules/.bin/buf curl --protocol grpc --http2-prior-knowledge -H 'authorization: Bearer {key}' \
+    -d '{{"patient_id": "{patient}", "practitioner_id": "{practitioner}", "service_id": "{service}", "start_time": "{start}", "wait_for_provider": "10s"}}' \
+    http://{grpc}/stellwerk.v1.AppointmentService/BookAppointment
+
+  curl -sS {calcom}/sandbox/bookings
 "#
     )
 }

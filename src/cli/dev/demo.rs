@@ -11,12 +11,14 @@ use crate::{
     caller::Caller,
     cli::{Failure, database::write_private},
     domain::{
-        Domain, access,
+        Domain,
+        access::{self, ApiKeySpec},
         idempotency::Key,
+        patient::{self, Newcomer},
         webhook::{self, NewEndpoint},
     },
-    ids::{TenantId, WebhookEndpointId},
-    words::SignatureScheme,
+    ids::{PatientId, TenantId, WebhookEndpointId},
+    words::{Origin, Role, SignatureScheme},
 };
 
 /// The one that a line of shell can sign.
@@ -31,6 +33,12 @@ pub(super) struct Demo {
     /// The address without host and port, which may change between starts.
     pub(super) webhook_path: String,
     pub(super) webhook_secret: String,
+    /// Somebody to book for.
+    #[serde(default)]
+    pub(super) patient_id: Option<PatientId>,
+    /// The phone assistant's key.
+    #[serde(default)]
+    pub(super) phone_key: Option<String>,
 }
 
 impl Demo {
@@ -75,7 +83,27 @@ impl Demo {
         let (endpoint, secret) =
             webhook::create_endpoint(domain, &caller, &unrepeated, new, Utc::now()).await?;
         let path = endpoint.url.strip_prefix(&domain.public_url).unwrap_or(&endpoint.url);
+        let newcomer = Newcomer {
+            first_name: "Erika".into(),
+            last_name: "Muster".into(),
+            email: Some("erika.muster@example.org".into()),
+            ..Newcomer::default()
+        };
+        let unrepeated = Key::new("CreatePatient", "", b"");
+        let patient = patient::create(domain, &caller, &unrepeated, newcomer, None).await?;
+        let spec = ApiKeySpec {
+            name: "phone assistant".into(),
+            role: Role::Service,
+            scopes: vec!["appointments:read".into(), "appointments:write".into()],
+            origin: Some(Origin::Retell),
+            expire_time: None,
+        };
+        let unrepeated = Key::new("CreateApiKey", "", b"");
+        let scopes = spec.scopes.clone();
+        let phone = access::create_api_key(domain, &caller, &unrepeated, &spec, &scopes, Utc::now()).await?;
         Ok(Self {
+            patient_id: Some(patient.patient.id),
+            phone_key: phone.secret.map(|secret| secret.expose_secret().into()),
             tenant_id: tenant.tenant.id,
             admin_key: tenant.secret.ok_or_else(lost)?.expose_secret().into(),
             webhook_endpoint_id: endpoint.endpoint.id,

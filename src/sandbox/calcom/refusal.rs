@@ -15,7 +15,7 @@ pub struct Refusal {
     pub status: u16,
     pub envelope: Envelope,
     pub message: String,
-    /// Of a body that did not validate: property, name of the rule, what it says.
+    /// Of a body that did not validate: field, as `attendee.name`, name of the rule, what it says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<(String, String, String)>,
 }
@@ -108,14 +108,20 @@ impl Refusal {
         if self.fields.is_empty() {
             return json!({ "message": self.message, "error": self.reason(), "statusCode": self.status });
         }
-        let errors = self
-            .fields
-            .iter()
-            .map(|(property, rule, says)| json!({ "property": property, "constraints": { rule: says } }));
-        json!({ "message": self.message, "errors": errors.collect::<Vec<_>>() })
+        let told = |(field, rule, says): &(String, String, String)| nested(field, rule, says);
+        let errors: Vec<Value> = self.fields.iter().map(told).collect();
+        json!({ "message": self.message, "errors": errors })
     }
 
     fn reason(&self) -> &'static str {
         self.http_status().canonical_reason().unwrap_or("Error")
+    }
+}
+
+/// A field within another is told as a child of it.
+fn nested(field: &str, rule: &str, says: &str) -> Value {
+    match field.split_once('.') {
+        Some((above, below)) => json!({ "property": above, "children": [nested(below, rule, says)] }),
+        None => json!({ "property": field, "constraints": { rule: says } }),
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::*;
 
+mod adapter;
 mod contract;
 mod control;
 mod deliveries;

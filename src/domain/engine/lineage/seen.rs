@@ -1,6 +1,6 @@
 //! What is learned of bookings, how sure it is, and what comes of it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -181,5 +181,24 @@ fn status_of(said: &calcom::BookingStatus) -> BookingStatus {
 impl Applied {
     pub(super) fn nothing(outcome: Outcome) -> Self {
         Self { appointment: None, patient: None, outcome }
+    }
+}
+
+// Neither people nor uids have a place in a log line.
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, start, rescheduled_from, .. } = self;
+        f.debug_struct("Seen")
+            .field("status", status)
+            .field("start", start)
+            .field("was_moved", &rescheduled_from.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Attendee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attendee").finish_non_exhaustive()
     }
 }

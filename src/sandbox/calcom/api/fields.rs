@@ -36,7 +36,8 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn wrong(&mut self, field: &str, rule: &str, says: &str) {
-        self.wrong.push((field.to_owned(), rule.to_owned(), format!("{field} {says}")));
+        let last = field.rsplit('.').next().unwrap_or(field);
+        self.wrong.push((field.to_owned(), rule.to_owned(), format!("{last} {says}")));
     }
 
     /// A field that is there and not null.
@@ -48,7 +49,7 @@ impl<'a> Fields<'a> {
         let value = self.value(pointer)?;
         let text = value.as_str().map(str::to_owned);
         if text.is_none() {
-            self.wrong(name(pointer), "isString", "must be a string");
+            self.wrong(&dotted(pointer), "isString", "must be a string");
         }
         text
     }
@@ -56,7 +57,7 @@ impl<'a> Fields<'a> {
     pub(super) fn required_text(&mut self, pointer: &str) -> String {
         let text = self.text(pointer);
         if self.value(pointer).is_none() {
-            self.wrong(name(pointer), "isString", "must be a string");
+            self.wrong(&dotted(pointer), "isString", "must be a string");
         }
         text.unwrap_or_default()
     }
@@ -64,7 +65,7 @@ impl<'a> Fields<'a> {
     pub(super) fn flag(&mut self, pointer: &str) -> Option<bool> {
         let flag = self.value(pointer)?.as_bool();
         if flag.is_none() {
-            self.wrong(name(pointer), "isBoolean", "must be a boolean value");
+            self.wrong(&dotted(pointer), "isBoolean", "must be a boolean value");
         }
         flag
     }
@@ -72,7 +73,7 @@ impl<'a> Fields<'a> {
     pub(super) fn number(&mut self, pointer: &str) -> Option<i64> {
         let number = self.value(pointer)?.as_i64();
         if number.is_none() {
-            self.wrong(name(pointer), "isInt", "must be an integer number");
+            self.wrong(&dotted(pointer), "isInt", "must be an integer number");
         }
         number
     }
@@ -81,7 +82,7 @@ impl<'a> Fields<'a> {
         let number = self.number(pointer)?;
         let count = u32::try_from(number).ok().filter(|count| *count > 0);
         if count.is_none() {
-            self.wrong(name(pointer), "min", "must not be less than 1");
+            self.wrong(&dotted(pointer), "min", "must not be less than 1");
         }
         count
     }
@@ -89,7 +90,7 @@ impl<'a> Fields<'a> {
     pub(super) fn moment(&mut self, pointer: &str) -> DateTime<Utc> {
         let moment = self.value(pointer).and_then(Value::as_str).and_then(moment);
         if moment.is_none() {
-            self.wrong(name(pointer), "isDateString", "must be a valid ISO 8601 date string");
+            self.wrong(&dotted(pointer), "isDateString", "must be a valid ISO 8601 date string");
         }
         moment.unwrap_or_default()
     }
@@ -97,7 +98,7 @@ impl<'a> Fields<'a> {
     pub(super) fn time_zone(&mut self, pointer: &str) -> String {
         let zone = self.required_text(pointer);
         if !zone.is_empty() && Tz::from_str(&zone).is_err() {
-            self.wrong(name(pointer), "isTimeZone", "must be a valid IANA time-zone");
+            self.wrong(&dotted(pointer), "isTimeZone", "must be a valid IANA time-zone");
         }
         zone
     }
@@ -105,7 +106,7 @@ impl<'a> Fields<'a> {
     pub(super) fn language(&mut self, pointer: &str) -> String {
         let language = self.text(pointer).unwrap_or_else(|| "en".to_owned());
         if !LANGUAGES.contains(&language.as_str()) {
-            self.wrong(name(pointer), "isEnum", "must be one of the supported languages");
+            self.wrong(&dotted(pointer), "isEnum", "must be one of the supported languages");
         }
         language
     }
@@ -116,7 +117,7 @@ impl<'a> Fields<'a> {
             !user.is_empty() && host.contains('.') && !email.chars().any(char::is_whitespace)
         });
         if !is_address {
-            self.wrong(name(pointer), "isEmail", "must be an email");
+            self.wrong(&dotted(pointer), "isEmail", "must be an email");
         }
         Some(email)
     }
@@ -128,7 +129,7 @@ impl<'a> Fields<'a> {
             && phonenumber::parse(None, &phone).is_ok_and(|number| phonenumber::is_valid(&number));
         if !is_number {
             self.wrong(
-                name(pointer),
+                &dotted(pointer),
                 "isPhoneNumber",
                 "must match the E.164 format, with the country code and a valid number for it",
             );
@@ -142,7 +143,7 @@ impl<'a> Fields<'a> {
             .as_array()
             .and_then(|items| items.iter().map(|item| item.as_str().map(str::to_owned)).collect());
         if texts.is_none() {
-            self.wrong(name(pointer), "isArray", "must be an array of strings");
+            self.wrong(&dotted(pointer), "isArray", "must be an array of strings");
         }
         texts.unwrap_or_default()
     }
@@ -150,7 +151,7 @@ impl<'a> Fields<'a> {
     pub(super) fn object(&mut self, pointer: &str) -> Map<String, Value> {
         let Some(value) = self.value(pointer) else { return Map::new() };
         if !value.is_object() {
-            self.wrong(name(pointer), "isObject", "must be an object");
+            self.wrong(&dotted(pointer), "isObject", "must be an object");
         }
         value.as_object().cloned().unwrap_or_default()
     }
@@ -167,7 +168,7 @@ impl<'a> Fields<'a> {
         };
         if metadata.len() > MAX_METADATA_KEYS || !metadata.iter().all(fits) {
             self.wrong(
-                name(pointer),
+                &dotted(pointer),
                 "validateMetadata",
                 "must have at most 50 keys of up to 40 characters, and texts of up to 500 characters",
             );
@@ -185,6 +186,6 @@ pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
         .or_else(|| NaiveDate::from_str(text).ok()?.and_hms_opt(0, 0, 0).map(|moment| moment.and_utc()))
 }
 
-fn name(pointer: &str) -> &str {
-    pointer.rsplit('/').next().unwrap_or(pointer)
+fn dotted(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".")
 }

@@ -31,9 +31,16 @@ async fn an_answer_can_be_held_until_the_caller_gives_up() {
     stage.calcom.add_fault(Rule::next(1, Fault::AnswerLost { hold: true }));
 
     let mut held = std::pin::pin!(attempt(&stage, START));
+    let booked = async {
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while stage.calcom.bookings().is_empty() {
+            assert!(std::time::Instant::now() < deadline, "nothing was booked");
+            tokio::task::yield_now().await;
+        }
+    };
     tokio::select! {
         answer = &mut held => panic!("{answer:?}"),
-        () = async { while stage.calcom.bookings().is_empty() { tokio::task::yield_now().await } } => {}
+        () = booked => {}
     }
     stage.calcom.quiet().await;
 

@@ -70,7 +70,10 @@ async fn every_wrong_field_is_named() {
     let made = stage.post("/v2/bookings", body).await;
 
     let errors = made.body["error"]["details"]["errors"].as_array().unwrap();
-    let mut named: Vec<&str> = errors.iter().map(|error| error["property"].as_str().unwrap()).collect();
+    let name = |error: &Value| error["property"].as_str().unwrap().to_owned();
+    let below = |error: &Value| error["children"].as_array().map(|children| name(&children[0]));
+    let mut named: Vec<String> =
+        errors.iter().map(|error| below(error).unwrap_or_else(|| name(error))).collect();
     named.sort_unstable();
     assert_eq!((made.status, &made.body["error"]["code"]), (400, &json!("BadRequestException")));
     assert_eq!(named, ["language", "metadata", "name", "phoneNumber", "start", "timeZone"]);

@@ -1,0 +1,147 @@
+//! The demo tenant's Cal.com: the sandbox's double. It forgets everything when it ends, so each start links a fresh account and ends
+//! the link with the one before; what was booked through that one stays here.
+
+use std::{net::SocketAddr, time::Duration};
+
+use chrono::{DateTime, Datelike, Days, TimeZone, Utc, Weekday};
+use chrono_tz::Europe::Berlin;
+use tokio::{net::TcpListener, time};
+
+use super::demo::Demo;
+use crate::{
+    caller::Caller,
+    cli::Failure,
+    domain::{
+        Domain,
+        idempotency::Key,
+        integration::{self, NewIntegration},
+    },
+    error::Result,
+    ids::{IntegrationId, PractitionerId, ServiceId},
+    page::{MAX_SIZE, Page},
+    sandbox::calcom::{self, Calcom, Settings},
+    store,
+    words::{IntegrationState, SyncState},
+};
+
+/// How long a start waits for the first run, which takes well under a second.
+const FIRST_RUN_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Attendees who have booked before the demo begins.
+const INVENTED: u64 = 3;
+
+/// The double, and what is needed to book there from here.
+pub(super) struct DemoCalcom {
+    pub(super) double: Calcom,
+    demo: calcom::Demo,
+}
+
+/// What the printed commands name.
+pub(super) struct Bookable {
+    pub(super) practitioner: PractitionerId,
+    pub(super) service: ServiceId,
+    /// A free time.
+    pub(super) start: DateTime<Utc>,
+}
+
+impl DemoCalcom {
+    /// Starts the double with a practice to play with.
+    pub(super) async fn start(listener: TcpListener) -> Result<Self, Failure> {
+        // Other ids than last time: what is remembered of the old ones must not meet new ones.
+        let settings = Settings { id_offset: Utc::now().timestamp() % 1_000_000_000, ..Settings::default() };
+        let double = Calcom::start_on(listener, settings).map_err(|error| Failure::refused(&error))?;
+        let demo = double.add_demo().map_err(|error| Failure::failed(&error))?;
+        for seed in 0..INVENTED {
+            let invented = double.invent_booking(demo.consultation, seed).await;
+            invented.map_err(|error| Failure::failed(&error))?;
+        }
+        Ok(Self { double, demo })
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> String {
+        self.double.url()
+    }
+
+    /// Links the demo tenant with it.
+    pub(super) async fn connect(&self, domain: &Domain, demo: &Demo) -> Result<IntegrationId, Failure> {
+        let (caller, now) = (Caller::system(demo.tenant_id), Utc::now());
+        let page = Page { size: MAX_SIZE.into(), after: None };
+        for old in integration::list(domain, &caller, Some(integration::CALCOM), &page).await?.rows {
+            if matches!(old.state, IntegrationState::Connected | IntegrationState::NeedsReconnect) {
+                let unrepeated = Key::new("DisconnectIntegration", "", b"");
+                integration::disconnect(domain, &caller, &unrepeated, old.id, now).await?;
+            }
+        }
+        let new = NewIntegration {
+            provider: integration::CALCOM.into(),
+            name: "Cal.com (sandbox)".into(),
+            api_key: self.demo.user.api_key.clone().into(),
+            instance_url: Some(format!("{}/v2", self.double.url())),
+            requests_per_minute: None,
+        };
+        let unrepeated = Key::new("CreateIntegration", "", b"");
+        Ok(integration::create(domain, &caller, &unrepeated, new, now).await?.id)
+    }
+
+    /// What the first run took over; nothing if it did not end in time.
+    pub(super) async fn bookable(
+        &self,
+        domain: &Domain,
+        demo: &Demo,
+        integration: IntegrationId,
+    ) -> Result<Option<Bookable>> {
+        let deadline = time::Instant::now() + FIRST_RUN_WITHIN;
+        while time::Instant::now() < deadline {
+            let mut tx = domain.store.tenant(demo.tenant_id).await?;
+            let page = Page { size: 1, after: None };
+            let filter = store::sync_log::Filter {
+                integration: Some(integration),
+                ..store::sync_log::Filter::default()
+            };
+            let run = store::sync_log::list(&mut tx, &filter, &page).await?.rows.pop();
+            let types = store::event_type::of_integration(&mut tx, integration).await?;
+            tx.end_reading();
+            let consultation = self.demo.consultation.to_string();
+            let found = types.into_iter().find(|one| one.external_id == consultation);
+            let is_over = run.is_some_and(|run| !matches!(run.state, SyncState::Queued | SyncState::Running));
+            if is_over
+                && let Some((Some(practitioner), Some(service))) =
+                    found.map(|found| (found.practitioner_id, found.service_id))
+            {
+                return Ok(Some(Bookable { practitioner, service, start: next_tuesday(Utc::now()) }));
+            }
+            time::sleep(LOOK_EVERY).await;
+        }
+        Ok(None)
+    }
+}
+
+/// Nine o'clock of the first Tuesday that is at least a day away, in the demo's zone.
+fn next_tuesday(now: DateTime<Utc>) -> DateTime<Utc> {
+    let mut day = now.with_timezone(&Berlin).date_naive() + Days::new(2);
+    while day.weekday() != Weekday::Tue {
+        day = day + Days::new(1);
+    }
+    let nine = day.and_hms_opt(9, 0, 0).and_then(|nine| Berlin.from_local_datetime(&nine).single());
+    nine.map_or(now, |nine| nine.to_utc())
+}
+
+/// The double, as the guard of the way out must know it.
+pub(super) fn allowed(address: SocketAddr) -> Result<crate::egress::AllowedHost, Failure> {
+    address.to_string().parse().map_err(|error| Failure::refused(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_books_at_nine_on_a_tuesday_that_is_not_tomorrow() {
+        let monday: DateTime<Utc> = "2026-03-23T12:00:00Z".parse().unwrap();
+
+        // Summer time begins in between.
+        assert_eq!(next_tuesday(monday).to_rfc3339(), "2026-03-31T07:00:00+00:00");
+        assert_eq!(next_tuesday(monday - Days::new(3)).to_rfc3339(), "2026-03-24T08:00:00+00:00");
+    }
+}

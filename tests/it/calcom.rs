@@ -1,7 +1,10 @@
 //! Appointments here and bookings at Cal.com, kept in step over real HTTP with the double.
 
+mod connecting;
 mod convergence;
 mod crash;
 mod practice;
 mod push;
+mod runs;
+mod subscriptions;
 mod traps;

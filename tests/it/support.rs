@@ -12,6 +12,7 @@ pub(crate) mod database;
 pub(crate) mod desk;
 pub(crate) mod front;
 pub(crate) mod jwt;
+pub(crate) mod link;
 pub(crate) mod process;
 pub(crate) mod said;
 pub(crate) mod searched;

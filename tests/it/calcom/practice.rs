@@ -15,7 +15,7 @@ use stellwerk::{
 use tonic::Status;
 
 use crate::support::{
-    PATIENCE, app::TestApp, caller::TestCaller, desk, front::Front, tenant::TestTenant, wait_until,
+    PATIENCE, app::TestApp, calcom, caller::TestCaller, desk, tenant::TestTenant, wait_until,
 };
 
 /// Writes of the API that concern bookings.
@@ -50,8 +50,6 @@ pub(super) struct Practice {
     pub(super) consultation: Bookable,
     /// A full hour a few days from now.
     first_slot: DateTime<Utc>,
-    /// Cal.com posts to it.
-    _front: Front,
 }
 
 /// What can be booked on either side.
@@ -72,10 +70,7 @@ pub(super) struct Premises {
 impl Practice {
     pub(super) async fn open(settings: Settings) -> Self {
         let calcom = Calcom::start(settings).await.expect("a free port");
-        let front = Front::open().await;
-        let app =
-            TestApp::builder().public_url(front.url()).setting("--egress-allow=127.0.0.1").start().await;
-        front.lead_to(&[app.http()]);
+        let app = calcom::app().reachable().start().await;
         let acme = app.tenant("acme").await;
         let Premises { practitioner_id, visit, consultation, host } = furnish(&calcom, &acme.admin).await;
         let integration_id = connect(&calcom, &acme.admin, &host).await;
@@ -89,7 +84,6 @@ impl Practice {
             visit,
             consultation,
             first_slot: desk::in_days(4),
-            _front: front,
         };
         practice.work_through().await;
         assert_eq!(practice.calcom.webhooks().len(), 2, "a webhook for each event type");

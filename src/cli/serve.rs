@@ -51,7 +51,8 @@ pub async fn run(
     let worker = async {
         if config.listen.worker {
             let LimitConfig { shutdown_grace: grace, worker_lease: lease, .. } = config.limits;
-            let settings = WorkerConfig { grace, lease, ..WorkerConfig::default() };
+            let alerts = config.alerts.thresholds();
+            let settings = WorkerConfig { grace, lease, alerts, ..WorkerConfig::default() };
             Worker::new(app.domain.clone(), settings).run(shutdown.stop.clone()).await;
         }
     };

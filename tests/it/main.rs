@@ -40,4 +40,5 @@ mod secrets;
 mod support;
 mod tenancy;
 mod upkeep;
+mod watch;
 mod webhooks;

@@ -81,6 +81,7 @@ impl Linked {
             api_key: self.host.api_key.as_str().into(),
             instance_url: Some(format!("{}/v2", self.calcom.url())),
             requests_per_minute: Some(REQUESTS_PER_MINUTE),
+            read_only: false,
         }
     }
 

@@ -361,7 +361,11 @@ impl<'a> Attempt<'a> {
 
     /// Nothing is left to do.
     async fn settle_row(&self, tx: &mut TenantTx, mut row: Appointment) -> Result<()> {
-        if !matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed) {
+        // What was learned of it may have settled the row before its try was counted.
+        let is_uncounted = row.sync.provider_sync == ProviderSync::Synced
+            && row.sync.provider_sync_message_id == Some(self.message)
+            && row.sync.provider_sync_attempts != self.attempts;
+        if !matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed) && !is_uncounted {
             return Ok(());
         }
         row.sync = SyncStanding {

@@ -81,7 +81,6 @@ impl DemoCalcom {
             api_key: self.demo.user.api_key.clone().into(),
             instance_url: Some(format!("{}/v2", self.double.url())),
             requests_per_minute: None,
-            read_only: false,
         };
         let unrepeated = Key::new("CreateIntegration", "", b"");
         Ok(integration::create(domain, &caller, &unrepeated, new, now).await?.id)

@@ -11,6 +11,7 @@ pub(crate) mod caller;
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod desk;
+pub(crate) mod front;
 pub(crate) mod jwt;
 pub(crate) mod link;
 pub(crate) mod process;

@@ -11,7 +11,6 @@ use std::env;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use stellwerk::{
-    proto::{Resolution, ResolveReviewItemRequest, ReviewKind, SyncKind},
     sandbox::calcom::{Fault, Generation, Limits, Rule, Settings},
 };
 
@@ -126,7 +125,9 @@ fn misfortune(seed: u64) -> Vec<Rule> {
         (0.06, Fault::WebhookHeld),
     ];
     let rules = faults.into_iter().zip(0..);
-    rules.map(|((probability, fault), nth)| Rule::chance(probability, seed.wrapping_add(nth), fault)).collect()
+    rules
+        .map(|((probability, fault), nth)| Rule::chance(probability, seed.wrapping_add(nth), fault))
+        .collect()
 }
 
 /// The faults end and everything that is under way arrives; then what was missed is looked for, and what no
@@ -135,23 +136,15 @@ async fn come_to_rest(practice: &Practice) -> usize {
     practice.calcom.clear_faults();
     practice.calcom.release_webhooks().await;
     practice.work_through().await;
-    practice.sync(SyncKind::Incremental).await;
-    practice.sync(SyncKind::Manual).await;
+    practice.sync().await;
     let reviews = practice.reviews().await;
-    let used_up: Vec<_> = reviews
-        .values()
-        .flatten()
-        .filter(|item| item.kind() == ReviewKind::RequiresManualReview)
-        .filter(|item| !DECIDED.contains(&item.reason.as_str()))
-        .collect();
+    let of_writes = reviews.values().flatten().filter(|item| item.kind == "requires_manual_review");
+    let used_up: Vec<_> = of_writes.filter(|item| !DECIDED.contains(&&*item.reason)).collect();
     for item in &used_up {
-        let mut request =
-            ResolveReviewItemRequest { review_item_id: item.review_item_id.clone(), ..Default::default() };
-        request.set_resolution(Resolution::Retry);
-        practice.acme.admin.reviews().resolve_review_item(request).await.expect("another try");
+        practice.try_again(item).await;
         practice.work_through().await;
     }
-    practice.sync(SyncKind::Incremental).await;
+    practice.sync().await;
     used_up.len()
 }
 
@@ -180,7 +173,7 @@ async fn check_that_quiet_stays_quiet(practice: &Practice, actors: &mut Actors<'
     let cost = practice.writes().len() - written;
     assert!(cost <= changes, "{cost} writes after {changes} changes outside");
 
-    practice.sync(SyncKind::Manual).await;
+    practice.sync().await;
     assert_eq!(practice.writes().len() - written, cost, "a run over sides that agree writes nothing");
     let sides = Sides::of(practice).await;
     assert_eq!(sides.disagreements(), [""; 0], "{sides:#?}");

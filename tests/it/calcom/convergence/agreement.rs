@@ -7,7 +7,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use stellwerk::sandbox::calcom::{Booking, Source, Status};
 
 use super::history::Tally;
-use crate::{calcom::practice::Practice, support::database::Session};
+use crate::{
+    calcom::practice::{Practice, Review},
+    support::database::Session,
+};
 
 /// Everything that counts, read above every policy.
 #[derive(Debug)]
@@ -51,18 +54,10 @@ pub(super) struct Intent {
     attempts: i32,
 }
 
-#[derive(Debug, Deserialize)]
-struct Review {
-    appointment_id: Option<String>,
-    kind: String,
-    reason: String,
-}
-
 const APPOINTMENTS: &str = "SELECT row_to_json(t) FROM (SELECT a.*, p.email FROM appointment a \
     LEFT JOIN patient p ON p.tenant_id = a.tenant_id AND p.id = a.patient_id ORDER BY a.id) t";
 const KNOWN: &str = "SELECT row_to_json(t) FROM (SELECT * FROM booking ORDER BY id) t";
 const INTENTS: &str = "SELECT row_to_json(t) FROM (SELECT * FROM intent WHERE attempts > 0 ORDER BY id) t";
-const REVIEWS: &str = "SELECT row_to_json(t) FROM (SELECT * FROM review_item WHERE state = 'open') t";
 const DEAD: &str = "SELECT kind || ' ' || reason FROM outbox WHERE state = 'dead'";
 /// What the desk gave twice; the constraint over occupied time says the same in other words.
 const HELD_TWICE: &str = "SELECT a.id || ' and ' || b.id FROM appointment a JOIN appointment b \
@@ -78,7 +73,7 @@ impl Sides {
             appointments: rows(&owner, APPOINTMENTS).await,
             known: rows(&owner, KNOWN).await,
             intents: rows(&owner, INTENTS).await,
-            reviews: rows(&owner, REVIEWS).await,
+            reviews: practice.reviews().await.into_values().flatten().collect(),
             there: practice.calcom.bookings(),
             dead_letters: owner.lines(DEAD).await.len(),
         }
@@ -123,7 +118,10 @@ impl Sides {
 
     fn same(&self, one: &Appointment, there: &Booking) -> Option<String> {
         if (one.start_time, one.end_time) != (there.start, there.end) {
-            return Some(format!("appointment {} is at {} and there at {}", one.id, one.start_time, there.start));
+            return Some(format!(
+                "appointment {} is at {} and there at {}",
+                one.id, one.start_time, there.start
+            ));
         }
         let is_known = self.known_of(one).any(|known| known.external_id == there.uid && known.is_current);
         if !is_known {
@@ -216,7 +214,8 @@ impl Sides {
     /// not.
     pub(super) fn success(&self) -> f64 {
         let wanted = self.appointments.iter().filter(|one| one.provider_sync != "none");
-        let possible: Vec<_> = wanted.filter(|one| !(one.status == "conflicting" && self.is_in_review(one))).collect();
+        let possible: Vec<_> =
+            wanted.filter(|one| !(one.status == "conflicting" && self.is_in_review(one))).collect();
         let synced = possible.iter().filter(|one| one.provider_sync == "synced").count();
         if possible.is_empty() { 1.0 } else { synced as f64 / possible.len() as f64 }
     }
@@ -248,5 +247,8 @@ impl Sides {
 
 async fn rows<T: DeserializeOwned>(owner: &Session, sql: &str) -> Vec<T> {
     let lines = owner.lines(sql).await;
-    lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+    lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect()
 }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use stellwerk::{
-    proto::{AppointmentStatus::*, ProviderSyncState::*, SyncKind, WebhookEventStatus},
+    proto::{AppointmentStatus::*, ProviderSyncState::Synced, WebhookEventStatus},
     sandbox::calcom::{EventTypeOptions, Fault, Operation, Outcome, Rule, Scope, Trigger, Webhook},
 };
 
@@ -181,7 +181,7 @@ async fn what_no_webhook_told_is_found_and_counted_as_repaired() {
     }
     assert!(desk::appointments(&practice.acme.admin).await.is_empty());
 
-    let log = practice.sync(SyncKind::Manual).await;
+    let log = practice.sync().await;
 
     assert_eq!(desk::appointments(&practice.acme.admin).await.len(), 3);
     let repaired: i32 = log.counts.iter().filter(|one| one.noun == "bookings").map(|one| one.repaired).sum();

@@ -76,6 +76,7 @@ impl DemoCalcom {
         }
         let new = NewIntegration {
             provider: integration::CALCOM.into(),
+            read_only: false,
             name: "Cal.com (sandbox)".into(),
             api_key: self.demo.user.api_key.clone().into(),
             instance_url: Some(format!("{}/v2", self.double.url())),

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::{
-    cluster::default_data_dir, egress::AllowedHost, store::connect::PoolConfig, telemetry::LogFormat,
-    web::peer::Network,
+    cluster::default_data_dir, domain::alert::Thresholds, egress::AllowedHost, store::connect::PoolConfig,
+    telemetry::LogFormat, web::peer::Network,
 };
 
 /// What `serve` and `dev` run with.
@@ -26,6 +26,8 @@ pub struct Config {
     pub callers: CallerConfig,
     #[command(flatten)]
     pub limits: LimitConfig,
+    #[command(flatten)]
+    pub alerts: AlertConfig,
 }
 
 /// Where the data is.
@@ -172,12 +174,42 @@ pub struct LimitConfig {
     /// How long calls may take to finish when the process is told to stop.
     #[arg(long, env = "STELLWERK_SHUTDOWN_GRACE", value_name = "SPAN", default_value = "8s", value_parser = span)]
     pub shutdown_grace: Duration,
+    /// How long a message of the queue is left to a process that no longer says that it works on it: the time after which
+    /// the others go on with what a killed one was at. Whole seconds.
+    #[arg(long, env = "STELLWERK_WORKER_LEASE", value_name = "SPAN", default_value = "60s", value_parser = span)]
+    pub worker_lease: Duration,
     /// Deliveries per address and flood window; further ones are answered 429 unread. 0 switches this off.
     #[arg(long, env = "STELLWERK_FLOOD_LIMIT", value_name = "COUNT", default_value_t = 600)]
     pub flood_limit: u32,
     /// The window of the flood limit.
     #[arg(long, env = "STELLWERK_FLOOD_WINDOW", value_name = "SPAN", default_value = "10s", value_parser = span)]
     pub flood_window: Duration,
+}
+
+/// When a tenant is told that something is wrong.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Alerts")]
+pub struct AlertConfig {
+    /// Failures of an integration within an hour; more are an alert.
+    #[arg(long, env = "STELLWERK_ALERT_FAILURES", value_name = "COUNT", default_value_t = 5)]
+    pub alert_failures: u32,
+    /// The share of an integration's writes and runs of a day, in per cent, that must succeed; less is an alert.
+    #[arg(long, env = "STELLWERK_ALERT_SYNC_SUCCESS", value_name = "PERCENT", default_value_t = 99.0, value_parser = percent)]
+    pub alert_sync_success: f64,
+    /// Writes and runs of a day that a share must be of to be an alert.
+    #[arg(long, env = "STELLWERK_ALERT_SYNC_SUCCESS_OF", value_name = "COUNT", default_value_t = 20,
+        value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub alert_sync_success_of: u32,
+    /// Open review items of a tenant; more are an alert.
+    #[arg(long, env = "STELLWERK_ALERT_REVIEW_QUEUE", value_name = "COUNT", default_value_t = 10)]
+    pub alert_review_queue: u32,
+    /// Messages of a tenant that wait or run; more are an alert. Above 10000 they are not counted.
+    #[arg(long, env = "STELLWERK_ALERT_OUTBOX_DEPTH", value_name = "COUNT", default_value_t = 50,
+        value_parser = value_parser!(u32).range(0..=9_999))]
+    pub alert_outbox_depth: u32,
+    /// The age of what was last read at an integration's provider; an older one is an alert.
+    #[arg(long, env = "STELLWERK_ALERT_FRESHNESS", value_name = "SPAN", default_value = "15m", value_parser = span)]
+    pub alert_freshness: Duration,
 }
 
 /// How the process tells what it does.
@@ -289,6 +321,20 @@ impl std::str::FromStr for CorsOrigin {
     }
 }
 
+impl AlertConfig {
+    /// As the rules take them.
+    pub fn thresholds(&self) -> Thresholds {
+        Thresholds {
+            failures: self.alert_failures,
+            sync_success: self.alert_sync_success / 100.0,
+            sync_success_of: self.alert_sync_success_of,
+            review_queue: self.alert_review_queue,
+            outbox_depth: self.alert_outbox_depth,
+            freshness: self.alert_freshness,
+        }
+    }
+}
+
 fn given(setting: &Option<SecretString>) -> Option<&str> {
     setting.as_ref().map(|text| text.expose_secret().trim()).filter(|text| !text.is_empty())
 }
@@ -314,6 +360,11 @@ pub fn span(text: &str) -> Result<Duration, String> {
         _ => Err(unfit()),
     }
     .and_then(|span| if span <= Duration::from_secs(10 * 365 * 86_400) { Ok(span) } else { Err(unfit()) })
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "must be a number, as in 99.5".to_string())?;
+    if (0.0..=100.0).contains(&number) { Ok(number) } else { Err("must be from 0 to 100".into()) }
 }
 
 fn base_url(text: &str) -> Result<String, String> {

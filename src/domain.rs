@@ -11,7 +11,9 @@ use crate::{
 };
 
 pub mod access;
+pub mod alert;
 pub mod appointment;
+pub mod dead_letter;
 pub mod engine;
 pub mod idempotency;
 pub mod inbound;
@@ -21,6 +23,7 @@ pub mod patient;
 pub mod patient_csv;
 pub mod patient_import;
 pub mod patient_link;
+pub mod review;
 pub mod sync_log;
 pub mod upkeep;
 pub mod watch;

@@ -110,6 +110,10 @@ ids! {
     SyncLogId;
     /// What a person must decide.
     ReviewItemId;
+    /// Something that is, or was, wrong.
+    AlertId;
+    /// Where alerts go.
+    AlertDestinationId;
 }
 
 impl TenantId {

@@ -26,11 +26,14 @@ pub mod diagnosis;
 mod failure;
 pub mod schema;
 
+pub mod alert;
+pub mod alert_destination;
 pub mod api_key;
 pub mod appointment;
 pub mod appointment_link;
 pub mod booking;
 pub mod credential;
+pub mod dead_letter;
 pub mod event_type;
 pub mod idempotency;
 pub mod integration;
@@ -48,6 +51,7 @@ pub mod resolve;
 pub mod review_item;
 pub mod schedule;
 pub mod service;
+pub mod standing;
 pub mod subject_link;
 pub mod subscription;
 pub mod sync_log;
@@ -111,11 +115,13 @@ impl Store {
         self.begin(tenant, Role::System, "system", None).await
     }
 
-    /// A transaction of the worker's.
+    /// A transaction of the worker's. Its commit does not wait for the disk: a claim or an outcome that a crash of the database undoes
+    /// only has the message run again, as any other crash does. Whatever a handler commits makes the claim before it durable, because
+    /// the log is written in order, and a worker whose claim was undone has an epoch that nobody else gets.
     pub async fn worker(&self) -> Result<WorkerTx> {
         let mut tx = WorkerTx { conn: Some(self.connection().await?) };
-        AnsiTransactionManager::begin_transaction_sql(tx.conn(), "BEGIN; SET LOCAL ROLE stellwerk_worker")
-            .await?;
+        let sql = "BEGIN; SET LOCAL ROLE stellwerk_worker; SET LOCAL synchronous_commit = off";
+        AnsiTransactionManager::begin_transaction_sql(tx.conn(), sql).await?;
         Ok(tx)
     }
 

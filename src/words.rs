@@ -181,4 +181,22 @@ words! {
         /// It went away by itself.
         Settled = "settled",
     }
+    /// What is watched.
+    AlertRule {
+        /// Runs, writes and messages that failed within an hour.
+        Failures = "failures",
+        /// The share of writes and runs that succeeded within a day.
+        SyncSuccess = "sync_success",
+        ReviewQueue = "review_queue", OutboxDepth = "outbox_depth",
+        /// The age of what was last read at a provider.
+        Freshness = "freshness",
+    }
+    /// How an alert stands.
+    AlertState {
+        /// Seen, but not often enough in a row to tell anybody.
+        Pending = "pending",
+        Firing = "firing", Ended = "ended",
+    }
+    /// How alerts are delivered.
+    AlertDestinationKind { Webhook = "webhook", Slack = "slack" }
 }

@@ -10,24 +10,21 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use futures::FutureExt;
-use metrics::{counter, gauge};
+use futures::{FutureExt, future::BoxFuture};
+use metrics::counter;
 use tokio::{sync::Notify, task::JoinSet, time};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    domain::{
-        Domain,
-        engine::{push, reconcile, refresh, schedule, subscription, sync_run},
-        inbound, integration, patient_import, upkeep,
-    },
+    domain::{Domain, alert, engine::schedule, upkeep},
     error::Result,
     ids::TenantId,
     store::outbox::{self, Claimed, Outcome},
     telemetry::{self, metrics as names},
-    words::MessageKind,
 };
+
+mod verbs;
 
 /// How the worker behaves.
 #[derive(Debug, Clone)]
@@ -40,6 +37,8 @@ pub struct WorkerConfig {
     pub poll: Duration,
     /// How long work may go on after a stop before its lease is released.
     pub grace: Duration,
+    /// When to raise an alarm.
+    pub alerts: alert::Thresholds,
     /// Whether this process does what is due by the clock.
     pub schedules: bool,
 }
@@ -51,6 +50,7 @@ impl Default for WorkerConfig {
             lease: Duration::from_secs(60),
             poll: Duration::from_secs(5),
             grace: Duration::from_secs(10),
+            alerts: alert::Thresholds::default(),
             schedules: true,
         }
     }
@@ -61,6 +61,16 @@ impl Default for WorkerConfig {
 pub struct Worker {
     domain: Domain,
     config: WorkerConfig,
+    handlers: Arc<dyn Handlers>,
+}
+
+/// Does what messages ask for. The program's own are the domain's verbs; who measures or tests the loop brings others.
+pub trait Handlers: Send + Sync {
+    /// One attempt. An error is a failed one.
+    fn run<'a>(&'a self, domain: &'a Domain, message: &'a Claimed) -> BoxFuture<'a, Result<Outcome>>;
+
+    /// What is left to do when no attempt is left.
+    fn give_up<'a>(&'a self, domain: &'a Domain, message: &'a Claimed) -> BoxFuture<'a, Result<()>>;
 }
 
 /// The pauses after failed attempts.
@@ -80,7 +90,11 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(10);
 
 impl Worker {
     pub fn new(domain: Domain, config: WorkerConfig) -> Self {
-        Self { domain, config }
+        Self::with_handlers(domain, config, Arc::new(verbs::Verbs))
+    }
+
+    pub fn with_handlers(domain: Domain, config: WorkerConfig, handlers: Arc<dyn Handlers>) -> Self {
+        Self { domain, config, handlers }
     }
 
     /// Works until `stop`; then ends within `grace` and the time that settling takes.
@@ -90,23 +104,23 @@ impl Worker {
         let mut beside = JoinSet::new();
         beside.spawn(self.clone().listen(wake.clone()));
         beside.spawn(self.clone().keep_up());
+        beside.spawn(self.clone().watch());
         beside.spawn(self.clone().keep_time());
-        beside.spawn(self.clone().measure());
 
         let mut running = JoinSet::new();
         let mut reachable = true;
-        // Whose turn it was last. Only a hint for fairness: another process has its own.
-        let mut served = TenantId::HOUSE;
+        // Whose turn it was last. Another process has its own, and is as fair.
+        let mut turn = TenantId::HOUSE;
         while !stop.is_cancelled() {
             let mut pause = self.config.poll;
             let places = self.config.concurrency.saturating_sub(running.len());
             if places > 0 {
                 let asked = Instant::now();
-                match outbox::claim(&self.domain.store, served, places as i32, self.lease_s()).await {
-                    Ok(messages) if !messages.is_empty() => {
+                match outbox::claim(&self.domain.store, turn, places as i32, self.lease_s()).await {
+                    Ok(claims) if !claims.messages.is_empty() => {
                         reachable = true;
-                        for message in messages {
-                            served = message.tenant_id;
+                        turn = claims.turn;
+                        for message in claims.messages {
                             let work = self.clone().work(message, asked, stop.clone());
                             running.spawn(work.instrument(span(&message)));
                         }
@@ -155,7 +169,7 @@ impl Worker {
         if message.attempts > CLAIMS_AT_MOST {
             return self.bury(message, "no attempt came to an end".into()).await;
         }
-        let failure = match AssertUnwindSafe(run(&self.domain, message)).catch_unwind().await {
+        let failure = match AssertUnwindSafe(self.handlers.run(&self.domain, message)).catch_unwind().await {
             Ok(Ok(outcome)) => return outcome,
             Ok(Err(error)) => {
                 telemetry::log_error("a message failed", &error);
@@ -172,7 +186,7 @@ impl Worker {
 
     /// No attempt is left: what the message was for learns of it first.
     async fn bury(&self, message: &Claimed, reason: String) -> Outcome {
-        match give_up(&self.domain, message).await {
+        match self.handlers.give_up(&self.domain, message).await {
             Ok(()) => {
                 tracing::error!(reason, "a message is dead");
                 Outcome::Dead { reason }
@@ -269,20 +283,12 @@ impl Worker {
         }
     }
 
-    async fn measure(self) {
-        let mut due = time::interval(self.config.poll);
+    async fn watch(self) {
+        let mut due = time::interval(alert::EVERY);
         due.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         loop {
             due.tick().await;
-            // An outage is told by those who work.
-            let Ok(depths) = outbox::depth(&self.domain.store).await else { continue };
-            for kind in MessageKind::ALL.iter().map(|kind| kind.as_str()) {
-                let pending = depths.iter().find(|depth| depth.kind == kind && depth.state == "pending");
-                gauge!(names::OUTBOX_DEPTH, "kind" => kind)
-                    .set(pending.map_or(0.0, |depth| depth.messages as f64));
-                gauge!(names::OUTBOX_OLDEST_AGE, "kind" => kind)
-                    .set(pending.map_or(0.0, |depth| depth.oldest_age_s));
-            }
+            alert::evaluate(&self.domain, &self.config.alerts, Utc::now()).await;
         }
     }
 
@@ -299,66 +305,6 @@ fn span(message: &Claimed) -> tracing::Span {
         message.kind = message.kind.as_str(),
         attempt = message.attempts,
     )
-}
-
-/// The handlers.
-async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
-    let payload = payload(domain, message).await?;
-    match message.kind {
-        MessageKind::WebhookEventRetry => {
-            inbound::retry(domain, message.tenant_id, &payload, Utc::now()).await
-        }
-        MessageKind::PatientImport => patient_import::run(domain, message.tenant_id, &payload).await,
-        MessageKind::AppointmentPush => push::run(domain, message, payload, Utc::now()).await,
-        MessageKind::BookingRefresh => refresh::run(domain, message, payload).await,
-        MessageKind::SyncRun => sync_run::run(domain, message, &payload, Utc::now()).await,
-        MessageKind::Reconcile => reconcile::run(domain, message, &payload, Utc::now()).await,
-        MessageKind::SubscriptionCheck => subscription::run(domain, message, &payload, Utc::now()).await,
-        MessageKind::Disconnect => {
-            integration::run_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
-        }
-        MessageKind::AlertDelivery => Err(crate::error::Error::internal("no handler")),
-    }
-}
-
-/// What is left to do when no attempt is left.
-async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
-    match message.kind {
-        MessageKind::WebhookEventRetry => {
-            let payload = payload(domain, message).await?;
-            inbound::give_up(domain, message.tenant_id, &payload, Utc::now()).await
-        }
-        MessageKind::PatientImport => {
-            let payload = payload(domain, message).await?;
-            patient_import::give_up(domain, message.tenant_id, &payload).await
-        }
-        MessageKind::AppointmentPush => {
-            push::give_up(domain, message, payload(domain, message).await?, Utc::now()).await
-        }
-        MessageKind::BookingRefresh => Ok(()),
-        MessageKind::SyncRun => {
-            let payload = payload(domain, message).await?;
-            sync_run::give_up(domain, message.tenant_id, &payload).await
-        }
-        MessageKind::Reconcile => {
-            let payload = payload(domain, message).await?;
-            reconcile::give_up(domain, message.tenant_id, &payload, Utc::now()).await
-        }
-        // The subscriptions show it.
-        MessageKind::SubscriptionCheck => Ok(()),
-        MessageKind::Disconnect => {
-            let payload = payload(domain, message).await?;
-            integration::give_up_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
-        }
-        MessageKind::AlertDelivery => Ok(()),
-    }
-}
-
-async fn payload(domain: &Domain, message: &Claimed) -> Result<serde_json::Value> {
-    let mut tx = domain.store.tenant(message.tenant_id).await?;
-    let payload = outbox::payload(&mut tx, message.id).await?;
-    tx.commit().await?;
-    Ok(payload)
 }
 
 /// What follows the failed attempt number `attempt`; `chance` from 0 to 1 spreads the pauses by a fifth either way, so that what failed

@@ -3,12 +3,18 @@ DROP TRIGGER outbox_enters_its_lane ON outbox;
 DROP FUNCTION stellwerk_outbox_reenter();
 DROP FUNCTION stellwerk_outbox_enter();
 DROP FUNCTION stellwerk_outbox_next_run();
+DROP FUNCTION stellwerk_outbox_merge(text, text, jsonb, text, timestamptz, double precision);
+DROP FUNCTION stellwerk_outbox_payload(uuid, bigint);
 DROP FUNCTION stellwerk_outbox_settle(uuid, uuid, bigint, text, double precision, text);
 DROP FUNCTION stellwerk_outbox_extend(uuid, uuid, bigint, integer);
 DROP FUNCTION stellwerk_outbox_claim(uuid, integer, integer);
 DROP FUNCTION stellwerk_outbox_lock(uuid, text);
 DROP POLICY outbox_remove ON outbox;
 DROP POLICY outbox_change ON outbox;
+DROP POLICY outbox_read ON outbox;
+CREATE POLICY outbox_read ON outbox FOR SELECT TO stellwerk_app
+    USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
+        AND current_setting('stellwerk.role') IN ('admin', 'system'));
 REVOKE UPDATE, DELETE ON outbox FROM stellwerk_app;
 -- What only the newer version knows cannot wait for the older one.
 DELETE FROM outbox WHERE kind NOT IN ('webhook_event_retry', 'patient_import');
@@ -17,11 +23,15 @@ ALTER TABLE outbox
     DROP CONSTRAINT outbox_integration,
     DROP CONSTRAINT outbox_kind_known,
     ADD CONSTRAINT outbox_kind_known CHECK (kind IN ('webhook_event_retry', 'patient_import'));
-DROP INDEX outbox_dead, outbox_by_integration, outbox_heads_by_run_time, outbox_heads;
+DROP INDEX outbox_dead, outbox_by_integration, outbox_heads_by_run_time, outbox_heads, outbox_by_lane;
 UPDATE outbox SET lease_until = run_time WHERE is_leased;
-ALTER TABLE outbox DROP COLUMN is_head, DROP COLUMN is_leased, DROP COLUMN integration_id, DROP COLUMN update_time;
+ALTER TABLE outbox RESET (autovacuum_vacuum_threshold, autovacuum_vacuum_scale_factor),
+    DROP COLUMN is_head, DROP COLUMN is_leased, DROP COLUMN integration_id, DROP COLUMN update_time, DROP COLUMN position;
+DROP SEQUENCE stellwerk_outbox_position;
 COMMENT ON COLUMN outbox.run_time IS NULL;
+COMMENT ON COLUMN outbox.lease_epoch IS 'Counts the claims; a worker whose lease was taken over settles nothing.';
 CREATE INDEX outbox_by_run_time ON outbox (run_time) WHERE state = 'pending';
+CREATE INDEX outbox_by_lane ON outbox (tenant_id, lane, id) WHERE state = 'pending';
 
 -- The worker's whole view: whose message, which one, which kind, and until when it is his.
 CREATE FUNCTION stellwerk_outbox_claim(lease_s integer)

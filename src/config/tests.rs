@@ -110,3 +110,16 @@ fn counts_that_make_no_sense_are_refused() {
         assert!(parse(&arguments).is_err(), "{arguments:?}");
     }
 }
+
+#[test]
+fn an_alarm_is_raised_by_default_where_the_rules_say_so_and_elsewhere_when_asked_to() {
+    let default = parse(&[]).unwrap().alerts.thresholds();
+    let given = parse(&["--alert-sync-success", "97.5", "--alert-freshness", "2h"]).unwrap();
+
+    assert_eq!(default, Thresholds::default());
+    let given = given.alerts.thresholds();
+    assert_eq!((given.sync_success, given.freshness), (0.975, Duration::from_secs(7200)));
+    for text in ["101", "-1", "NaN", "most"] {
+        assert!(parse(&[&format!("--alert-sync-success={text}")]).is_err(), "{text}");
+    }
+}

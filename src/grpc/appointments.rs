@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     checked,
-    convert::time,
+    convert::{optional_time, time},
     filters, id, key, optional_id,
     streams::{Answers, Streams},
 };
@@ -238,8 +238,4 @@ fn filter(request: &proto::ListAppointmentsRequest) -> Result<Filter> {
 
 fn required_time(field: &str, wire: Option<Timestamp>) -> Result<DateTime<Utc>> {
     time(field, wire.ok_or_else(|| Error::invalid(field, "is required"))?)
-}
-
-fn optional_time(field: &str, wire: Option<Timestamp>) -> Result<Option<DateTime<Utc>>> {
-    wire.map(|wire| time(field, wire)).transpose()
 }

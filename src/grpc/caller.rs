@@ -16,7 +16,10 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, field::Empty, info_span};
 
-use super::access_rules::{AccessRules, Rule};
+use super::{
+    access_rules::{AccessRules, Rule},
+    streams::Standing,
+};
 use crate::{
     caller::{Caller, Person},
     domain::access::{API_KEY_ISSUER, SECRET_PREFIX},
@@ -42,15 +45,6 @@ pub struct Authenticate {
 pub struct Authenticated<S> {
     gate: Arc<Gate>,
     inner: S,
-}
-
-/// Whether a caller may still do what it began; for calls that go on. Beside every request.
-#[derive(Clone)]
-pub struct Standing {
-    gate: Arc<Gate>,
-    rule: Rule,
-    credential: HeaderMap,
-    caller: Caller,
 }
 
 struct Gate {
@@ -104,7 +98,8 @@ where
             let (mut parts, body) = request.into_parts();
             let response = match gate.admit(&rule, &parts.headers, Utc::now()).await {
                 Ok(caller) => {
-                    parts.extensions.insert(Standing::new(gate, rule, &parts.headers, caller.clone()));
+                    let standing = standing(gate, rule, &parts.headers, caller.clone());
+                    parts.extensions.insert(standing);
                     parts.extensions.insert(caller);
                     inner.call(http::Request::from_parts(parts, body)).await?
                 }
@@ -117,17 +112,18 @@ where
     }
 }
 
-impl Standing {
-    fn new(gate: Arc<Gate>, rule: Rule, headers: &HeaderMap, caller: Caller) -> Self {
-        let credential = headers.get_all(AUTHORIZATION).iter().map(|value| (AUTHORIZATION, value.clone()));
-        Self { gate, rule, credential: credential.collect(), caller }
-    }
-
-    /// False: it is another person by now. Errors: as when it called.
-    pub async fn holds(&self) -> Result<bool> {
-        let caller = self.gate.admit(&self.rule, &self.credential, Utc::now()).await?;
-        Ok((caller.role, caller.person) == (self.caller.role, self.caller.person))
-    }
+/// Asks again what was asked when the call came.
+fn standing(gate: Arc<Gate>, rule: Rule, headers: &HeaderMap, caller: Caller) -> Standing {
+    let credential = headers.get_all(AUTHORIZATION).iter().map(|value| (AUTHORIZATION, value.clone()));
+    let asked = Arc::new((gate, rule, credential.collect::<HeaderMap>(), caller));
+    Standing(Arc::new(move || {
+        let asked = asked.clone();
+        Box::pin(async move {
+            let (gate, rule, credential, before) = &*asked;
+            let caller = gate.admit(rule, credential, Utc::now()).await?;
+            Ok((caller.role, caller.person) == (before.role, before.person))
+        })
+    }))
 }
 
 impl Gate {

@@ -28,6 +28,11 @@ pub(super) fn time(field: &str, time: Timestamp) -> Result<DateTime<Utc>> {
         .ok_or_else(|| Error::invalid(field, "must be a time of the years 1 to 9999"))
 }
 
+/// A time that may be left out.
+pub(super) fn optional_time(field: &str, wire: Option<Timestamp>) -> Result<Option<DateTime<Utc>>> {
+    wire.map(|wire| time(field, wire)).transpose()
+}
+
 /// Whole seconds as a span.
 pub(super) fn duration(seconds: i32) -> Duration {
     Duration { seconds: seconds.into(), nanos: 0 }

@@ -8,6 +8,7 @@ use std::{
 
 use futures::{
     StreamExt,
+    future::BoxFuture,
     stream::{self, BoxStream},
 };
 use metrics::gauge;
@@ -15,7 +16,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Extensions, Request, Status};
 
-use super::caller::Standing;
 use crate::{
     caller::Caller,
     error::{Error, Result},
@@ -32,6 +32,10 @@ pub type Answers<T> = BoxStream<'static, Result<T, Status>>;
 /// Tells the calls of a connection that it is about to end; beside every request.
 #[derive(Clone, Debug, Default)]
 pub struct Leaving(pub CancellationToken);
+
+/// Whether a caller may still do what it began; beside every request. False: it is somebody else by now. Errors: as when it called.
+#[derive(Clone)]
+pub struct Standing(pub Arc<dyn Fn() -> BoxFuture<'static, Result<bool>> + Send + Sync>);
 
 /// The places of a process for streams. No tenant may take more than half of them.
 #[derive(Clone)]
@@ -151,7 +155,7 @@ impl<S: Source> Stream<S> {
         // A source speaks at least as often, so that nobody is checked much later.
         if self.checked.elapsed() >= CHECK_EVERY {
             if let Some(standing) = &self.ticket.standing
-                && !standing.holds().await?
+                && !(standing.0)().await?
             {
                 return Ok(None);
             }
@@ -222,6 +226,27 @@ mod tests {
 
         assert_eq!(before.unwrap().unwrap(), 1);
         assert!(after.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_may_no_longer_hears_nothing_more_but_why() {
+        /// Speaks every ten seconds.
+        struct Clock;
+        impl Source for Clock {
+            type Message = ();
+            async fn next(&mut self) -> Result<Option<()>> {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                Ok(Some(()))
+            }
+        }
+        let mut extensions = Extensions::default();
+        extensions.insert(Standing(Arc::new(|| Box::pin(async { Err(Error::SubjectNotLinked) }))));
+        let ticket = streams(2).ticket(TenantId::new(), &extensions).unwrap();
+
+        let heard: Vec<_> =
+            ticket.stream(Clock).map(|heard| heard.map_err(|status| status.code())).collect().await;
+
+        assert_eq!(heard, [Ok(()), Err(tonic::Code::PermissionDenied)]);
     }
 
     #[test]

@@ -171,7 +171,8 @@ impl From<SyncLog> for proto::SyncLog {
 }
 
 fn count((noun, counts): (&String, &Value)) -> proto::SyncCount {
-    let of = |name: &str| counts[name].as_i64().and_then(|count| i32::try_from(count).ok()).unwrap_or_default();
+    let of =
+        |name: &str| counts[name].as_i64().and_then(|count| i32::try_from(count).ok()).unwrap_or_default();
     proto::SyncCount {
         noun: noun.clone(),
         total: of("total"),

@@ -5,10 +5,16 @@ use tonic::service::Routes;
 use crate::{
     app::App,
     config::LimitConfig,
-    grpc::{AccessApi, AppointmentApi, PatientApi, WebhookApi, caller::Authenticate, streams::Streams},
+    grpc::{
+        AccessApi, AlertApi, AppointmentApi, IntegrationApi, PatientApi, ReviewApi, SyncLogApi, WebhookApi,
+        caller::Authenticate, streams::Streams,
+    },
     proto::{
-        access_service_server::AccessServiceServer, appointment_service_server::AppointmentServiceServer,
-        patient_service_server::PatientServiceServer, webhook_service_server::WebhookServiceServer,
+        access_service_server::AccessServiceServer, alert_service_server::AlertServiceServer,
+        appointment_service_server::AppointmentServiceServer,
+        integration_service_server::IntegrationServiceServer, patient_service_server::PatientServiceServer,
+        review_service_server::ReviewServiceServer, sync_log_service_server::SyncLogServiceServer,
+        webhook_service_server::WebhookServiceServer,
     },
 };
 
@@ -21,11 +27,20 @@ pub fn services(app: &App, limits: &LimitConfig) -> Routes {
         .add_service(
             AccessServiceServer::new(AccessApi::new(domain(), &app.rules)).max_decoding_message_size(bytes),
         )
+        .add_service(AlertServiceServer::new(AlertApi::new(domain())).max_decoding_message_size(bytes))
         .add_service(
             AppointmentServiceServer::new(AppointmentApi::new(domain(), streams.clone()))
                 .max_decoding_message_size(bytes),
         )
+        .add_service(
+            IntegrationServiceServer::new(IntegrationApi::new(domain(), streams.clone()))
+                .max_decoding_message_size(bytes),
+        )
         .add_service(PatientServiceServer::new(PatientApi::new(domain())).max_decoding_message_size(bytes))
+        .add_service(ReviewServiceServer::new(ReviewApi::new(domain())).max_decoding_message_size(bytes))
+        .add_service(
+            SyncLogServiceServer::new(SyncLogApi::new(domain(), streams)).max_decoding_message_size(bytes),
+        )
         .add_service(WebhookServiceServer::new(WebhookApi::new(domain())).max_decoding_message_size(bytes));
     let authenticate = Authenticate::new(app.rules.clone(), app.domain.store.clone(), app.issuers.clone());
     services.into_axum_router().layer(authenticate).into()

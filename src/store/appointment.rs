@@ -24,7 +24,7 @@ mod conflicts;
 mod differing;
 mod watched;
 
-pub use change::{Change, changes, insert_change};
+pub use change::{Change, changes, insert_change, last_local_change};
 pub use conflicts::conflicts_of;
 pub use differing::differing_at_provider;
 pub use watched::{Horizon, Leave, Position, Whose, changes_after, horizon, leaves_after};

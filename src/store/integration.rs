@@ -94,8 +94,8 @@ pub async fn find_for_update(tx: &mut TenantTx, id: IntegrationId) -> Result<Int
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Integration))
 }
 
-/// The integration that an account of an instance is linked by, unless that was ended.
-pub async fn of_account(
+/// The integration that an account of an instance is linked by, or was last, locked until the transaction ends.
+pub async fn of_account_for_update(
     tx: &mut TenantTx,
     provider: &str,
     instance_url: &str,
@@ -105,8 +105,9 @@ pub async fn of_account(
         .filter(integration::provider.eq(provider))
         .filter(integration::instance_url.eq(instance_url))
         .filter(integration::account_id.eq(account_id))
-        .filter(integration::state.ne(IntegrationState::Disconnected))
-        .select(Integration::as_select());
+        .order(integration::id.desc())
+        .select(Integration::as_select())
+        .for_update();
     Ok(query.first(tx.conn()).await.optional()?)
 }
 

@@ -36,6 +36,14 @@ pub struct NewMessage {
     pub integration: Option<IntegrationId>,
 }
 
+/// What a claim gave.
+#[derive(Debug)]
+pub struct Claims {
+    pub messages: Vec<Claimed>,
+    /// Behind which tenant the next claim goes on.
+    pub turn: TenantId,
+}
+
 /// A message that is this worker's until its lease ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Claimed {
@@ -92,12 +100,20 @@ struct ClaimedRow {
     attempts: i32,
     #[diesel(sql_type = BigInt)]
     lease_epoch: i64,
+    #[diesel(sql_type = SqlUuid)]
+    turn: TenantId,
 }
 
 #[derive(QueryableByName)]
 struct Merged {
-    #[diesel(sql_type = SqlUuid)]
-    id: MessageId,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    id: Option<MessageId>,
+}
+
+#[derive(QueryableByName)]
+struct Payload {
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    payload: Option<serde_json::Value>,
 }
 
 #[derive(QueryableByName)]
@@ -135,8 +151,8 @@ pub async fn push(tx: &mut TenantTx, message: NewMessage) -> Result<MessageId> {
     Ok(id)
 }
 
-/// Promises work that may wait for more of its kind: while an unclaimed message of this lane and kind is there, that one does for both,
-/// `quiet` after the last push and at most `cap` after the first.
+/// Promises work that may wait for more of its kind: while a message of this lane and kind waits that nobody has begun, that one does
+/// for both, `quiet` after the last push and at most `cap` after the first. Of its payload stays what the new one does not say.
 pub async fn push_debounced(
     tx: &mut TenantTx,
     message: NewMessage,
@@ -144,28 +160,29 @@ pub async fn push_debounced(
     cap: TimeDelta,
     now: DateTime<Utc>,
 ) -> Result<MessageId> {
-    let query = sql_query(
-        "UPDATE outbox SET payload = $3, cause = $4, run_time = least(create_time + make_interval(secs => $5), $6) \
-         WHERE id = (SELECT id FROM outbox WHERE lane = $1 AND kind = $2 AND state = 'pending' AND NOT is_leased AND attempts = 0 \
-             ORDER BY id LIMIT 1 FOR UPDATE) RETURNING id",
-    )
-    .bind::<Text, _>(&message.lane)
-    .bind::<Text, _>(message.kind.as_str())
-    .bind::<Jsonb, _>(&message.payload)
-    .bind::<Text, _>(&message.cause)
-    .bind::<Double, _>(cap.as_seconds_f64())
-    .bind::<Timestamptz, _>(now + quiet);
-    if let Some(Merged { id }) = Cached(query).load(tx.conn()).await?.pop() {
-        return Ok(id);
+    let query = sql_query("SELECT stellwerk_outbox_merge($1, $2, $3, $4, $5, $6) AS id")
+        .bind::<Text, _>(&message.lane)
+        .bind::<Text, _>(message.kind.as_str())
+        .bind::<Jsonb, _>(&message.payload)
+        .bind::<Text, _>(&message.cause)
+        .bind::<Timestamptz, _>(now + quiet)
+        .bind::<Double, _>(cap.as_seconds_f64());
+    let row: Merged = Cached(query).get_result(tx.conn()).await?;
+    match row.id {
+        Some(id) => Ok(id),
+        None => push(tx, NewMessage { run_time: now + quiet, ..message }).await,
     }
-    push(tx, NewMessage { run_time: now + quiet, ..message }).await
 }
 
-/// What a message is about. Only for admins and the server's own transactions.
-pub async fn payload(tx: &mut TenantTx, id: MessageId) -> Result<serde_json::Value> {
-    let found =
-        outbox::table.filter(outbox::id.eq(id)).select(outbox::payload).first(tx.conn()).await.optional()?;
-    found.ok_or_else(|| Error::internal("the message was settled by somebody else"))
+/// What a message is about. `None`: it is somebody else's by now. Only for the server's own transactions and admins.
+///
+/// Asked again in the transaction that records a write to a provider, it keeps a worker from sending what another one is about to.
+pub async fn payload(tx: &mut TenantTx, message: &Claimed) -> Result<Option<serde_json::Value>> {
+    let query = sql_query("SELECT stellwerk_outbox_payload($1, $2) AS payload")
+        .bind::<SqlUuid, _>(message.id)
+        .bind::<BigInt, _>(message.lease_epoch);
+    let row: Payload = Cached(query).get_result(tx.conn()).await?;
+    Ok(row.payload)
 }
 
 /// What made a message. Only for admins and the server's own transactions.
@@ -177,17 +194,18 @@ pub async fn cause(tx: &mut TenantTx, id: MessageId) -> Result<String> {
 
 /// Leases messages that are due, at most `at_most`, one after the other of the tenants behind `after`, so that none of them waits
 /// for another's thousands.
-pub async fn claim(store: &Store, after: TenantId, at_most: i32, lease_s: i32) -> Result<Vec<Claimed>> {
+pub async fn claim(store: &Store, after: TenantId, at_most: i32, lease_s: i32) -> Result<Claims> {
     let mut tx = store.worker().await?;
     let query = sql_query("SELECT * FROM stellwerk_outbox_claim($1, $2, $3)")
         .bind::<SqlUuid, _>(after)
         .bind::<Integer, _>(at_most)
         .bind::<Integer, _>(lease_s);
     let rows: Vec<ClaimedRow> = Cached(query).load(tx.conn()).await?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for ClaimedRow { tenant_id, id, kind, attempts, lease_epoch } in rows {
+    let mut claims = Claims { messages: Vec::with_capacity(rows.len()), turn: after };
+    for ClaimedRow { tenant_id, id, kind, attempts, lease_epoch, turn } in rows {
+        claims.turn = turn;
         match kind.parse() {
-            Ok(kind) => claimed.push(Claimed { tenant_id, id, kind, attempts, lease_epoch }),
+            Ok(kind) => claims.messages.push(Claimed { tenant_id, id, kind, attempts, lease_epoch }),
             // A rolling update: an error here would stop this worker at the head of the queue.
             Err(_) => {
                 let reason = "a newer version knows this kind".into();
@@ -197,7 +215,7 @@ pub async fn claim(store: &Store, after: TenantId, at_most: i32, lease_s: i32) -
         }
     }
     tx.commit().await?;
-    Ok(claimed)
+    Ok(claims)
 }
 
 /// Keeps a message for longer. False: the lease had gone to somebody else.

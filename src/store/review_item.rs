@@ -54,6 +54,12 @@ pub async fn open(tx: &mut TenantTx, row: &ReviewItem) -> Result<bool> {
     Ok(Cached(statement).execute(tx.conn()).await? == 1)
 }
 
+/// One item. Errors: `NotFound`.
+pub async fn find(tx: &mut TenantTx, id: ReviewItemId) -> Result<ReviewItem> {
+    let query = review_item::table.filter(review_item::id.eq(id)).select(ReviewItem::as_select());
+    query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::ReviewItem))
+}
+
 /// Whether an item of this kind is open for an integration as a whole.
 pub async fn is_open(tx: &mut TenantTx, integration: IntegrationId, kind: ReviewKind) -> Result<bool> {
     let query = review_item::table

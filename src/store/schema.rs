@@ -288,6 +288,7 @@ diesel::table! {
         is_leased -> Bool,
         integration_id -> Nullable<Uuid>,
         update_time -> Timestamptz,
+        position -> BigInt,
     }
 }
 

@@ -57,6 +57,14 @@ pub async fn save(tx: &mut TenantTx, row: &Subscription) -> Result<()> {
     Ok(())
 }
 
+/// Forgets all of an integration.
+pub async fn remove_of_integration(tx: &mut TenantTx, integration: IntegrationId) -> Result<()> {
+    delete(subscription::table.filter(subscription::integration_id.eq(integration)))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Forgets one that is gone at the provider.
 pub async fn remove(tx: &mut TenantTx, id: SubscriptionId) -> Result<()> {
     delete(subscription::table.filter(subscription::id.eq(id))).execute(tx.conn()).await?;

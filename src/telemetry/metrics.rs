@@ -25,11 +25,33 @@ pub const OUTBOX_DEPTH: &str = "stellwerk_outbox_depth";
 /// Gauge, seconds, by `kind`: how long the oldest message has been waiting; 0 if none waits.
 pub const OUTBOX_OLDEST_AGE: &str = "stellwerk_outbox_oldest_age_seconds";
 
-/// Counter by `kind` and `outcome` (`done`, `retry`, `dead`, `lease_lost`).
+/// Counter by `kind` and `outcome` (`done`, `retry`, `release`, `dead`, `lease_lost`).
 pub const OUTBOX_SETTLED: &str = "stellwerk_outbox_settled_total";
+
+/// Gauge by `kind`: outbox messages that were given up and wait for somebody to requeue them.
+pub const DEAD_LETTERS: &str = "stellwerk_dead_letters";
+
+/// Histogram, seconds, by `provider` and `kind` (`create`, `reschedule`, `cancel`): from the commit of a change to the provider's
+/// answer that it is true there.
+pub const PUSH_LATENCY: &str = "stellwerk_push_latency_seconds";
 
 /// Counter by `provider` and `status` (`OK`, or the code of a failure as `SLOT_TAKEN`, `OUTCOME_UNKNOWN`): calls of providers' APIs.
 pub const PROVIDER_CALLS: &str = "stellwerk_provider_calls_total";
+
+/// Gauge by `provider` and `state` (`closed`, `open`, `half_open`): integrations whose breaker stands like this.
+pub const BREAKERS: &str = "stellwerk_breakers";
+
+/// Gauge by `provider` and `outcome` (`success`, `failure`): writes and runs of the last 24 hours that ended.
+pub const SYNC_OUTCOMES: &str = "stellwerk_sync_outcomes";
+
+/// Gauge by `provider`, from 0 to 1: the share of the writes and runs of the last 24 hours that succeeded; 1 if there was none.
+pub const SYNC_SUCCESS: &str = "stellwerk_sync_success_ratio";
+
+/// Gauge, seconds, by `provider`: the age of what was read longest ago of all integrations.
+pub const FRESHNESS: &str = "stellwerk_freshness_seconds";
+
+/// Gauge by `kind`: review items that wait for a person's decision.
+pub const REVIEW_ITEMS: &str = "stellwerk_review_items";
 
 /// Counter by `provider`: bookings that had changed at the provider without a webhook that told it.
 pub const RECONCILED: &str = "stellwerk_reconciled_total";
@@ -92,7 +114,18 @@ fn describe() {
     describe_gauge!(OUTBOX_DEPTH, "Outbox messages that wait or run, by kind");
     describe_gauge!(OUTBOX_OLDEST_AGE, Unit::Seconds, "Age of the oldest due outbox message, by kind");
     describe_counter!(OUTBOX_SETTLED, "Outbox messages settled, by kind and outcome");
+    describe_gauge!(DEAD_LETTERS, "Outbox messages given up, by kind");
+    describe_histogram!(
+        PUSH_LATENCY,
+        Unit::Seconds,
+        "Time from a change to its truth at the provider, by kind"
+    );
     describe_counter!(PROVIDER_CALLS, "Calls of providers' APIs, by provider and status");
+    describe_gauge!(BREAKERS, "Integrations by provider and state of their breaker");
+    describe_gauge!(SYNC_OUTCOMES, "Writes and runs of 24 hours, by provider and outcome");
+    describe_gauge!(SYNC_SUCCESS, "Share of the writes and runs of 24 hours that succeeded, by provider");
+    describe_gauge!(FRESHNESS, Unit::Seconds, "Age of what was read longest ago, by provider");
+    describe_gauge!(REVIEW_ITEMS, "Review items that wait, by kind");
     describe_counter!(RECONCILED, "Bookings repaired by a look at the provider, by provider");
     describe_gauge!(DB_POOL_CONNECTIONS, "Database connections of the pool, by state");
     describe_gauge!(OPEN_STREAMS, "Watches and other calls that go on");

@@ -3,8 +3,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use chrono::{DateTime, Datelike, Days, TimeZone, Utc, Weekday};
-use chrono_tz::Europe::Berlin;
+use chrono::{DateTime, Days, Utc};
 use tokio::{net::TcpListener, time};
 
 use super::demo::Demo;
@@ -12,7 +11,7 @@ use crate::{
     caller::Caller,
     cli::Failure,
     domain::{
-        Domain,
+        Domain, appointment,
         idempotency::Key,
         integration::{self, NewIntegration},
     },
@@ -26,6 +25,8 @@ use crate::{
 
 /// How long a start waits for the first run, which takes well under a second.
 const FIRST_RUN_WITHIN: Duration = Duration::from_secs(10);
+/// How far ahead a free time is looked for.
+const LOOK_DAYS: u64 = 14;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Attendees who have booked before the demo begins.
 const INVENTED: u64 = 3;
@@ -75,6 +76,7 @@ impl DemoCalcom {
         }
         let new = NewIntegration {
             provider: integration::CALCOM.into(),
+            read_only: false,
             name: "Cal.com (sandbox)".into(),
             api_key: self.demo.user.api_key.clone().into(),
             instance_url: Some(format!("{}/v2", self.double.url())),
@@ -109,7 +111,18 @@ impl DemoCalcom {
                 && let Some((Some(practitioner), Some(service))) =
                     found.map(|found| (found.practitioner_id, found.service_id))
             {
-                return Ok(Some(Bookable { practitioner, service, start: next_tuesday(Utc::now()) }));
+                let (caller, from) = (Caller::system(demo.tenant_id), Utc::now() + Days::new(1));
+                let slots = appointment::free_slots(
+                    domain,
+                    &caller,
+                    service,
+                    practitioner,
+                    from,
+                    from + Days::new(LOOK_DAYS),
+                    Utc::now(),
+                );
+                let first = slots.await?.into_iter().next();
+                return Ok(first.map(|slot| Bookable { practitioner, service, start: slot.start }));
             }
             time::sleep(LOOK_EVERY).await;
         }
@@ -117,31 +130,7 @@ impl DemoCalcom {
     }
 }
 
-/// Nine o'clock of the first Tuesday that is at least a day away, in the demo's zone.
-fn next_tuesday(now: DateTime<Utc>) -> DateTime<Utc> {
-    let mut day = now.with_timezone(&Berlin).date_naive() + Days::new(2);
-    while day.weekday() != Weekday::Tue {
-        day = day + Days::new(1);
-    }
-    let nine = day.and_hms_opt(9, 0, 0).and_then(|nine| Berlin.from_local_datetime(&nine).single());
-    nine.map_or(now, |nine| nine.to_utc())
-}
-
 /// The double, as the guard of the way out must know it.
 pub(super) fn allowed(address: SocketAddr) -> Result<crate::egress::AllowedHost, Failure> {
     address.to_string().parse().map_err(|error| Failure::refused(&error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_demo_books_at_nine_on_a_tuesday_that_is_not_tomorrow() {
-        let monday: DateTime<Utc> = "2026-03-23T12:00:00Z".parse().unwrap();
-
-        // Summer time begins in between.
-        assert_eq!(next_tuesday(monday).to_rfc3339(), "2026-03-31T07:00:00+00:00");
-        assert_eq!(next_tuesday(monday - Days::new(3)).to_rfc3339(), "2026-03-24T08:00:00+00:00");
-    }
 }

@@ -37,6 +37,10 @@ const UNTIL_RECONNECTED: Duration = Duration::from_secs(5 * 60);
 struct Asked {
     integration_id: IntegrationId,
     uid: String,
+    /// A person said that what is there counts, whatever was changed here. Left out when it is not so, or a webhook that comes after
+    /// would take it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    force: bool,
 }
 
 /// What was read.
@@ -55,16 +59,33 @@ pub async fn queue(
     cause: &str,
     now: DateTime<Utc>,
 ) -> Result<MessageId> {
-    let message = NewMessage {
-        kind: MessageKind::BookingRefresh,
-        lane: format!("booking/{integration}/{uid}"),
-        payload: serde_json::to_value(Asked { integration_id: integration, uid: uid.into() })
-            .map_err(Error::internal)?,
-        cause: cause.into(),
-        run_time: now,
-        integration: Some(integration),
-    };
-    store::outbox::push_debounced(tx, message, QUIET, QUIET_AT_MOST, now).await
+    let asked = Asked { integration_id: integration, uid: uid.into(), force: false };
+    store::outbox::push_debounced(tx, asked.message(cause, now)?, QUIET, QUIET_AT_MOST, now).await
+}
+
+/// Queues a read at once, after which the appointment is what the booking is, whatever was changed here.
+pub async fn queue_forced(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    uid: &str,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<MessageId> {
+    let asked = Asked { integration_id: integration, uid: uid.into(), force: true };
+    store::outbox::push(tx, asked.message(cause, now)?).await
+}
+
+impl Asked {
+    fn message(&self, cause: &str, now: DateTime<Utc>) -> Result<NewMessage> {
+        Ok(NewMessage {
+            kind: MessageKind::BookingRefresh,
+            lane: format!("booking/{}/{}", self.integration_id, self.uid),
+            payload: serde_json::to_value(self).map_err(Error::internal)?,
+            cause: cause.into(),
+            run_time: now,
+            integration: Some(self.integration_id),
+        })
+    }
 }
 
 /// Reads the booking, whatever it was moved from and to, and the series it is one of; makes the appointments what they are there.
@@ -127,6 +148,9 @@ async fn take_in(
     for seen in &read.seen {
         let applied = lineage::apply(&mut tx, context, seen.clone()).await?;
         is_clear &= applied.outcome != Learned::NeedsLook;
+        if let (true, true, Some(appointment)) = (asked.force, is_clear, applied.appointment) {
+            lineage::follow_head(&mut tx, context, appointment).await?;
+        }
     }
     tx.commit().await?;
     Ok(is_clear)

@@ -36,9 +36,12 @@ pub struct NewIntegration {
     pub instance_url: Option<String>,
     /// What the provider lets this account ask; 120 when absent.
     pub requests_per_minute: Option<u32>,
+    /// Nothing is ever written there.
+    pub read_only: bool,
 }
 
-/// Links an account and queues its first run, which takes over event types and bookings and registers webhooks.
+/// Links an account and queues its first run, which takes over event types and bookings and registers webhooks. An integration of the
+/// account that was ended is gone on with.
 ///
 /// Errors: `Invalid`, `NotFound` (provider), `CredentialRefused`, `AccountTaken`, `ProviderRefused`, `ProviderUnavailable`, `LimitReached`,
 /// `IdempotencyKeyReused`.
@@ -63,26 +66,33 @@ pub async fn create(
     let tenant_key = domain.tenant_key(caller.tenant).await?;
 
     let mut tx = domain.store.tenant(caller.tenant).await?;
+    // Two who link one account at once would both see that nobody has.
+    tx.lock("integrations").await?;
+    let (url, account) = (instance.as_str().trim_end_matches('/').to_owned(), me.id.to_string());
+    let before = store::integration::of_account_for_update(&mut tx, CALCOM, &url, &account).await?;
+    let id = before.as_ref().map_or(id, |before| before.id);
     if let Claim::Repeat(made) = claim(&mut tx, caller, key, id).await? {
         return store::integration::find(&mut tx, IntegrationId(made)).await;
     }
-    // Two who link one account at once would both see that nobody has.
-    tx.lock("integrations").await?;
     let row = Integration {
-        instance_url: Some(instance.as_str().trim_end_matches('/').into()),
-        account_id: Some(me.id.to_string()),
+        instance_url: Some(url),
+        account_id: Some(account),
         account_name: me.name.or(me.username),
+        read_only: new.read_only,
         ..Integration::new(id, CALCOM, &name, now)
     };
-    if let (Some(url), Some(account)) = (&row.instance_url, &row.account_id)
-        && store::integration::of_account(&mut tx, CALCOM, url, account).await?.is_some()
-    {
-        return Err(Error::AccountTaken);
+    match before {
+        None if store::integration::count(&mut tx).await? >= INTEGRATIONS_AT_MOST => {
+            return Err(Error::LimitReached("200 integrations"));
+        }
+        None => store::integration::insert(&mut tx, &row).await?,
+        // What was ended goes on: its bookings are known, and would be taken for others under another id.
+        Some(before) if before.state == IntegrationState::Disconnected => {
+            let again = Integration { create_time: before.create_time, ..row.clone() };
+            store::integration::save(&mut tx, &again).await?;
+        }
+        Some(_) => return Err(Error::AccountTaken),
     }
-    if store::integration::count(&mut tx).await? >= INTEGRATIONS_AT_MOST {
-        return Err(Error::LimitReached("200 integrations"));
-    }
-    store::integration::insert(&mut tx, &row).await?;
     let credential = CredentialId::new();
     let place = store::credential::place(credential);
     let secret = new.api_key.expose_secret().as_bytes();
@@ -98,6 +108,7 @@ pub async fn create(
     };
     store::credential::insert(&mut tx, &credential).await?;
     store::integration_flow::insert(&mut tx, id, capacity, refill_per_s).await?;
+    store::integration_flow::set_rate(&mut tx, id, capacity, refill_per_s).await?;
     let run = SyncLog {
         id: SyncLogId::new(),
         integration_id: id,
@@ -116,8 +127,9 @@ pub async fn create(
     };
     store::sync_log::insert(&mut tx, &run).await?;
     sync_run::queue(&mut tx, &run, now).await?;
+    let linked = store::integration::find(&mut tx, id).await?;
     tx.commit().await?;
-    Ok(row)
+    Ok(linked)
 }
 
 /// What an earlier call with this key made. Its credential is not tried again, and may be another one by now.

@@ -100,6 +100,7 @@ async fn end(
     end_run(&mut tx, id, now).await?;
     store::credential::remove(&mut tx, id).await?;
     store::event_type::remove_of_integration(&mut tx, id).await?;
+    store::subscription::remove_of_integration(&mut tx, id).await?;
     for endpoint in store::webhook_endpoint::of_integration(&mut tx, id).await? {
         store::webhook_endpoint::expire_secrets(&mut tx, endpoint.id, now + LATE).await?;
     }

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{integration::{Provider, Status, Trial}, wire::{span, text, timestamp}};
+use super::{
+    integration::{Provider, Status, Trial},
+    wire::{span, text, timestamp},
+};
 use crate::{
     domain::appointment::is_stale,
     proto,
@@ -20,7 +23,8 @@ pub(super) fn status(status: Status, now: DateTime<Utc>) -> proto::IntegrationSt
     let flow = status.flow.as_ref();
     let event_type_count = number(status.event_types.len() as i64);
     let mut event_types = status.event_types;
-    event_types.sort_by_key(|one| one.archived || (one.unsupported_reason.is_none() && one.service_id.is_some()));
+    event_types
+        .sort_by_key(|one| one.archived || (one.unsupported_reason.is_none() && one.service_id.is_some()));
     proto::IntegrationStatus {
         integration: Some(status.integration.into()),
         breaker: flow.map_or(proto::BreakerState::Closed, |flow| flow.breaker.into()).into(),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, QueryDsl, Selectable, SelectableHelper, insert_into,
+    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
     prelude::{Insertable, Queryable},
 };
 use diesel_async::RunQueryDsl;
@@ -72,6 +72,22 @@ pub async fn insert_change(tx: &mut TenantTx, change: &Change) -> Result<()> {
     tx.tell();
     insert_into(appointment_change::table).values(change).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// The last change, up to this instant, that was made here and not taken over from a provider.
+pub async fn last_local_change(
+    tx: &mut TenantTx,
+    appointment: AppointmentId,
+    until: DateTime<Utc>,
+) -> Result<Option<Change>> {
+    let query = appointment_change::table
+        .filter(appointment_change::appointment_id.eq(appointment))
+        .filter(appointment_change::origin.ne(Origin::Calcom))
+        .filter(appointment_change::kind.ne(ChangeKind::Sync))
+        .filter(appointment_change::change_time.le(until))
+        .order(appointment_change::id.desc())
+        .select(Change::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
 }
 
 /// What happened to an appointment, oldest first.

@@ -1,12 +1,13 @@
 //! A stranger's id answers like an unknown one, in every field of every request that takes an id.
 
 mod cases;
+mod link_cases;
 
 use std::collections::BTreeSet;
 
 use chrono::{Duration, Utc};
 use prost::Message;
-use prost_reflect::DescriptorPool;
+use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 use prost_types::Timestamp;
 use serde_json::json;
 use stellwerk::{
@@ -17,19 +18,20 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use super::told;
-use crate::support::{app::TestApp, seed::contents, tenant::TestTenant};
+use crate::support::{app::TestApp, database::Session, seed::contents, tenant::TestTenant};
 
 /// P3.
 #[tokio::test]
 async fn a_strangers_id_answers_like_an_unknown_one() {
     let app = TestApp::start().await;
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
-    let (theirs, own) = (Records::of(&acme).await, Records::of(&globex).await);
     let owner = app.database.owner().await;
+    let (theirs, own) = (Records::of(&owner, &acme).await, Records::of(&owner, &globex).await);
     let of_acme = format!("tenant_id = '{}'", acme.id);
     let before = contents(&owner, &of_acme).await;
 
-    let cases = cases::all(&theirs, &own);
+    let mut cases = cases::all(&theirs, &own);
+    cases.extend(link_cases::all(&theirs, &own));
     let mut wrong = Vec::new();
     for case in &cases {
         let path = format!("/stellwerk.v1.{}", case.rpc);
@@ -99,10 +101,26 @@ fn id_fields() -> BTreeSet<(String, String)> {
     methods
         .flat_map(|method| {
             let rpc = format!("{}/{}", method.parent_service().name(), method.name());
-            let fields: Vec<_> = method.input().fields().map(|field| field.name().to_string()).collect();
-            fields.into_iter().filter(|name| name.ends_with("_id")).map(move |name| (rpc.clone(), name))
+            ids_in(&method.input()).into_iter().map(move |field| (rpc.clone(), field))
         })
         .collect()
+}
+
+/// Those of messages inside as `filter.integration_id`.
+fn ids_in(message: &MessageDescriptor) -> Vec<String> {
+    let mut ids = Vec::new();
+    for field in message.fields() {
+        let name = field.name();
+        if name.ends_with("_id") || name.ends_with("_ids") {
+            ids.push(name.to_string());
+        }
+        if let Kind::Message(inner) = field.kind()
+            && inner.package_name() == "stellwerk.v1"
+        {
+            ids.extend(ids_in(&inner).iter().map(|id| format!("{name}.{id}")));
+        }
+    }
+    ids
 }
 
 /// A record of every kind.
@@ -120,10 +138,14 @@ struct Records {
     webhook_event: String,
     subject_link: String,
     api_key: String,
+    sync_log: String,
+    review_item: String,
+    dead_letter: String,
+    alert_destination: String,
 }
 
 impl Records {
-    async fn of(tenant: &TestTenant) -> Self {
+    async fn of(owner: &Session, tenant: &TestTenant) -> Self {
         let admin = &tenant.admin;
         let practitioner = tenant.put_practitioner("Dr. Muster").await;
         let service = tenant.put_service("Massage").await;
@@ -166,7 +188,14 @@ impl Records {
         let api_key = tenant.key(Role::Practitioner, &[]).await.id;
         let subject_link =
             tenant.link_subject("api_key", &api_key, Person::PractitionerId(practitioner.clone())).await;
+        let integration = tool.endpoint.integration_id.clone();
+        let [sync_log, review_item, dead_letter, alert_destination] =
+            plant(owner, tenant, &integration).await;
         Self {
+            sync_log,
+            review_item,
+            dead_letter,
+            alert_destination,
             practitioner,
             service,
             patient_link: linked.patients[0].links[0].patient_link_id.clone(),
@@ -175,13 +204,43 @@ impl Records {
             patient_import: import.into_inner().patient_import.unwrap().patient_import_id,
             appointment: booked.appointment.unwrap().appointment_id,
             hold: held.appointment.unwrap().appointment_id,
-            integration: tool.endpoint.integration_id.clone(),
+            integration,
             webhook_endpoint: tool.endpoint.webhook_endpoint_id.clone(),
             webhook_event: delivered.body["event_id"].as_str().unwrap().into(),
             subject_link,
             api_key,
         }
     }
+}
+
+/// What no rpc makes: a run, a review item, a dead letter and a place for alerts that nothing works on.
+async fn plant(owner: &Session, tenant: &TestTenant, integration: &str) -> [String; 4] {
+    let ids: [Uuid; 4] = std::array::from_fn(|_| Uuid::now_v7());
+    let [run, item, letter, destination] = ids;
+    owner.run(&format!("SET stellwerk.tenant_id = '{}'", tenant.id)).await;
+    for statement in [
+        format!(
+            "INSERT INTO sync_log (id, integration_id, kind, state, cause) \
+             VALUES ('{run}', '{integration}', 'manual', 'running', 'system')"
+        ),
+        format!(
+            "INSERT INTO review_item (id, kind, integration_id, reason) \
+             VALUES ('{item}', 'deletions_over_guard', '{integration}', 'MANY_DELETIONS')"
+        ),
+        format!(
+            "INSERT INTO outbox (id, kind, lane, payload, cause, state, reason, integration_id) \
+             VALUES ('{letter}', 'reconcile', 'integration/{integration}', '{{}}', 'system', 'dead', \
+                 'gave up', '{integration}')"
+        ),
+        format!(
+            "INSERT INTO alert_destination (id, kind, name, url_host, sealed_target) \
+             VALUES ('{destination}', 'webhook', 'Telefon', 'alerts.example.org', '\\x00')"
+        ),
+    ] {
+        owner.run(&statement).await;
+    }
+    owner.run("RESET stellwerk.tenant_id").await;
+    ids.map(|id| id.to_string())
 }
 
 fn in_days(days: i64) -> Timestamp {

@@ -231,11 +231,31 @@ async fn a_booking_that_waits_for_the_host_is_a_request_here_and_keeps_nobody_ou
 
     let id = practice.book(on_day(3, 9)).await;
     let row = practice.until_synced(id).await;
-    let rival = practice.book(on_day(3, 9)).await;
     app.work_until_idle().await;
 
     assert_eq!(row.status, AppointmentStatus::Requested);
-    assert_ne!(rival, id);
+    assert_eq!(practice.living()[0].status, Status::Pending);
+    let rival =
+        Booking { service: None, duration: Some(TimeDelta::minutes(30)), ..practice.visit(on_day(3, 9)) };
+    assert!(practice.try_book(rival).await.is_ok());
+}
+
+#[tokio::test]
+async fn one_booking_there_is_not_given_to_two_appointments() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let options = EventTypeOptions { requires_confirmation: true, ..EventTypeOptions::default() };
+    let practice = connect_with(&app, &acme, &double().await, options).await;
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+
+    // Cal.com answers with the booking that the same attendee has for that slot.
+    let twin = practice.book(on_day(3, 9)).await;
+    let row = practice.until(twin, ProviderSync::Review).await;
+    app.work_until_idle().await;
+
+    assert_eq!(row.sync.provider_sync_reason.as_deref(), Some("BOOKED_ALREADY"));
+    assert_eq!((practice.living().len(), practice.standing(id).await), (1, ProviderSync::Synced));
 }
 
 #[tokio::test]

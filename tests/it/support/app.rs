@@ -59,6 +59,7 @@ pub(crate) struct TestAppBuilder {
     issuers: Option<Value>,
     settings: Vec<String>,
     without_worker: bool,
+    reachable: bool,
 }
 
 /// The settings as the command line takes them.
@@ -140,11 +141,8 @@ impl TestApp {
 
     /// A worker whose death is noticed after two seconds.
     pub(crate) fn worker(&self) -> TestWorker {
-        let config = WorkerConfig {
-            lease: Duration::from_secs(2),
-            poll: Duration::from_millis(100),
-            ..WorkerConfig::default()
-        };
+        let config =
+            WorkerConfig { lease: Duration::from_secs(2), poll: Duration::from_millis(100), ..quiet() };
         TestWorker(tokio::spawn(Worker::new(self.domain.clone(), config).run(CancellationToken::new())))
     }
 
@@ -173,6 +171,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// Doubles on this machine find the way to it: its public address is its own.
+    pub(crate) fn reachable(mut self) -> Self {
+        self.reachable = true;
+        self
+    }
+
     /// A database made before, as when the tenants of issuers must be known.
     pub(crate) fn database(mut self, database: TestDatabase) -> Self {
         self.database = Some(database);
@@ -185,8 +189,8 @@ impl TestAppBuilder {
             None => TestDatabase::new().await,
         };
         let root_keys: SecretString = Vault::generate_root_key("test").expect("randomness").into();
-        // The tests post to the address itself; this only has to look like one in `url`.
-        let public_url = "http://hooks.example.org".to_string();
+        // Most tests post to the address itself; this only has to look like one in `url`.
+        let public_url = if self.reachable { "" } else { "http://hooks.example.org" }.to_string();
         let domain = app::domain(database.service_url(), &Default::default(), &root_keys, public_url)
             .expect("a domain");
         let issuers = self.issuers.as_ref().map(IssuersFile::write);
@@ -208,18 +212,21 @@ async fn launch(domain: Domain, settings: &[String], works: bool) -> Running {
     // All tests share one address, so the flood limit is off unless a test asks for it.
     let line = free.into_iter().chain(["--flood-limit=0".to_string()]).chain(settings.iter().cloned());
     let config = Line::try_parse_from(line).expect("settings that can be read").config;
-    let app = App::new(domain, &config.callers).expect("a server's rooms");
-    let domain = app.domain.clone();
+    let mut app = App::new(domain, &config.callers).expect("a server's rooms");
     let listeners = Listeners::bind(&config).await.expect("free ports");
     let [grpc, http, metrics] = [&listeners.grpc, &listeners.http, &listeners.metrics]
         .map(|listener| listener.local_addr().expect("a bound listener"));
+    if app.domain.public_url.is_empty() {
+        app.domain.public_url = format!("http://{http}");
+    }
+    let domain = app.domain.clone();
 
     let shutdown = Shutdown::default();
     let (told, workers) = (shutdown.clone(), domain.clone());
     let ended = tokio::spawn(async move {
         let worker = async {
             if works {
-                Worker::new(workers, WorkerConfig::default()).run(told.stop.clone()).await;
+                Worker::new(workers, quiet()).run(told.stop.clone()).await;
             }
         };
         let served = serve::serve(&app, services(&app, &config.limits), listeners, &config, &told);
@@ -227,6 +234,11 @@ async fn launch(domain: Domain, settings: &[String], works: bool) -> Running {
         served.expect("the server ends in order");
     });
     Running { grpc, http, metrics, domain, shutdown, ended }
+}
+
+/// What is due by the clock would come between a test's steps; tests of that begin it themselves.
+fn quiet() -> WorkerConfig {
+    WorkerConfig { schedules: false, ..WorkerConfig::default() }
 }
 
 impl Running {

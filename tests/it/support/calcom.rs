@@ -1,8 +1,9 @@
 //! A tenant that is connected with a Cal.com of its own: the double over real HTTP, and the rows that connecting makes.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::FutureExt;
 use stellwerk::{
     caller::Caller,
     domain::{
@@ -338,16 +339,19 @@ fn id(text: &str) -> Uuid {
     text.parse().expect("a UUID")
 }
 
-/// Waits for longer than anything but pauses between tries takes.
+/// Waits for as long as the pauses between tries take.
 pub(crate) async fn until_within(
     practice: &Connected,
     id: AppointmentId,
     standing: ProviderSync,
     deadline: Duration,
 ) -> Appointment {
-    wait_until(&format!("the appointment is {standing}"), deadline, async || {
-        practice.standing(id).await == standing
-    })
-    .await;
+    let is_reached = async || practice.standing(id).await == standing;
+    let state = format!("the appointment is {standing}");
+    let waiting = AssertUnwindSafe(wait_until(&state, deadline, is_reached)).catch_unwind();
+    if let Err(panic) = waiting.await {
+        eprintln!("{:?}\n{:?}", practice.history(id).await, practice.appointment(id).await.sync);
+        std::panic::resume_unwind(panic);
+    }
     practice.appointment(id).await
 }

@@ -3,8 +3,11 @@
 use http::uri::PathAndQuery;
 use prost::bytes::{Buf, BufMut};
 use stellwerk::proto::{
-    access_service_client::AccessServiceClient, appointment_service_client::AppointmentServiceClient,
-    patient_service_client::PatientServiceClient, webhook_service_client::WebhookServiceClient,
+    access_service_client::AccessServiceClient, alert_service_client::AlertServiceClient,
+    appointment_service_client::AppointmentServiceClient,
+    integration_service_client::IntegrationServiceClient, patient_service_client::PatientServiceClient,
+    review_service_client::ReviewServiceClient, sync_log_service_client::SyncLogServiceClient,
+    webhook_service_client::WebhookServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -39,6 +42,22 @@ impl TestCaller {
         AppointmentServiceClient::new(self.connection())
     }
 
+    pub(crate) fn integrations(&self) -> IntegrationServiceClient<Connection> {
+        IntegrationServiceClient::new(self.connection())
+    }
+
+    pub(crate) fn sync_logs(&self) -> SyncLogServiceClient<Connection> {
+        SyncLogServiceClient::new(self.connection())
+    }
+
+    pub(crate) fn reviews(&self) -> ReviewServiceClient<Connection> {
+        ReviewServiceClient::new(self.connection())
+    }
+
+    pub(crate) fn alerts(&self) -> AlertServiceClient<Connection> {
+        AlertServiceClient::new(self.connection())
+    }
+
     pub(crate) fn webhooks(&self) -> WebhookServiceClient<Connection> {
         WebhookServiceClient::new(self.connection())
     }
@@ -47,12 +66,13 @@ impl TestCaller {
         AccessServiceClient::new(self.connection())
     }
 
-    /// Calls an rpc by its path with an encoded request; the answer is as it was sent.
+    /// Calls an rpc by its path with an encoded request; the answer is as it was sent, of a stream its first message.
     pub(crate) async fn call(&self, path: &str, request: Vec<u8>) -> Result<Vec<u8>, Status> {
         let path = PathAndQuery::try_from(path).expect("a path");
         let mut grpc = tonic::client::Grpc::new(self.connection());
         grpc.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
-        Ok(grpc.unary(Request::new(request), path, Raw).await?.into_inner())
+        let mut answers = grpc.server_streaming(Request::new(request), path, Raw).await?.into_inner();
+        answers.message().await?.ok_or_else(|| Status::unknown("no message"))
     }
 
     fn connection(&self) -> Connection {

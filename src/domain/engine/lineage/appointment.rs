@@ -115,8 +115,10 @@ pub(super) async fn follow(
         desired.occupied_start_time = desired.start_time - buffer_before;
         desired.occupied_end_time = desired.end_time + buffer_after;
     }
+    // Of an appointment made here the practitioner is known; a name beside it would tell nothing.
     if let Some(host) = ground.seen.and_then(|seen| seen.host.clone())
         && desired.therapist_name.as_ref() != Some(&host)
+        && (desired.therapist_name.is_some() || desired.practitioner_id.is_none() || host_is_to_say)
     {
         // Whose event type it is, is known better than by a name; who takes turns is not.
         let is_another_host = desired.therapist_name.is_some();
@@ -132,13 +134,22 @@ pub(super) async fn follow(
         matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed | ProviderSync::Review);
     let is_overruled = was_edited && before.is_some() && shape(&desired) != shape(&row);
     if agrees(&desired, ground.head) && row.sync.provider_sync != ProviderSync::Synced {
-        desired.sync = synced();
+        // Who wanted it stays to be seen.
+        desired.sync = SyncStanding {
+            provider_sync: ProviderSync::Synced,
+            provider_sync_reason: None,
+            provider_sync_review_time: None,
+            ..row.sync.clone()
+        };
     }
-    desired.sync_time = row.sync_time;
     let is_changed = desired != row;
     desired.sync_time = Some(now);
-    let kept =
-        appointment::take_over(tx, desired, Some(row), Origin::Calcom, &ground.context.cause, now).await?;
+    let kept = if is_only_known_better(&desired, &row) {
+        store::appointment::update(tx, &desired).await?;
+        desired
+    } else {
+        appointment::take_over(tx, desired, Some(row), Origin::Calcom, &ground.context.cause, now).await?
+    };
     if kept.sync.provider_sync == ProviderSync::Synced {
         store::review_item::settle(tx, id, ReviewKind::RequiresManualReview, now).await?;
     }
@@ -187,6 +198,12 @@ pub fn status_of(head: BookingStatus) -> Option<AppointmentStatus> {
 /// The standing of an appointment that is as the provider has it.
 pub(super) fn synced() -> SyncStanding {
     SyncStanding { provider_sync: ProviderSync::Synced, ..SyncStanding::default() }
+}
+
+/// Whether nothing differs but what the provider calls it and whether it has it: no change of the appointment's.
+fn is_only_known_better(desired: &Appointment, row: &Appointment) -> bool {
+    let Appointment { integration_id, external_id, sync_time, sync, .. } = desired.clone();
+    *desired == Appointment { integration_id, external_id, sync_time, sync, ..row.clone() }
 }
 
 /// What a person would see as another appointment.

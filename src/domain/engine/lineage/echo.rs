@@ -23,13 +23,24 @@ pub(super) async fn of(
             move_of(tx, context, seen, from).await
         }
         (BookingStatus::Pending | BookingStatus::Accepted, None) => creation_of(tx, context, seen).await,
-        (BookingStatus::Cancelled, _) if seen.rescheduled_to.is_none() => {
-            let cancel = IntentKind::Cancel;
-            let found = store::intent::of_target(tx, context.integration, cancel, &seen.uid).await?;
-            Ok(found.filter(|intent| may_have_happened(intent.state)))
+        (BookingStatus::Cancelled | BookingStatus::Rejected, from) => {
+            let cancelled = match &seen.rescheduled_to {
+                None => cancel_of(tx, context, seen).await?,
+                Some(_) => None,
+            };
+            match (cancelled, from, seen.intent) {
+                // Made by us, and ended by somebody before we knew that it was made.
+                (None, None, Some(_)) => creation_of(tx, context, seen).await,
+                (cancelled, ..) => Ok(cancelled),
+            }
         }
         _ => Ok(None),
     }
+}
+
+async fn cancel_of(tx: &mut TenantTx, context: &Context, seen: &Seen) -> Result<Option<Intent>> {
+    let found = store::intent::of_target(tx, context.integration, IntentKind::Cancel, &seen.uid).await?;
+    Ok(found.filter(|intent| may_have_happened(intent.state)))
 }
 
 async fn move_of(tx: &mut TenantTx, context: &Context, seen: &Seen, from: &str) -> Result<Option<Intent>> {
@@ -81,7 +92,10 @@ fn may_have_happened(state: IntentState) -> bool {
     }
 }
 
-/// One write makes one booking.
+/// One write makes one booking, and what is new of it after its answer is not the write's doing.
 fn fits(intent: &Intent, uid: &str) -> bool {
-    intent.result_external_id.as_deref().is_none_or(|result| result == uid)
+    match intent.result_external_id.as_deref() {
+        Some(result) => result == uid && intent.state != IntentState::Done,
+        None => true,
+    }
 }

@@ -27,7 +27,9 @@ use crate::{
         review_item::ReviewItem,
     },
     vault::TenantKey,
-    words::{ChangeKind, IntentState, Origin, ProviderSync, ReviewKind, ReviewState},
+    words::{
+        BookingStatus, ChangeKind, IntentKind, IntentState, Origin, ProviderSync, ReviewKind, ReviewState,
+    },
 };
 
 /// Things done in one attempt, at most: whoever edits on meanwhile has a message of their own.
@@ -89,12 +91,17 @@ impl<'a> Attempt<'a> {
                 Next::Follow(integration) => retry_deadlocks(|| self.follow(integration)).await?,
             };
         }
-        match next {
-            Next::End(outcome) => Ok(outcome),
-            Next::LookUp(_) | Next::Send(..) | Next::Follow(_) => {
-                Ok(Outcome::Release { after: PAUSES[0], reason: Some("CHANGES_TOO_FAST".into()) })
-            }
+        let reason = "CHANGES_TOO_FAST";
+        match (next, self.pause()) {
+            (Next::End(outcome), _) => Ok(outcome),
+            (_, Some(after)) => Ok(Outcome::Retry { after, reason: reason.into() }),
+            (_, None) => self.give_up(reason).await.map(|()| Outcome::Done),
         }
+    }
+
+    /// How long to wait before the next try, if there is one.
+    fn pause(&self) -> Option<Duration> {
+        usize::try_from(self.attempts - 1).ok().and_then(|tried| PAUSES.get(tried)).copied()
     }
 
     /// Leaves it to a person.
@@ -214,14 +221,26 @@ impl<'a> Attempt<'a> {
         if !self.is_there(&mut tx).await? {
             return Ok(Next::End(Outcome::Done));
         }
+        let mut last = None;
         for seen in &told.seen {
-            let applied = lineage::apply(&mut tx, &context, seen.clone()).await?;
-            if applied.outcome == lineage::Outcome::NeedsLook {
-                drop(tx);
-                return self.failed(intent, "CONTRADICTORY").await;
-            }
+            last = Some(lineage::apply(&mut tx, &context, seen.clone()).await?.outcome);
+        }
+        // The last one is the head: those before it lead there.
+        if last == Some(lineage::Outcome::NeedsLook) {
+            drop(tx);
+            return self.failed(intent, "CONTRADICTORY").await;
+        }
+        if told.state == IntentState::Done && is_overtaken(intent, &told.seen) {
+            lineage::follow_head(&mut tx, &context, self.appointment).await?;
         }
         let Some(row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
+        if let Some(result) = &told.result
+            && self.is_anothers(&mut tx, intent.integration_id, result).await?
+        {
+            // Cal.com answers a second booking of one attendee for one slot with the first one.
+            drop(tx);
+            return self.refuse(intent, "BOOKED_ALREADY", false).await;
+        }
         if let Some(open) = self.open(&mut tx, intent.id).await? {
             let is_open = told.state == IntentState::Recorded;
             let settled = Intent {
@@ -239,6 +258,17 @@ impl<'a> Attempt<'a> {
     /// The write's record, if it is still open.
     pub(super) async fn open(&self, tx: &mut TenantTx, id: IntentId) -> Result<Option<Intent>> {
         Ok(store::intent::open_for_update(tx, self.appointment).await?.filter(|open| open.id == id))
+    }
+
+    /// Whether the booking is known as that of another appointment.
+    async fn is_anothers(
+        &self,
+        tx: &mut TenantTx,
+        integration: IntegrationId,
+        external_id: &str,
+    ) -> Result<bool> {
+        let booking = store::booking::find(tx, integration, external_id).await?;
+        Ok(booking.and_then(|booking| booking.appointment_id).is_some_and(|id| id != self.appointment))
     }
 
     async fn follow(&self, integration: IntegrationId) -> Result<Next> {
@@ -292,7 +322,7 @@ impl<'a> Attempt<'a> {
 
     /// A try failed: another one follows, or a person must look. While the provider answers nobody, no try is used up.
     pub(super) async fn failed(&self, intent: &Intent, reason: &'static str) -> Result<Next> {
-        let pause = usize::try_from(self.attempts - 1).ok().and_then(|tried| PAUSES.get(tried));
+        let pause = self.pause();
         if pause.is_none() && self.is_out(intent.integration_id).await? {
             return self.halt(HALTED, "PROVIDER_OUT").await;
         }
@@ -312,7 +342,7 @@ impl<'a> Attempt<'a> {
         store::appointment::update_sync(&mut tx, row.id, &row.sync).await?;
         write_down(&mut tx, &row, Some(reason), Some(intent.id), self.now).await?;
         tx.commit().await?;
-        Ok(Next::End(Outcome::Retry { after: *pause, reason: reason.into() }))
+        Ok(Next::End(Outcome::Retry { after: pause, reason: reason.into() }))
     }
 
     /// Whether the provider does not even say whose credential this is.
@@ -331,7 +361,11 @@ impl<'a> Attempt<'a> {
 
     /// Nothing is left to do.
     async fn settle_row(&self, tx: &mut TenantTx, mut row: Appointment) -> Result<()> {
-        if !matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed) {
+        // What was learned of it may have settled the row before its try was counted.
+        let is_uncounted = row.sync.provider_sync == ProviderSync::Synced
+            && row.sync.provider_sync_message_id == Some(self.message)
+            && row.sync.provider_sync_attempts != self.attempts;
+        if !matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed) && !is_uncounted {
             return Ok(());
         }
         row.sync = SyncStanding {
@@ -403,6 +437,13 @@ impl<'a> Attempt<'a> {
     async fn key(&self) -> Result<Arc<TenantKey>> {
         self.domain.tenant_key(self.tenant).await
     }
+}
+
+/// Whether somebody moved or ended at the provider what this write made, before anybody here knew of it.
+fn is_overtaken(intent: &Intent, seen: &[lineage::Seen]) -> bool {
+    let Some(head) = seen.last().filter(|_| intent.kind != IntentKind::Cancel) else { return false };
+    let lives = matches!(head.status, BookingStatus::Pending | BookingStatus::Accepted);
+    !lives || head.start != intent.start_time
 }
 
 /// It is no longer wanted, and nothing came of it.

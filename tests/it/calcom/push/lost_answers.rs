@@ -3,7 +3,7 @@
 use stellwerk::{
     ids::AppointmentId,
     sandbox::calcom::{Fault, Operation, Status},
-    words::ProviderSync,
+    words::{AppointmentStatus, ProviderSync},
 };
 
 use crate::support::calcom::{Connected, app, connect_calcom, double, on_day};
@@ -143,6 +143,23 @@ async fn what_somebody_moved_while_our_answer_was_lost_is_where_they_moved_it() 
     assert_eq!(practice.only_living().start, on_day(4, 9));
     assert_eq!(practice.appointment(id).await.start_time, on_day(4, 9));
     assert_eq!(practice.calcom.booking(&made.uid).unwrap().status, Status::Cancelled);
+}
+
+#[tokio::test]
+async fn what_somebody_cancelled_while_our_answer_was_lost_is_not_made_again() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.fail(1, Operation::CreateBooking, LOST);
+
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until(id, ProviderSync::Failed).await;
+    practice.calcom.cancel_as_attendee(&practice.only_living().uid, None).await.unwrap();
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    assert_eq!(practice.living(), []);
+    assert_eq!(practice.appointment(id).await.status, AppointmentStatus::Cancelled);
 }
 
 async fn booked(practice: &Connected) -> AppointmentId {

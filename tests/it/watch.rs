@@ -1,0 +1,472 @@
+//! Watches: what a caller hears, from wherever it last was, and when a watch ends.
+
+use futures::future::join_all;
+use stellwerk::proto::{
+    AppointmentStatus, RevokeApiKeyRequest, Role, SyncLogChange, SyncState, UpdateIntegrationRequest,
+    WatchAppointmentsRequest, WatchAppointmentsResponse, WatchIntegrationStatusRequest,
+    WatchIntegrationStatusResponse, WatchSyncLogRequest, WatchSyncLogResponse,
+    watch_appointments_response::Event, watch_sync_log_response::Event as RunEvent,
+};
+use tokio::time::timeout;
+use tonic::{Code, Status, Streaming};
+use uuid::Uuid;
+
+use crate::support::{
+    PATIENCE,
+    app::TestApp,
+    caller::TestCaller,
+    database::Session,
+    desk::{self, book, cancel, in_days, slot, timestamp},
+    reason,
+    tenant::TestTenant,
+};
+
+/// Somebody who watches appointments, and where he is.
+struct Watcher {
+    stream: Streaming<WatchAppointmentsResponse>,
+    token: String,
+}
+
+impl Watcher {
+    async fn begin(by: &TestCaller, request: WatchAppointmentsRequest) -> Self {
+        Self::try_begin(by, request).await.expect("a watch")
+    }
+
+    async fn try_begin(by: &TestCaller, request: WatchAppointmentsRequest) -> Result<Self, Status> {
+        let token = request.resume_token.clone();
+        let stream = by.appointments().watch_appointments(request).await?.into_inner();
+        Ok(Self { stream, token })
+    }
+
+    /// A watch of everything from now on.
+    async fn from_now(by: &TestCaller) -> Self {
+        let mut watcher = Self::begin(by, WatchAppointmentsRequest::default()).await;
+        assert!(matches!(watcher.next().await, Event::SnapshotEnd(_)));
+        watcher
+    }
+
+    /// Goes on where another one was.
+    async fn resume(by: &TestCaller, token: &str) -> Self {
+        Self::begin(by, WatchAppointmentsRequest { resume_token: token.into(), ..Default::default() }).await
+    }
+
+    /// The next message that is no heartbeat.
+    async fn next(&mut self) -> Event {
+        loop {
+            let message = self.message().await.expect("no error").expect("no end");
+            if let Some(event) = message.event {
+                return event;
+            }
+        }
+    }
+
+    async fn message(&mut self) -> Result<Option<WatchAppointmentsResponse>, Status> {
+        let message = timeout(PATIENCE, self.stream.message()).await.expect("a message in time")?;
+        if let Some(message) = &message {
+            self.token.clone_from(&message.resume_token);
+        }
+        Ok(message)
+    }
+
+    /// The id of the next change.
+    async fn change(&mut self) -> String {
+        match self.next().await {
+            Event::Change(changed) => changed.change.expect("a change").appointment_change_id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The ids of the next changes up to this one.
+    async fn changes_until(&mut self, last: &str) -> Vec<String> {
+        let mut heard = vec![self.change().await];
+        while heard.last().is_some_and(|change| change != last) {
+            heard.push(self.change().await);
+        }
+        heard
+    }
+
+    /// What the next change says of the appointment.
+    async fn changed(&mut self) -> (String, AppointmentStatus) {
+        match self.next().await {
+            Event::Change(changed) => {
+                let appointment = changed.appointment.expect("an appointment");
+                (appointment.appointment_id.clone(), appointment.status())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_whose_connection_breaks_again_and_again_hears_every_change_once() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let patient = acme.create_patient("Erika", "Muster").await;
+    let mut watcher = Watcher::from_now(&acme.admin).await;
+
+    let busy = join_all((0..4).map(async |_| {
+        let practitioner = acme.put_practitioner("Dr. Muster").await;
+        for days in 2..7 {
+            let booked = book(&acme.admin, slot(&patient, &practitioner, in_days(days))).await.unwrap();
+            cancel(&acme.admin, &booked.appointment_id).await;
+        }
+    }));
+    let watching = async {
+        let mut heard = Vec::new();
+        while heard.len() < 40 {
+            heard.push(watcher.change().await);
+            if heard.len() % 3 == 0 {
+                watcher = Watcher::resume(&acme.admin, &watcher.token).await;
+            }
+        }
+        heard
+    };
+    let (_, mut heard) = tokio::join!(busy, watching);
+
+    heard.sort();
+    let made = app.database.owner().await.lines("SELECT id FROM appointment_change ORDER BY id").await;
+    assert_eq!(heard, made);
+}
+
+#[tokio::test]
+async fn a_change_whose_transaction_commits_late_is_not_skipped() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (patient, practitioner) =
+        (acme.create_patient("Erika", "Muster").await, acme.put_practitioner("Dr. Muster").await);
+    let booked = book(&acme.admin, slot(&patient, &practitioner, in_days(2))).await.unwrap();
+    let mut live = Watcher::from_now(&acme.admin).await;
+    // An older transaction, which is still under way when a younger one has committed.
+    let slow = app.database.owner().await;
+    slow.run("BEGIN").await;
+    let late = change_by_hand(&slow, &acme, &booked.appointment_id).await;
+
+    let younger = book(&acme.admin, slot(&patient, &practitioner, in_days(3))).await.unwrap();
+    let young = desk::history(&acme.admin, &younger.appointment_id).await.remove(0).appointment_change_id;
+    let token = Watcher::from_now(&acme.admin).await.token;
+    slow.run("COMMIT").await;
+    let mut resumed = Watcher::resume(&acme.admin, &token).await;
+
+    for watcher in [&mut live, &mut resumed] {
+        // Another test's transaction may have been under way when the watch began, and then it begins before the first booking.
+        let mut heard = watcher.changes_until(&young).await;
+        heard.retain(|change| *change == late || *change == young);
+        assert_eq!(heard, [late.clone(), young.clone()]);
+    }
+}
+
+#[tokio::test]
+async fn a_watch_begins_with_the_appointments_as_they_stand_and_goes_on_in_their_midst() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (patient, practitioner) =
+        (acme.create_patient("Erika", "Muster").await, acme.put_practitioner("Dr. Muster").await);
+    let mut booked = Vec::new();
+    for days in [2, 4, 3] {
+        let made = book(&acme.admin, slot(&patient, &practitioner, in_days(days))).await.unwrap();
+        booked.push(made.appointment_id);
+    }
+    let [second, fourth, third] = booked.try_into().unwrap();
+    let request = WatchAppointmentsRequest {
+        snapshot_start_time_from: Some(timestamp(in_days(3))),
+        ..Default::default()
+    };
+    let snapshot = |event| match event {
+        Event::Snapshot(appointment) => appointment.appointment_id,
+        other => panic!("{other:?}"),
+    };
+
+    let mut broken = Watcher::begin(&acme.admin, request.clone()).await;
+    let first = snapshot(broken.next().await);
+    cancel(&acme.admin, &second).await;
+    let resume_token = broken.token.clone();
+    let mut watcher = Watcher::begin(&acme.admin, WatchAppointmentsRequest { resume_token, ..request }).await;
+    let rest = snapshot(watcher.next().await);
+    let marker = watcher.next().await;
+    let changed = watcher.changed().await;
+
+    assert_eq!((first, rest), (third, fourth));
+    assert!(matches!(marker, Event::SnapshotEnd(_)), "{marker:?}");
+    assert_eq!(changed, (second, AppointmentStatus::Cancelled));
+}
+
+#[tokio::test]
+async fn nobody_hears_of_another_tenants_appointments() {
+    let app = TestApp::start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let mut theirs = Watcher::from_now(&acme.admin).await;
+    let mut watcher = Watcher::from_now(&globex.admin).await;
+
+    let foreign = book_anything(&acme).await;
+    let own = book_anything(&globex).await;
+    let heard = watcher.changed().await.0;
+    let heard_there = theirs.changed().await.0;
+    let request = WatchAppointmentsRequest { resume_token: theirs.token.clone(), ..Default::default() };
+    let refused = Watcher::try_begin(&globex.admin, request).await.err().unwrap();
+
+    assert_eq!((heard, heard_there), (own, foreign));
+    assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, "RESUME_TOKEN_INVALID".into()));
+}
+
+#[tokio::test]
+async fn a_token_belongs_to_the_filters_it_was_given_for() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let practitioner_id = acme.put_practitioner("Dr. Muster").await;
+    let resume_token = Watcher::from_now(&acme.admin).await.token;
+
+    let request = WatchAppointmentsRequest { resume_token, practitioner_id, ..Default::default() };
+    let refused = Watcher::try_begin(&acme.admin, request).await.err().unwrap();
+
+    assert_eq!(reason(&refused), "RESUME_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn a_practitioner_hears_of_his_own_appointments_and_that_one_left() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (muster, beispiel) = (acme.practitioner().await, acme.put_practitioner("Dr. Beispiel").await);
+    let patient = acme.create_patient("Erika", "Muster").await;
+    let mut own = Watcher::from_now(&muster).await;
+    let filter = WatchAppointmentsRequest { practitioner_id: muster.id.clone(), ..Default::default() };
+    let mut of_muster = Watcher::begin(&acme.admin, filter).await;
+    assert!(matches!(of_muster.next().await, Event::SnapshotEnd(_)));
+
+    let given = book(&acme.admin, slot(&patient, &muster.id, in_days(2))).await.unwrap().appointment_id;
+    assert_eq!(own.changed().await, (given.clone(), AppointmentStatus::Booked));
+    assert_eq!(of_muster.changed().await, (given.clone(), AppointmentStatus::Booked));
+    book(&acme.admin, slot(&patient, &beispiel, in_days(3))).await.unwrap();
+    give_to(&acme.admin, &given, &beispiel).await;
+    let kept = book(&acme.admin, slot(&patient, &muster.id, in_days(4))).await.unwrap().appointment_id;
+
+    for watcher in [&mut own, &mut of_muster] {
+        let left = watcher.next().await;
+        assert!(matches!(&left, Event::Leave(leave) if leave.appointment_id == given), "{left:?}");
+        assert_eq!(watcher.changed().await, (kept.clone(), AppointmentStatus::Booked));
+    }
+}
+
+#[tokio::test]
+async fn a_stopping_server_ends_a_watch_in_order_and_another_goes_on() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let instance = app.second_instance(&[]).await;
+    let key = acme.key(Role::Admin, &[]).await;
+    let there = TestCaller::new(instance.channel(), Some(&key.secret));
+    let mut watcher = Watcher::from_now(&there).await;
+    let before = book_anything(&acme).await;
+    assert_eq!(watcher.changed().await.0, before);
+
+    let (end, ()) = tokio::join!(watcher.message(), instance.stop());
+    let after = book_anything(&acme).await;
+    let mut resumed = Watcher::resume(&acme.bearer(&key.secret), &watcher.token).await;
+
+    assert!(end.unwrap().is_none());
+    assert_eq!(resumed.changed().await.0, after);
+}
+
+#[tokio::test]
+async fn an_old_watch_ends_in_order() {
+    let app = TestApp::builder().setting("--max-stream-age=500ms").start().await;
+    let acme = app.tenant("acme").await;
+
+    let mut watcher = Watcher::from_now(&acme.admin).await;
+
+    assert!(watcher.message().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn beyond_its_share_of_streams_a_tenant_gets_none() {
+    let app = TestApp::builder().setting("--max-concurrent-streams=2").start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let first = Watcher::from_now(&acme.admin).await;
+
+    let refused = Watcher::try_begin(&acme.admin, Default::default()).await.err().unwrap();
+    let _other = Watcher::from_now(&globex.admin).await;
+    drop(first);
+
+    assert_eq!((refused.code(), reason(&refused)), (Code::ResourceExhausted, "LIMIT_REACHED".into()));
+    crate::support::wait_until("the place is free again", PATIENCE, async || {
+        Watcher::try_begin(&acme.admin, Default::default()).await.is_ok()
+    })
+    .await;
+}
+
+/// Takes as long as a silence may last.
+#[tokio::test]
+async fn a_silent_watch_has_a_heartbeat_and_ends_when_its_caller_may_no_longer() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let key = acme.key(Role::Admin, &[]).await;
+    let mut kept = Watcher::from_now(&acme.admin).await;
+    let mut revoked = Watcher::from_now(&acme.bearer(&key.secret)).await;
+    let revoke = RevokeApiKeyRequest { api_key_id: key.id, ..Default::default() };
+    acme.admin.access().revoke_api_key(revoke).await.unwrap();
+
+    let (heartbeat, refused) = tokio::join!(kept.message(), revoked.message());
+    let heartbeat = heartbeat.unwrap().unwrap();
+    let after = book_anything(&acme).await;
+    let mut resumed = Watcher::resume(&acme.admin, &heartbeat.resume_token).await;
+
+    assert_eq!(heartbeat.event, None);
+    let refused = refused.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused)), (Code::Unauthenticated, "API_KEY_REVOKED".into()));
+    assert_eq!(resumed.changed().await.0, after);
+}
+
+#[tokio::test]
+async fn a_run_is_shown_as_it_stands_then_by_what_changes_until_it_is_over() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let owner = app.database.owner().await;
+    let integration = link_by_hand(&owner, &acme).await;
+    let run = run_by_hand(&owner, &acme, &integration).await;
+    let hr = acme.hr().await;
+    let request = |resume_token: &str| WatchSyncLogRequest {
+        sync_log_id: run.clone(),
+        resume_token: resume_token.into(),
+    };
+    let update = async |set: &str| {
+        owner.run(&format!("UPDATE sync_log SET revision = revision + 1, {set} WHERE id = '{run}'")).await
+    };
+
+    let mut stream = hr.sync_logs().watch_sync_log(request("")).await.unwrap().into_inner();
+    let (_, snapshot) = run_event(&mut stream).await;
+    update(r#"state = 'running', stage = 'bookings', counts = '{"bookings": {"total": 2, "processed": 1}}'"#)
+        .await;
+    let (token, running) = run_event(&mut stream).await;
+    drop(stream);
+    let mut stream = hr.sync_logs().watch_sync_log(request(&token)).await.unwrap().into_inner();
+    update(r#"state = 'succeeded', end_time = now(), counts = '{"bookings": {"total": 2, "processed": 2}}'"#)
+        .await;
+    // The watch may have looked before the change, or only after it.
+    let (_, over) = run_event(&mut stream).await;
+    let end = timeout(PATIENCE, stream.message()).await.unwrap().unwrap();
+
+    let RunEvent::Snapshot(snapshot) = snapshot else { panic!("{snapshot:?}") };
+    let RunEvent::Change(running) = running else { panic!("{running:?}") };
+    assert_eq!((snapshot.sync_log_id.as_str(), snapshot.state()), (run.as_str(), SyncState::Queued));
+    assert_eq!((running.state(), running.stage.as_str()), (SyncState::Running, "bookings"));
+    assert_eq!((running.counts[0].total, running.counts[0].processed), (2, 1));
+    let (state, counts) = match over {
+        RunEvent::Snapshot(run) => (run.state(), run.counts),
+        RunEvent::Change(change) => (SyncLogChange::state(&change), change.counts),
+    };
+    assert_eq!((state, counts[0].processed), (SyncState::Succeeded, 2));
+    assert_eq!(end, None);
+}
+
+#[tokio::test]
+async fn a_dashboard_is_shown_again_when_it_changes() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let integration = link_by_hand(&app.database.owner().await, &acme).await;
+    let request = |resume_token: String| WatchIntegrationStatusRequest {
+        integration_id: integration.clone(),
+        resume_token,
+    };
+    let rename = async |name: &str| {
+        let request = UpdateIntegrationRequest {
+            integration_id: integration.clone(),
+            name: name.into(),
+            ..Default::default()
+        };
+        acme.admin.integrations().update_integration(request).await.unwrap();
+    };
+    let watch = async |token: String| {
+        let answer = acme.admin.integrations().watch_integration_status(request(token)).await;
+        answer.unwrap().into_inner()
+    };
+
+    let mut stream = watch(String::new()).await;
+    let first = dashboard(&mut stream).await;
+    rename("Praxiskalender").await;
+    let second = dashboard(&mut stream).await;
+    drop(stream);
+    let mut stream = watch(second.1).await;
+    rename("Kalender der Praxis").await;
+    let third = dashboard(&mut stream).await;
+
+    assert_eq!([first.0, second.0, third.0], ["Kalender", "Praxiskalender", "Kalender der Praxis"]);
+}
+
+/// The name on the next dashboard, and where to go on.
+async fn dashboard(stream: &mut Streaming<WatchIntegrationStatusResponse>) -> (String, String) {
+    loop {
+        let message = timeout(PATIENCE, stream.message()).await.expect("in time").unwrap().expect("no end");
+        if let Some(status) = message.status {
+            return (status.integration.expect("the integration").name, message.resume_token);
+        }
+    }
+}
+
+/// The next message that is no heartbeat, and where to go on.
+async fn run_event(stream: &mut Streaming<WatchSyncLogResponse>) -> (String, RunEvent) {
+    loop {
+        let message = timeout(PATIENCE, stream.message()).await.expect("in time").unwrap().expect("no end");
+        if let Some(event) = message.event {
+            return (message.resume_token, event);
+        }
+    }
+}
+
+/// Returns the appointment's id.
+async fn book_anything(tenant: &TestTenant) -> String {
+    let patient = tenant.create_patient("Erika", "Muster").await;
+    let practitioner = tenant.put_practitioner("Dr. Muster").await;
+    book(&tenant.admin, slot(&patient, &practitioner, in_days(2))).await.unwrap().appointment_id
+}
+
+async fn give_to(by: &TestCaller, appointment: &str, practitioner: &str) {
+    let request = stellwerk::proto::RescheduleAppointmentRequest {
+        appointment_id: appointment.into(),
+        start_time: Some(timestamp(in_days(5))),
+        practitioner_id: practitioner.into(),
+        ..Default::default()
+    };
+    by.appointments().reschedule_appointment(request).await.unwrap();
+}
+
+/// Writes a change into the session's open transaction; returns its id.
+async fn change_by_hand(session: &Session, tenant: &TestTenant, appointment: &str) -> String {
+    let id = Uuid::now_v7();
+    session
+        .run(&format!(
+            "INSERT INTO appointment_change (tenant_id, id, appointment_id, kind, origin, cause, status, start_time, end_time, \
+                 practitioner_id) \
+             SELECT tenant_id, '{id}', id, 'details', 'system', 'system', status, start_time, end_time, practitioner_id \
+             FROM appointment WHERE tenant_id = '{}' AND id = '{appointment}'",
+            tenant.id
+        ))
+        .await;
+    id.to_string()
+}
+
+/// A calendar that nobody asks; returns its id.
+async fn link_by_hand(owner: &Session, tenant: &TestTenant) -> String {
+    let id = Uuid::now_v7();
+    let insert = "INSERT INTO integration (tenant_id, id, provider, name, instance_url, account_id)";
+    owner
+        .run(&format!(
+            "{insert} VALUES ('{}', '{id}', 'calcom', 'Kalender', 'https://cal.example.org/api/v2', '1')",
+            tenant.id
+        ))
+        .await;
+    id.to_string()
+}
+
+/// A run that nobody works on; returns its id.
+async fn run_by_hand(owner: &Session, tenant: &TestTenant, integration: &str) -> String {
+    let id = Uuid::now_v7();
+    owner
+        .run(&format!(
+            "INSERT INTO sync_log (tenant_id, id, integration_id, kind, state, cause) \
+             VALUES ('{}', '{id}', '{integration}', 'manual', 'queued', 'system')",
+            tenant.id
+        ))
+        .await;
+    id.to_string()
+}
+
+// A silence is shorter than what tests wait.
+const _: () = assert!(stellwerk::domain::watch::HEARTBEAT.as_secs() * 2 <= PATIENCE.as_secs());

@@ -180,6 +180,7 @@ async fn every_role_has_exactly_these_rights() {
     schedule_run         r---         ----         ----         ----         ----         ----         r---
     service              r---         riu-         r---         r---         r---         riu-         riu-
     service_name         r---         ri-d         r---         r---         r---         ri-d         ri-d
+    slot_reservation     ----         ----         ----         ----         ----         ----         ri-d
     subject_link         ----         ri-d         ----         ----         ----         ----         ri-d
     subscription         ----         r---         r---         ----         ----         ----         riud
     sync_cursor          ----         r---         r---         ----         ----         ----         riud

@@ -50,7 +50,7 @@ async fn histories_over_queued_webhooks_end_in_agreement() {
 async fn one_history_ends_in_agreement() {
     let seed = env::var("STELLWERK_SEED").ok().and_then(|seed| seed.parse().ok());
     let generation =
-        if seed.unwrap_or(1).is_multiple_of(2) { Generation::Queued } else { Generation::Inline };
+        if seed.unwrap_or(1_u64).is_multiple_of(2) { Generation::Queued } else { Generation::Inline };
 
     live_through(seed.unwrap_or(1), generation, if seed.is_some() { 50 } else { 15 }).await;
 }

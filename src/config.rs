@@ -174,6 +174,10 @@ pub struct LimitConfig {
     /// How long calls may take to finish when the process is told to stop.
     #[arg(long, env = "STELLWERK_SHUTDOWN_GRACE", value_name = "SPAN", default_value = "8s", value_parser = span)]
     pub shutdown_grace: Duration,
+    /// How long a message of the queue is left to a process that no longer says that it works on it: the time after which
+    /// the others go on with what a killed one was at. Whole seconds.
+    #[arg(long, env = "STELLWERK_WORKER_LEASE", value_name = "SPAN", default_value = "60s", value_parser = span)]
+    pub worker_lease: Duration,
     /// Deliveries per address and flood window; further ones are answered 429 unread. 0 switches this off.
     #[arg(long, env = "STELLWERK_FLOOD_LIMIT", value_name = "COUNT", default_value_t = 600)]
     pub flood_limit: u32,

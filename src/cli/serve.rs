@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     app::App,
-    config::Config,
+    config::{Config, LimitConfig},
     serve::{self, Listeners, services::services, shutdown::Shutdown},
     worker::{Worker, WorkerConfig},
 };
@@ -50,9 +50,9 @@ pub async fn run(
     serve::raise_file_limit();
     let worker = async {
         if config.listen.worker {
-            let grace = config.limits.shutdown_grace;
+            let LimitConfig { shutdown_grace: grace, worker_lease: lease, .. } = config.limits;
             let alerts = config.alerts.thresholds();
-            let settings = WorkerConfig { grace, alerts, ..WorkerConfig::default() };
+            let settings = WorkerConfig { grace, lease, alerts, ..WorkerConfig::default() };
             Worker::new(app.domain.clone(), settings).run(shutdown.stop.clone()).await;
         }
     };

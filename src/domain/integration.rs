@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -62,6 +62,11 @@ pub(in crate::domain) fn lane(id: IntegrationId) -> String {
     format!("integration/{id}")
 }
 
+/// Whole microseconds, which is what the database keeps: what is told must equal what is kept.
+pub(in crate::domain) fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
+}
+
 /// A page of the tenant's integrations, oldest first; only of one provider if it is named.
 pub async fn list(
     domain: &Domain,
@@ -97,8 +102,8 @@ pub async fn update(
 ) -> Result<Integration> {
     let name = changes.name.as_deref().map(|name| access::name("name", name)).transpose()?;
     let rate = changes.requests_per_minute.map(connect::rate).transpose()?;
-    // Under the caller's own rights: whoever may not see it must not change it.
-    let seen = get(domain, caller, id).await?;
+    let now = micros(now);
+    let seen = changeable(domain, caller, id).await?;
     if let Some(api_key) = &changes.api_key {
         connect::check_account(domain, &seen, api_key).await?;
     }
@@ -137,7 +142,7 @@ pub async fn update(
 ///
 /// Errors: `NotFound`, `IntegrationState` (it is being ended, or was).
 pub async fn test(domain: &Domain, caller: &Caller, id: IntegrationId, now: DateTime<Utc>) -> Result<Trial> {
-    let seen = get(domain, caller, id).await?;
+    let (seen, now) = (changeable(domain, caller, id).await?, micros(now));
     if matches!(seen.state, IntegrationState::Disconnecting | IntegrationState::Disconnected) {
         return Err(Error::IntegrationState(seen.state));
     }
@@ -184,7 +189,7 @@ pub async fn disconnect(
     id: IntegrationId,
     now: DateTime<Utc>,
 ) -> Result<Integration> {
-    if get(domain, caller, id).await?.provider != CALCOM {
+    if changeable(domain, caller, id).await?.provider != CALCOM {
         return Err(Error::invalid(
             "integration_id",
             "must be of a provider that is linked with a credential",
@@ -198,7 +203,7 @@ pub async fn disconnect(
     if matches!(row.state, IntegrationState::Connected | IntegrationState::NeedsReconnect) {
         row.state = IntegrationState::Disconnecting;
         row.state_reason = None;
-        row.update_time = now;
+        row.update_time = micros(now);
         store::integration::save(&mut tx, &row).await?;
         if let Some(mut run) = store::sync_log::open_of(&mut tx, id).await? {
             run = store::sync_log::find_for_update(&mut tx, run.id).await?;
@@ -212,6 +217,15 @@ pub async fn disconnect(
     }
     tx.commit().await?;
     Ok(row)
+}
+
+/// The integration, if the caller may change it: what follows is done in the server's own name, because callers have no way to
+/// credentials and budgets. Errors: `NotFound`.
+async fn changeable(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<Integration> {
+    let mut tx = domain.store.caller(caller).await?;
+    let found = store::integration::find_for_update(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(found)
 }
 
 /// Queues what the end of a pause, of a restriction or of a missing credential makes possible.
@@ -228,6 +242,9 @@ async fn catch_up(
     let is_back = before.state != after.state;
     let hears = before.inbound_paused && !after.inbound_paused;
     let writes = (before.outbound_paused && !after.outbound_paused) || (before.read_only && !after.read_only);
+    if is_back || writes || hears {
+        store::outbox::hurry(tx, after.id, now).await?;
+    }
     if is_back || writes {
         subscription::queue(tx, after.id, cause, now).await?;
         reconcile::queue_sweep(tx, after.id, cause, now).await?;

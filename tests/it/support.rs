@@ -6,10 +6,12 @@
 pub(crate) mod app;
 pub(crate) mod booking_tool;
 pub(crate) mod calcom;
+pub(crate) mod calcom_hook;
 pub(crate) mod caller;
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod desk;
+pub(crate) mod front;
 pub(crate) mod jwt;
 pub(crate) mod link;
 pub(crate) mod process;

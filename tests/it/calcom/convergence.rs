@@ -10,10 +10,7 @@ mod history;
 use std::env;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use stellwerk::{
-    proto::{Resolution, ResolveReviewItemRequest, ReviewKind, SyncKind},
-    sandbox::calcom::{Fault, Generation, Limits, Rule, Settings},
-};
+use stellwerk::sandbox::calcom::{Fault, Generation, Limits, Rule, Settings};
 
 use self::{
     agreement::Sides,
@@ -52,7 +49,8 @@ async fn histories_over_queued_webhooks_end_in_agreement() {
 #[tokio::test]
 async fn one_history_ends_in_agreement() {
     let seed = env::var("STELLWERK_SEED").ok().and_then(|seed| seed.parse().ok());
-    let generation = if seed.unwrap_or(1) % 2 == 0 { Generation::Queued } else { Generation::Inline };
+    let generation =
+        if seed.unwrap_or(1_u64).is_multiple_of(2) { Generation::Queued } else { Generation::Inline };
 
     live_through(seed.unwrap_or(1), generation, if seed.is_some() { 50 } else { 15 }).await;
 }
@@ -62,7 +60,7 @@ async fn one_history_ends_in_agreement() {
 async fn soak_histories_end_in_agreement() {
     for _ in 0..8 * soak_rounds() {
         let seed: u64 = rand::random::<u32>().into();
-        let generation = if seed % 2 == 0 { Generation::Queued } else { Generation::Inline };
+        let generation = if seed.is_multiple_of(2) { Generation::Queued } else { Generation::Inline };
         live_through(seed, generation, 50).await;
     }
 }
@@ -94,7 +92,7 @@ async fn live_through(seed: u64, generation: Generation, steps: u32) {
     let used_up = come_to_rest(&practice).await;
 
     let sides = Sides::of(&practice).await;
-    assert_eq!(sides.disagreements(), [""; 0], "seed {seed}\n{sides:#?}");
+    assert_eq!(sides.disagreements(), [""; 0], "seed {seed}\n{}", sides.story());
     check_cost(seed, &sides, &actors.tally);
     check_that_quiet_stays_quiet(&practice, &mut actors, &mut chance).await;
     practice.check_requests();
@@ -126,7 +124,9 @@ fn misfortune(seed: u64) -> Vec<Rule> {
         (0.06, Fault::WebhookHeld),
     ];
     let rules = faults.into_iter().zip(0..);
-    rules.map(|((probability, fault), nth)| Rule::chance(probability, seed.wrapping_add(nth), fault)).collect()
+    rules
+        .map(|((probability, fault), nth)| Rule::chance(probability, seed.wrapping_add(nth), fault))
+        .collect()
 }
 
 /// The faults end and everything that is under way arrives; then what was missed is looked for, and what no
@@ -135,23 +135,15 @@ async fn come_to_rest(practice: &Practice) -> usize {
     practice.calcom.clear_faults();
     practice.calcom.release_webhooks().await;
     practice.work_through().await;
-    practice.sync(SyncKind::Incremental).await;
-    practice.sync(SyncKind::Manual).await;
+    practice.sync().await;
     let reviews = practice.reviews().await;
-    let used_up: Vec<_> = reviews
-        .values()
-        .flatten()
-        .filter(|item| item.kind() == ReviewKind::RequiresManualReview)
-        .filter(|item| !DECIDED.contains(&item.reason.as_str()))
-        .collect();
+    let of_writes = reviews.values().flatten().filter(|item| item.kind == "requires_manual_review");
+    let used_up: Vec<_> = of_writes.filter(|item| !DECIDED.contains(&&*item.reason)).collect();
     for item in &used_up {
-        let mut request =
-            ResolveReviewItemRequest { review_item_id: item.review_item_id.clone(), ..Default::default() };
-        request.set_resolution(Resolution::Retry);
-        practice.acme.admin.reviews().resolve_review_item(request).await.expect("another try");
+        practice.try_again(item).await;
         practice.work_through().await;
     }
-    practice.sync(SyncKind::Incremental).await;
+    practice.sync().await;
     used_up.len()
 }
 
@@ -180,8 +172,8 @@ async fn check_that_quiet_stays_quiet(practice: &Practice, actors: &mut Actors<'
     let cost = practice.writes().len() - written;
     assert!(cost <= changes, "{cost} writes after {changes} changes outside");
 
-    practice.sync(SyncKind::Manual).await;
+    practice.sync().await;
     assert_eq!(practice.writes().len() - written, cost, "a run over sides that agree writes nothing");
     let sides = Sides::of(practice).await;
-    assert_eq!(sides.disagreements(), [""; 0], "{sides:#?}");
+    assert_eq!(sides.disagreements(), [""; 0], "{}", sides.story());
 }

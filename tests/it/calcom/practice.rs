@@ -4,28 +4,37 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Europe::Berlin;
+use serde::Deserialize;
 use stellwerk::{
     proto::{
         self, BookAppointmentRequest, CreateApiKeyRequest, CreateIntegrationRequest, PutServiceRequest, Role,
-        StartSyncRequest, SyncKind, SyncOrigin, SyncState,
+        StartSyncRequest, SyncOrigin, SyncState,
     },
     sandbox::calcom::{Calcom, EventTypeOptions, NewBooking, Operation, Recorded, Settings, User, spec},
 };
 use tonic::Status;
 
 use crate::support::{
-    PATIENCE,
-    app::TestApp,
-    caller::TestCaller,
-    desk,
-    front::Front,
-    tenant::TestTenant,
-    wait_until,
+    PATIENCE, app::TestApp, calcom, caller::TestCaller, desk, tenant::TestTenant, wait_until,
 };
 
 /// Writes of the API that concern bookings.
 pub(super) const WRITES: [Operation; 3] =
     [Operation::CreateBooking, Operation::RescheduleBooking, Operation::CancelBooking];
+
+/// Whatever is waited for is due: the next try, the end of a pause, another look at whether Cal.com answers.
+const HURRY: &str = "UPDATE outbox SET run_time = now() WHERE NOT is_leased AND state = 'pending'; \
+    UPDATE integration_flow SET tokens = capacity, refill_time = now(), pause_until = NULL, \
+        breaker_until = least(breaker_until, now()); \
+    NOTIFY stellwerk_outbox";
+
+/// Something that a person must decide.
+#[derive(Debug, Deserialize)]
+pub(super) struct Review {
+    pub(super) appointment_id: Option<String>,
+    pub(super) kind: String,
+    pub(super) reason: String,
+}
 
 pub(super) struct Practice {
     pub(super) app: TestApp,
@@ -40,8 +49,6 @@ pub(super) struct Practice {
     pub(super) consultation: Bookable,
     /// A full hour a few days from now.
     first_slot: DateTime<Utc>,
-    /// Cal.com posts to it.
-    _front: Front,
 }
 
 /// What can be booked on either side.
@@ -62,13 +69,7 @@ pub(super) struct Premises {
 impl Practice {
     pub(super) async fn open(settings: Settings) -> Self {
         let calcom = Calcom::start(settings).await.expect("a free port");
-        let front = Front::open().await;
-        let app = TestApp::builder()
-            .public_url(front.url())
-            .setting("--egress-allow=127.0.0.1")
-            .start()
-            .await;
-        front.lead_to(&[app.http()]);
+        let app = calcom::app().reachable().start().await;
         let acme = app.tenant("acme").await;
         let Premises { practitioner_id, visit, consultation, host } = furnish(&calcom, &acme.admin).await;
         let integration_id = connect(&calcom, &acme.admin, &host).await;
@@ -82,7 +83,6 @@ impl Practice {
             visit,
             consultation,
             first_slot: desk::in_days(4),
-            _front: front,
         };
         practice.work_through().await;
         assert_eq!(practice.calcom.webhooks().len(), 2, "a webhook for each event type");
@@ -95,7 +95,7 @@ impl Practice {
         let left = "SELECT count(*) FROM outbox WHERE state = 'pending'";
         wait_until("nothing is left to do", 2 * PATIENCE, async || {
             self.calcom.quiet().await;
-            self.app.hurry().await;
+            owner.run(HURRY).await;
             owner.value(left).await == "0"
         })
         .await;
@@ -103,10 +103,8 @@ impl Practice {
     }
 
     /// Begins a run and waits for its end.
-    pub(super) async fn sync(&self, kind: SyncKind) -> proto::SyncLog {
-        let mut request =
-            StartSyncRequest { integration_id: self.integration_id.clone(), ..Default::default() };
-        request.set_kind(kind);
+    pub(super) async fn sync(&self) -> proto::SyncLog {
+        let request = StartSyncRequest { integration_id: self.integration_id.clone(), ..Default::default() };
         let begun = self.acme.admin.sync_logs().start_sync(request).await.expect("a run").into_inner();
         let id = begun.sync_log.expect("shown").sync_log_id;
         self.work_through().await;
@@ -123,7 +121,12 @@ impl Practice {
     }
 
     /// Half an hour of the practitioner's time.
-    pub(super) fn wish(&self, what: &Bookable, patient: &str, start: DateTime<Utc>) -> BookAppointmentRequest {
+    pub(super) fn wish(
+        &self,
+        what: &Bookable,
+        patient: &str,
+        start: DateTime<Utc>,
+    ) -> BookAppointmentRequest {
         BookAppointmentRequest {
             service_id: what.service_id.clone(),
             duration: None,
@@ -175,19 +178,26 @@ impl Practice {
         self.acme.bearer(&made.secret)
     }
 
-    /// What must be decided by a person: the reason codes by appointment.
-    pub(super) async fn reviews(&self) -> BTreeMap<String, Vec<proto::ReviewItem>> {
-        let request = proto::ListReviewItemsRequest {
-            page_size: 200,
-            state: proto::ReviewState::Open.into(),
-            ..Default::default()
-        };
-        let listed = self.acme.admin.reviews().list_review_items(request).await.expect("items").into_inner();
+    /// What must be decided by a person, by appointment.
+    pub(super) async fn reviews(&self) -> BTreeMap<String, Vec<Review>> {
+        let open =
+            "SELECT row_to_json(t) FROM (SELECT * FROM review_item WHERE state = 'open' ORDER BY id) t";
         let mut by_appointment: BTreeMap<String, Vec<_>> = BTreeMap::new();
-        for item in listed.review_items {
-            by_appointment.entry(item.appointment_id.clone()).or_default().push(item);
+        for line in self.app.database.owner().await.lines(open).await {
+            let review: Review = serde_json::from_str(&line).expect("a review item");
+            by_appointment.entry(review.appointment_id.clone().unwrap_or_default()).or_default().push(review);
         }
         by_appointment
+    }
+
+    /// A person decides that it is to be tried again.
+    pub(super) async fn try_again(&self, item: &Review) {
+        let tenant = stellwerk::ids::TenantId(self.acme.id);
+        let id = item.appointment_id.as_ref().expect("about an appointment").parse().expect("an id");
+        let mut tx = self.app.domain.store.tenant(tenant).await.expect("a transaction");
+        let queued = stellwerk::domain::engine::push::queue_again(&mut tx, "desk", id, Utc::now()).await;
+        queued.expect("queued");
+        tx.commit().await.expect("committed");
     }
 
     /// Writes that arrived at Cal.com, whatever it answered.
@@ -240,6 +250,7 @@ pub(super) async fn connect(calcom: &Calcom, admin: &TestCaller, host: &User) ->
 pub(super) async fn try_connect(calcom: &Calcom, admin: &TestCaller, host: &User) -> Result<String, Status> {
     let request = CreateIntegrationRequest {
         provider: "calcom".into(),
+        name: host.name.clone(),
         instance_url: format!("{}/v2", calcom.url()),
         api_key: host.api_key.clone(),
         ..Default::default()

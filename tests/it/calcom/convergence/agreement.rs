@@ -7,10 +7,12 @@ use serde::{Deserialize, de::DeserializeOwned};
 use stellwerk::sandbox::calcom::{Booking, Source, Status};
 
 use super::history::Tally;
-use crate::{calcom::practice::Practice, support::database::Session};
+use crate::{
+    calcom::practice::{Practice, Review},
+    support::database::Session,
+};
 
 /// Everything that counts, read above every policy.
-#[derive(Debug)]
 pub(super) struct Sides {
     appointments: Vec<Appointment>,
     known: Vec<Known>,
@@ -51,18 +53,10 @@ pub(super) struct Intent {
     attempts: i32,
 }
 
-#[derive(Debug, Deserialize)]
-struct Review {
-    appointment_id: Option<String>,
-    kind: String,
-    reason: String,
-}
-
 const APPOINTMENTS: &str = "SELECT row_to_json(t) FROM (SELECT a.*, p.email FROM appointment a \
     LEFT JOIN patient p ON p.tenant_id = a.tenant_id AND p.id = a.patient_id ORDER BY a.id) t";
 const KNOWN: &str = "SELECT row_to_json(t) FROM (SELECT * FROM booking ORDER BY id) t";
 const INTENTS: &str = "SELECT row_to_json(t) FROM (SELECT * FROM intent WHERE attempts > 0 ORDER BY id) t";
-const REVIEWS: &str = "SELECT row_to_json(t) FROM (SELECT * FROM review_item WHERE state = 'open') t";
 const DEAD: &str = "SELECT kind || ' ' || reason FROM outbox WHERE state = 'dead'";
 /// What the desk gave twice; the constraint over occupied time says the same in other words.
 const HELD_TWICE: &str = "SELECT a.id || ' and ' || b.id FROM appointment a JOIN appointment b \
@@ -78,7 +72,7 @@ impl Sides {
             appointments: rows(&owner, APPOINTMENTS).await,
             known: rows(&owner, KNOWN).await,
             intents: rows(&owner, INTENTS).await,
-            reviews: rows(&owner, REVIEWS).await,
+            reviews: practice.reviews().await.into_values().flatten().collect(),
             there: practice.calcom.bookings(),
             dead_letters: owner.lines(DEAD).await.len(),
         }
@@ -123,7 +117,10 @@ impl Sides {
 
     fn same(&self, one: &Appointment, there: &Booking) -> Option<String> {
         if (one.start_time, one.end_time) != (there.start, there.end) {
-            return Some(format!("appointment {} is at {} and there at {}", one.id, one.start_time, there.start));
+            return Some(format!(
+                "appointment {} is at {} and there at {}",
+                one.id, one.start_time, there.start
+            ));
         }
         let is_known = self.known_of(one).any(|known| known.external_id == there.uid && known.is_current);
         if !is_known {
@@ -199,7 +196,8 @@ impl Sides {
 
     /// Writes that no caller asked for.
     pub(super) fn writes_of_ours(&self) -> usize {
-        let is_a_callers = |cause: &str| cause.starts_with("api_key/") || cause.starts_with("subject/");
+        // A subject is `{issuer}|{subject}`.
+        let is_a_callers = |cause: &str| cause.contains('|');
         self.intents.iter().filter(|one| !is_a_callers(&one.cause)).count()
     }
 
@@ -212,11 +210,36 @@ impl Sides {
         self.there.iter().filter(is_rival).count()
     }
 
+    /// What is known of all this, a line for each thing; for whoever looks into a disagreement.
+    pub(super) fn story(&self) -> String {
+        let here = self.appointments.iter().flat_map(|one| {
+            let known = self.known_of(one).map(|known| {
+                let mark = if known.is_current { "*" } else { "" };
+                format!("    booking {}{mark} {}", known.external_id, known.status)
+            });
+            let intents =
+                self.intents.iter().filter(|intent| intent.appointment_id == one.id).map(|intent| {
+                    format!("    write {} {} {} of {}", intent.id, intent.kind, intent.state, intent.cause)
+                });
+            let reviews = self.reviews.iter().filter(|item| item.appointment_id.as_ref() == Some(&one.id));
+            let reviews = reviews.map(|item| format!("    review {} {}", item.kind, item.reason));
+            let sync = (&one.provider_sync, &one.provider_sync_reason);
+            let head = format!("{} {} {} {sync:?}", one.id, one.status, one.start_time);
+            [head].into_iter().chain(known).chain(intents).chain(reviews).collect::<Vec<_>>()
+        });
+        let there = self.there.iter().map(|one| {
+            let to = one.rescheduled_to.as_deref().unwrap_or_default();
+            format!("there {} {:?} {} {:?} {to}", one.uid, one.status, one.start, one.source)
+        });
+        here.chain(there).collect::<Vec<_>>().join("\n")
+    }
+
     /// The share of what could be had that Cal.com has: what was refused because others have its time could
     /// not.
     pub(super) fn success(&self) -> f64 {
         let wanted = self.appointments.iter().filter(|one| one.provider_sync != "none");
-        let possible: Vec<_> = wanted.filter(|one| !(one.status == "conflicting" && self.is_in_review(one))).collect();
+        let possible: Vec<_> =
+            wanted.filter(|one| !(one.status == "conflicting" && self.is_in_review(one))).collect();
         let synced = possible.iter().filter(|one| one.provider_sync == "synced").count();
         if possible.is_empty() { 1.0 } else { synced as f64 / possible.len() as f64 }
     }
@@ -248,5 +271,8 @@ impl Sides {
 
 async fn rows<T: DeserializeOwned>(owner: &Session, sql: &str) -> Vec<T> {
     let lines = owner.lines(sql).await;
-    lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+    lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect()
 }

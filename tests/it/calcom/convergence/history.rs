@@ -77,7 +77,8 @@ impl<'a> Actors<'a> {
         let asked = match chance.random_range(0..12) {
             0..=3 => book(&caller, BookAppointmentRequest { wait_for_provider: wait, ..wish }).await,
             4..=5 => book_held(&caller, wish).await,
-            6..=9 => match pick(&known, &[AppointmentStatus::Booked, AppointmentStatus::Conflicting], chance) {
+            6..=9 => match pick(&known, &[AppointmentStatus::Booked, AppointmentStatus::Conflicting], chance)
+            {
                 Some(id) => {
                     let request = RescheduleAppointmentRequest {
                         appointment_id: id,
@@ -182,11 +183,7 @@ impl<'a> Actors<'a> {
 const OPEN: [AppointmentStatus; 3] =
     [AppointmentStatus::Booked, AppointmentStatus::Conflicting, AppointmentStatus::Requested];
 
-fn pick(
-    known: &[proto::Appointment],
-    statuses: &[AppointmentStatus],
-    chance: &mut StdRng,
-) -> Option<String> {
+fn pick(known: &[proto::Appointment], statuses: &[AppointmentStatus], chance: &mut StdRng) -> Option<String> {
     let fitting: Vec<_> = known.iter().filter(|one| statuses.contains(&one.status())).collect();
     fitting.choose(chance).map(|one| one.appointment_id.clone())
 }
@@ -205,7 +202,10 @@ async fn book_held(caller: &TestCaller, wish: BookAppointmentRequest) -> Result<
     };
     let held = caller.appointments().hold_slot(hold).await?.into_inner();
     let held = held.appointment.expect("shown").appointment_id;
-    let booking =
-        BookAppointmentRequest { hold_appointment_id: held, patient_id: wish.patient_id, ..Default::default() };
+    let booking = BookAppointmentRequest {
+        hold_appointment_id: held,
+        patient_id: wish.patient_id,
+        ..Default::default()
+    };
     book(caller, booking).await
 }

@@ -3,14 +3,14 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use stellwerk::{
-    proto::{AppointmentStatus::*, ProviderSyncState::*, SyncKind, WebhookEventStatus},
+    proto::{AppointmentStatus::*, ProviderSyncState::Synced, WebhookEventStatus},
     sandbox::calcom::{EventTypeOptions, Fault, Operation, Outcome, Rule, Scope, Trigger, Webhook},
 };
 
 use super::{delivered, newest_event, open, shape, tell};
 use crate::{
     calcom::practice::{Practice, try_connect},
-    support::{desk, reason},
+    support::desk,
 };
 
 /// Trap 11. P3.
@@ -33,13 +33,17 @@ async fn a_delivery_about_an_event_type_that_is_not_ours_is_quarantined_and_its_
 
 /// Trap 11. P3.
 #[tokio::test]
-async fn an_account_and_its_event_types_belong_to_one_tenant() {
+async fn event_types_belong_to_the_tenant_that_linked_them_first() {
     let practice = open().await;
     let globex = practice.app.tenant("globex").await;
 
-    let refused = try_connect(&practice.calcom, &globex.admin, &practice.host).await.unwrap_err();
+    try_connect(&practice.calcom, &globex.admin, &practice.host).await.unwrap();
+    practice.work_through().await;
 
-    assert_eq!(reason(&refused), "ACCOUNT_TAKEN");
+    let owner = practice.app.database.owner().await;
+    let owners = owner.lines("SELECT DISTINCT tenant_id FROM event_type").await;
+    assert_eq!(owners.len(), 1, "{owners:?}");
+    assert_eq!(desk::appointments(&globex.admin).await.len(), 0);
 }
 
 /// Trap 12.
@@ -181,7 +185,7 @@ async fn what_no_webhook_told_is_found_and_counted_as_repaired() {
     }
     assert!(desk::appointments(&practice.acme.admin).await.is_empty());
 
-    let log = practice.sync(SyncKind::Manual).await;
+    let log = practice.sync().await;
 
     assert_eq!(desk::appointments(&practice.acme.admin).await.len(), 3);
     let repaired: i32 = log.counts.iter().filter(|one| one.noun == "bookings").map(|one| one.repaired).sum();

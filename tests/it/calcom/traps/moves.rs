@@ -1,7 +1,7 @@
 //! A move makes a new booking under a new uid, and the old one looks cancelled.
 
 use stellwerk::{
-    proto::{AppointmentStatus::*, ProviderSyncState::*, RescheduleAppointmentRequest, SyncKind},
+    proto::{AppointmentStatus::*, ProviderSyncState::Synced, RescheduleAppointmentRequest},
     sandbox::calcom::{Fault, Generation, Operation, Rule, Settings, Status, Trigger},
 };
 
@@ -40,7 +40,7 @@ async fn a_run_that_reads_an_old_uid_as_cancelled_moves_the_appointment_instead_
     practice.calcom.reschedule_as_host(&first.uid, practice.slot(3)).await.unwrap();
     assert_eq!(practice.calcom.booking(&first.uid).unwrap().status, Status::Cancelled);
 
-    practice.sync(SyncKind::Manual).await;
+    practice.sync().await;
 
     let appointment = desk::only_appointment(&practice.acme.admin).await;
     assert_eq!(shape(&appointment), (practice.slot(3), Booked, Synced));
@@ -79,7 +79,8 @@ async fn a_move_whose_answer_was_lost_is_found_at_its_target_and_not_repeated() 
     let moved = practice.appointment(&booked.appointment_id).await;
     assert_eq!(shape(&moved), (practice.slot(5), Booked, Synced));
     assert_eq!(standing(&practice), [(moved.external_id, practice.slot(5))]);
-    let moves = practice.writes().into_iter().filter(|one| one.operation == Some(Operation::RescheduleBooking));
+    let moves =
+        practice.writes().into_iter().filter(|one| one.operation == Some(Operation::RescheduleBooking));
     assert_eq!(moves.count(), 1);
 }
 
@@ -91,7 +92,8 @@ async fn an_attendees_move_of_our_booking_counts_although_it_inherits_our_mark()
         let booked = practice.booked(&practice.erika().await, practice.slot(0)).await;
         let writes = practice.writes().len();
 
-        let moved = practice.calcom.reschedule_as_attendee(&booked.external_id, practice.slot(1)).await.unwrap();
+        let moved =
+            practice.calcom.reschedule_as_attendee(&booked.external_id, practice.slot(1)).await.unwrap();
         practice.work_through().await;
 
         assert!(moved.metadata.contains_key("stellwerk_intent"), "{moved:?}");
@@ -105,8 +107,7 @@ async fn an_attendees_move_of_our_booking_counts_although_it_inherits_our_mark()
 #[tokio::test]
 async fn a_request_that_replaces_a_booking_frees_its_time_and_waits_at_the_new_one() {
     for requests_name_predecessor in [true, false] {
-        let practice =
-            Practice::open(Settings { requests_name_predecessor, ..Settings::default() }).await;
+        let practice = Practice::open(Settings { requests_name_predecessor, ..Settings::default() }).await;
         let wish = practice.attendee(&practice.consultation, practice.slot(0));
         let first = practice.calcom.book_as_attendee(wish).await.unwrap();
         practice.calcom.confirm(&first.uid).await.unwrap();

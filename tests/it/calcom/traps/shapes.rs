@@ -1,7 +1,7 @@
 //! Bookings of other shapes: shared by many, repeated, or of somebody without an address.
 
 use stellwerk::{
-    proto::{AppointmentStatus::*, RescheduleAppointmentRequest, SyncKind},
+    proto::{AppointmentStatus::*, RescheduleAppointmentRequest},
     sandbox::calcom::{Booking, EventTypeOptions, Frequency, NewBooking, Recurrence, Status, Trigger},
 };
 
@@ -43,14 +43,17 @@ async fn the_end_of_a_series_is_told_once_and_ends_all_its_appointments() {
     let wish = NewBooking::new(course, practice.slot(0), "Max Beispiel", "max@example.org");
     let first: Booking = practice.calcom.book_as_attendee(wish).await.unwrap();
     practice.work_through().await;
-    let before: Vec<_> = desk::appointments(&practice.acme.admin).await.iter().map(|one| one.status()).collect();
+    let before: Vec<_> =
+        desk::appointments(&practice.acme.admin).await.iter().map(|one| one.status()).collect();
 
     practice.calcom.cancel_as_host(first.recurring_uid.as_deref().unwrap(), None).await.unwrap();
     practice.work_through().await;
 
-    let told = practice.calcom.deliveries().into_iter().filter(|one| one.trigger == Trigger::BookingCancelled);
+    let told =
+        practice.calcom.deliveries().into_iter().filter(|one| one.trigger == Trigger::BookingCancelled);
     assert_eq!((before, told.count()), (vec![Booked; 3], 1));
-    let after: Vec<_> = desk::appointments(&practice.acme.admin).await.iter().map(|one| one.status()).collect();
+    let after: Vec<_> =
+        desk::appointments(&practice.acme.admin).await.iter().map(|one| one.status()).collect();
     assert_eq!(after, [Cancelled; 3]);
 }
 
@@ -94,7 +97,7 @@ async fn every_request_of_a_whole_story_is_one_that_cal_com_describes() {
     let consultation = practice.wish(&practice.consultation, &patient, practice.slot(2));
     desk::book(&practice.acme.admin, consultation).await.expect("booked");
     practice.work_through().await;
-    practice.sync(SyncKind::Manual).await;
+    practice.sync().await;
 
     practice.check_requests();
     let versioned = practice.calcom.requests().into_iter().filter(|one| {
@@ -111,6 +114,6 @@ async fn every_request_of_a_whole_story_is_one_that_cal_com_describes() {
 /// A further event type, known here.
 async fn import(practice: &Practice, options: EventTypeOptions) -> i64 {
     let id = practice.calcom.add_event_type(practice.host.id, "further", "Further", 30, options).unwrap();
-    practice.sync(SyncKind::Manual).await;
+    practice.sync().await;
     id
 }

@@ -115,22 +115,26 @@ async fn no_notice_holds_a_secret_or_a_word_about_a_person() {
         .run(&format!(
             "INSERT INTO outbox (tenant_id, id, kind, lane, payload, cause, integration_id) \
              SELECT '{tenant}', gen_random_uuid(), 'booking_refresh', 'booking/erika-uid/' || n, \
-                 '{{\"uid\": \"erika-uid\"}}', 'api_key|erika', '{integration}' FROM generate_series(1, 60) n; \
-             UPDATE outbox SET state = 'dead', is_head = false, reason = 'erika@example.org' WHERE lane < 'booking/erika-uid/4'"
+                 '{{\"uid\": \"erika-uid\"}}', 'api_key|erika', '{integration}' FROM generate_series(1, 100) n; \
+             UPDATE outbox SET state = 'dead', is_head = false, reason = 'erika@example.org', \
+                 update_time = now() + interval '75 min' WHERE lane LIKE '%5'"
         ))
         .await;
     watched.open_items(11).await;
     for minute in [80, 81] {
         watched.look(minute).await;
     }
-    let waiting = watched.owner.lines("SELECT payload || cause || lane FROM outbox WHERE kind = 'alert_delivery'").await;
+    let waiting = watched
+        .owner
+        .lines("SELECT payload || cause || lane FROM outbox WHERE kind = 'alert_delivery'")
+        .await;
     let alerts = watched.owner.lines("SELECT a::text FROM alert a").await;
     watched.owner.run("DELETE FROM outbox WHERE kind <> 'alert_delivery'").await;
     watched.deliver(81).await;
 
     let received = receiver.received();
     let bodies: Vec<String> = received.iter().map(|received| received.body.to_string()).collect();
-    assert_eq!((alerts.len(), waiting.len(), bodies.len()), (3, 6, 6));
+    assert_eq!((alerts.len(), waiting.len(), bodies.len()), (4, 8, 8));
     for text in waiting.iter().chain(&alerts).chain(&bodies) {
         let text = text.to_lowercase();
         assert!(!text.contains("erika") && !text.contains("hidden"), "{text}");
@@ -154,10 +158,7 @@ async fn a_destination_that_fails_is_tried_again_and_shows_it() {
 
     let retry = Outcome::Retry { after: Duration::from_secs(10), reason: "HTTP_503".into() };
     assert_eq!((first, second), (vec![retry], vec![Outcome::Done]));
-    assert_eq!(
-        (failed.last_failure_reason.as_deref(), failed.last_success_time),
-        (Some("HTTP_503"), None)
-    );
+    assert_eq!((failed.last_failure_reason.as_deref(), failed.last_success_time), (Some("HTTP_503"), None));
     assert!(succeeded.last_success_time > succeeded.last_failure_time);
     let ids: Vec<_> = receiver.received().iter().map(|received| received.body["notice_id"].clone()).collect();
     assert_eq!(ids[0], ids[1]);
@@ -218,7 +219,10 @@ async fn nothing_is_sent_to_what_was_deleted_or_disabled_meanwhile() {
     let disabled = watched.put(AlertDestinationKind::Webhook, &receiver.url("/"), &[]).await.id;
     alarmed(&watched).await;
     alert::delete(&watched.domain, &watched.admin(), &no_key(), deleted).await.unwrap();
-    let off = NewDestination { disabled: true, ..destination(AlertDestinationKind::Webhook, &receiver.url("/"), &[]) };
+    let off = NewDestination {
+        disabled: true,
+        ..destination(AlertDestinationKind::Webhook, &receiver.url("/"), &[])
+    };
     watched.try_put(Some(disabled), &off).await.unwrap();
 
     let outcomes = watched.deliver(2).await;

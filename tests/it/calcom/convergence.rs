@@ -10,9 +10,7 @@ mod history;
 use std::env;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use stellwerk::{
-    sandbox::calcom::{Fault, Generation, Limits, Rule, Settings},
-};
+use stellwerk::sandbox::calcom::{Fault, Generation, Limits, Rule, Settings};
 
 use self::{
     agreement::Sides,
@@ -51,7 +49,8 @@ async fn histories_over_queued_webhooks_end_in_agreement() {
 #[tokio::test]
 async fn one_history_ends_in_agreement() {
     let seed = env::var("STELLWERK_SEED").ok().and_then(|seed| seed.parse().ok());
-    let generation = if seed.unwrap_or(1) % 2 == 0 { Generation::Queued } else { Generation::Inline };
+    let generation =
+        if seed.unwrap_or(1_u64).is_multiple_of(2) { Generation::Queued } else { Generation::Inline };
 
     live_through(seed.unwrap_or(1), generation, if seed.is_some() { 50 } else { 15 }).await;
 }
@@ -61,7 +60,7 @@ async fn one_history_ends_in_agreement() {
 async fn soak_histories_end_in_agreement() {
     for _ in 0..8 * soak_rounds() {
         let seed: u64 = rand::random::<u32>().into();
-        let generation = if seed % 2 == 0 { Generation::Queued } else { Generation::Inline };
+        let generation = if seed.is_multiple_of(2) { Generation::Queued } else { Generation::Inline };
         live_through(seed, generation, 50).await;
     }
 }
@@ -93,7 +92,7 @@ async fn live_through(seed: u64, generation: Generation, steps: u32) {
     let used_up = come_to_rest(&practice).await;
 
     let sides = Sides::of(&practice).await;
-    assert_eq!(sides.disagreements(), [""; 0], "seed {seed}\n{sides:#?}");
+    assert_eq!(sides.disagreements(), [""; 0], "seed {seed}\n{}", sides.story());
     check_cost(seed, &sides, &actors.tally);
     check_that_quiet_stays_quiet(&practice, &mut actors, &mut chance).await;
     practice.check_requests();
@@ -176,5 +175,5 @@ async fn check_that_quiet_stays_quiet(practice: &Practice, actors: &mut Actors<'
     practice.sync().await;
     assert_eq!(practice.writes().len() - written, cost, "a run over sides that agree writes nothing");
     let sides = Sides::of(practice).await;
-    assert_eq!(sides.disagreements(), [""; 0], "{sides:#?}");
+    assert_eq!(sides.disagreements(), [""; 0], "{}", sides.story());
 }

@@ -84,10 +84,9 @@ impl Thresholds {
         let threshold = self.of(rule);
         let is_broken = match rule {
             AlertRule::SyncSuccess => value < threshold,
-            AlertRule::Failures
-            | AlertRule::ReviewQueue
-            | AlertRule::OutboxDepth
-            | AlertRule::Freshness => value > threshold,
+            AlertRule::Failures | AlertRule::ReviewQueue | AlertRule::OutboxDepth | AlertRule::Freshness => {
+                value > threshold
+            }
         };
         Reading { rule, integration, value, threshold, is_broken }
     }

@@ -20,9 +20,7 @@ use crate::{
         retry_deadlocks,
         review_item::{Filter, ReviewItem},
     },
-    words::{
-        AppointmentStatus, IntegrationState, ProviderSync, Resolution, ReviewKind, ReviewState,
-    },
+    words::{AppointmentStatus, IntegrationState, ProviderSync, Resolution, ReviewKind, ReviewState},
 };
 
 /// A page, oldest first.
@@ -148,7 +146,8 @@ async fn restore_ours(
 ) -> Result<Appointment> {
     let row = store::appointment::find(tx, id).await?;
     let ours = store::appointment::last_local_change(tx, id, item.open_time).await?;
-    let Some(ours) = ours.filter(|ours| ours.status == AppointmentStatus::Cancelled || ours.start_time > now) else {
+    let Some(ours) = ours.filter(|ours| ours.status == AppointmentStatus::Cancelled || ours.start_time > now)
+    else {
         return Err(Error::ResolutionNotPossible(item.kind));
     };
     let desired = Appointment {

@@ -97,10 +97,8 @@ pub async fn measure(tx: &mut TenantTx, now: DateTime<Utc>, at_least: i32) -> Re
 
 /// Those that have not ended.
 pub async fn open(tx: &mut TenantTx) -> Result<Vec<Alert>> {
-    let query = alert::table
-        .filter(alert::state.ne(AlertState::Ended))
-        .order(alert::id)
-        .select(Alert::as_select());
+    let query =
+        alert::table.filter(alert::state.ne(AlertState::Ended)).order(alert::id).select(Alert::as_select());
     Ok(query.load(tx.conn()).await?)
 }
 
@@ -130,16 +128,9 @@ pub async fn sweep(tx: &mut TenantTx, before: DateTime<Utc>) -> Result<()> {
 }
 
 /// A page, newest first.
-pub async fn list(
-    tx: &mut TenantTx,
-    filter: &Filter,
-    page: &Page<AlertId>,
-) -> Result<Paged<Alert, AlertId>> {
-    let mut query = alert::table
-        .order(alert::id.desc())
-        .limit(page.limit())
-        .select(Alert::as_select())
-        .into_boxed();
+pub async fn list(tx: &mut TenantTx, filter: &Filter, page: &Page<AlertId>) -> Result<Paged<Alert, AlertId>> {
+    let mut query =
+        alert::table.order(alert::id.desc()).limit(page.limit()).select(Alert::as_select()).into_boxed();
     if let Some(state) = filter.state {
         query = query.filter(alert::state.eq(state));
     }

@@ -58,9 +58,8 @@ pub async fn find(tx: &mut TenantTx, id: AlertDestinationId) -> Result<AlertDest
 
 /// One of them, unless it is gone.
 pub async fn find_if_any(tx: &mut TenantTx, id: AlertDestinationId) -> Result<Option<AlertDestination>> {
-    let query = alert_destination::table
-        .filter(alert_destination::id.eq(id))
-        .select(AlertDestination::as_select());
+    let query =
+        alert_destination::table.filter(alert_destination::id.eq(id)).select(AlertDestination::as_select());
     Ok(query.first(tx.conn()).await.optional()?)
 }
 

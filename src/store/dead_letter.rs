@@ -88,15 +88,11 @@ pub async fn list(
     let mut query = matching(filter);
     if let Some(Cursor { dead_time, id }) = page.after {
         query = query.filter(
-            outbox::update_time
-                .gt(dead_time)
-                .or(outbox::update_time.eq(dead_time).and(outbox::id.gt(id))),
+            outbox::update_time.gt(dead_time).or(outbox::update_time.eq(dead_time).and(outbox::id.gt(id))),
         );
     }
-    let query = query
-        .order((outbox::update_time, outbox::id))
-        .limit(page.limit())
-        .select(DeadLetter::as_select());
+    let query =
+        query.order((outbox::update_time, outbox::id)).limit(page.limit()).select(DeadLetter::as_select());
     let cursor = |row: &DeadLetter| Cursor { dead_time: row.dead_time, id: row.id };
     Ok(page.cut(query.load(tx.conn()).await?, cursor))
 }

@@ -115,7 +115,11 @@ fn describe() {
     describe_gauge!(OUTBOX_OLDEST_AGE, Unit::Seconds, "Age of the oldest due outbox message, by kind");
     describe_counter!(OUTBOX_SETTLED, "Outbox messages settled, by kind and outcome");
     describe_gauge!(DEAD_LETTERS, "Outbox messages given up, by kind");
-    describe_histogram!(PUSH_LATENCY, Unit::Seconds, "Time from a change to its truth at the provider, by kind");
+    describe_histogram!(
+        PUSH_LATENCY,
+        Unit::Seconds,
+        "Time from a change to its truth at the provider, by kind"
+    );
     describe_counter!(PROVIDER_CALLS, "Calls of providers' APIs, by provider and status");
     describe_gauge!(BREAKERS, "Integrations by provider and state of their breaker");
     describe_gauge!(SYNC_OUTCOMES, "Writes and runs of 24 hours, by provider and outcome");

@@ -134,8 +134,13 @@ mod tests {
         for is_broken in looks {
             now += pace;
             let value = if *is_broken { 7.0 } else { 3.0 };
-            let seen =
-                Reading { rule: AlertRule::Failures, integration: None, value, threshold: 5.0, is_broken: *is_broken };
+            let seen = Reading {
+                rule: AlertRule::Failures,
+                integration: None,
+                value,
+                threshold: 5.0,
+                is_broken: *is_broken,
+            };
             let fate = next(known.take(), &seen, now);
             known = match fate.alert {
                 Some(Row::New(alert) | Row::Changed(alert)) => Some(alert),

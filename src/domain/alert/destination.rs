@@ -61,9 +61,7 @@ pub async fn put(
     };
     let mut tx = domain.store.caller(caller).await?;
     let kept = match claim(&mut tx, caller, key, own).await? {
-        Claim::Repeat(first) => {
-            store::alert_destination::find(&mut tx, AlertDestinationId(first)).await?
-        }
+        Claim::Repeat(first) => store::alert_destination::find(&mut tx, AlertDestinationId(first)).await?,
         Claim::First if id.is_some() => replace(&mut tx, row).await?,
         Claim::First => add(&mut tx, row).await?,
     };

@@ -79,7 +79,9 @@ mod tests {
 
     fn fields(headers: &[(&str, &str)]) -> Vec<String> {
         match check(headers.iter().copied()) {
-            Err(Error::Invalid(violations)) => violations.into_iter().map(|violation| violation.field).collect(),
+            Err(Error::Invalid(violations)) => {
+                violations.into_iter().map(|violation| violation.field).collect()
+            }
             Err(error) => panic!("{error:?}"),
             Ok(_) => Vec::new(),
         }
@@ -122,7 +124,9 @@ mod tests {
 
         let refused = check(many.iter().map(|(name, value)| (name.as_str(), value.as_str())));
 
-        assert!(matches!(refused, Err(Error::Invalid(violations)) if violations[0].field == "headers[20].name"));
+        assert!(
+            matches!(refused, Err(Error::Invalid(violations)) if violations[0].field == "headers[20].name")
+        );
         assert_eq!(fields(&[("X-Long", &"v".repeat(2001))]), ["headers[0].value"]);
         assert_eq!(fields(&[(&"x".repeat(101), "v")]), ["headers[0].name"]);
     }

@@ -111,7 +111,9 @@ mod tests {
         let headers: Vec<(String, SecretString)> =
             headers.iter().map(|(name, value)| (name.to_string(), (*value).into())).collect();
         match Target::check(kind, &url.into(), &headers, &egress) {
-            Err(Error::Invalid(violations)) => violations.into_iter().map(|violation| violation.field).collect(),
+            Err(Error::Invalid(violations)) => {
+                violations.into_iter().map(|violation| violation.field).collect()
+            }
             Err(error) => panic!("{error:?}"),
             Ok(_) => Vec::new(),
         }

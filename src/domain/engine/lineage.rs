@@ -247,13 +247,18 @@ async fn take_in_echo(
         store::intent::save(tx, &intent).await?;
     }
     let mut row = store::appointment::find_for_update(tx, id).await?;
-    // Whoever pushed had given up; otherwise they settle it themselves.
-    if row.sync.provider_sync == ProviderSync::Review
-        && head.is_some_and(|head| appointment::agrees(&row, &head))
-    {
-        row.sync = appointment::synced();
+    let known = row.clone();
+    if let Some(head) = head {
+        // Whoever pushed had given up; otherwise they settle it themselves.
+        if row.sync.provider_sync == ProviderSync::Review && appointment::agrees(&row, &head) {
+            row.sync = appointment::synced();
+            store::review_item::settle(tx, id, ReviewKind::RequiresManualReview, now).await?;
+        }
+        // By what name the provider knows it is nobody's edit.
+        (row.integration_id, row.external_id) = (Some(context.integration), Some(head.uid));
+    }
+    if row != known {
         store::appointment::update(tx, &row).await?;
-        store::review_item::settle(tx, id, ReviewKind::RequiresManualReview, now).await?;
     }
     let change = Change {
         intent_id: Some(intent.id),

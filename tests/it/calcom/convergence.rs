@@ -10,9 +10,7 @@ mod history;
 use std::env;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use stellwerk::{
-    sandbox::calcom::{Fault, Generation, Limits, Rule, Settings},
-};
+use stellwerk::sandbox::calcom::{Fault, Generation, Limits, Rule, Settings};
 
 use self::{
     agreement::Sides,
@@ -93,7 +91,7 @@ async fn live_through(seed: u64, generation: Generation, steps: u32) {
     let used_up = come_to_rest(&practice).await;
 
     let sides = Sides::of(&practice).await;
-    assert_eq!(sides.disagreements(), [""; 0], "seed {seed}\n{sides:#?}");
+    assert_eq!(sides.disagreements(), [""; 0], "seed {seed}\n{}", sides.story());
     check_cost(seed, &sides, &actors.tally);
     check_that_quiet_stays_quiet(&practice, &mut actors, &mut chance).await;
     practice.check_requests();
@@ -176,5 +174,5 @@ async fn check_that_quiet_stays_quiet(practice: &Practice, actors: &mut Actors<'
     practice.sync().await;
     assert_eq!(practice.writes().len() - written, cost, "a run over sides that agree writes nothing");
     let sides = Sides::of(practice).await;
-    assert_eq!(sides.disagreements(), [""; 0], "{sides:#?}");
+    assert_eq!(sides.disagreements(), [""; 0], "{}", sides.story());
 }

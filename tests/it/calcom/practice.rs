@@ -31,7 +31,6 @@ const HURRY: &str = "UPDATE outbox SET run_time = now() WHERE NOT is_leased AND 
 /// Something that a person must decide.
 #[derive(Debug, Deserialize)]
 pub(super) struct Review {
-    pub(super) id: String,
     pub(super) appointment_id: Option<String>,
     pub(super) kind: String,
     pub(super) reason: String,

@@ -144,5 +144,8 @@ async fn a_merge_and_the_settling_of_what_is_before_it_do_not_block_each_other_f
     tx.commit().await.unwrap();
 
     assert!(settling.await.unwrap());
-    assert_eq!(queue.owner.value("SELECT count(*) FILTER (WHERE is_head) || ' of ' || count(*) FROM outbox").await, "1 of 2");
+    assert_eq!(
+        queue.owner.value("SELECT count(*) FILTER (WHERE is_head) || ' of ' || count(*) FROM outbox").await,
+        "1 of 2"
+    );
 }

@@ -44,7 +44,9 @@ async fn a_lane_keeps_the_order_of_its_promises_whatever_the_clocks_say() {
 
     for id in ids {
         let row = format!("('{tenant}', '{id}', 'sync_run', 'a', '{{}}', 'c')");
-        owner.run(&format!("INSERT INTO outbox (tenant_id, id, kind, lane, payload, cause) VALUES {row}")).await;
+        owner
+            .run(&format!("INSERT INTO outbox (tenant_id, id, kind, lane, payload, cause) VALUES {row}"))
+            .await;
     }
     let mut ran = Vec::new();
     while let Some(claimed) = claim(&store).await {

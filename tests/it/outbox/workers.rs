@@ -173,9 +173,7 @@ async fn a_worker_whose_lease_was_taken_over_stops_the_work() {
     wait_until("the message is under way", PATIENCE, async || script.running() == 1).await;
 
     // As another worker's claim would, which has an hour.
-    owner
-        .run("UPDATE outbox SET lease_epoch = lease_epoch + 1, run_time = now() + interval '1 hour'")
-        .await;
+    owner.run("UPDATE outbox SET lease_epoch = lease_epoch + 1, run_time = now() + interval '1 hour'").await;
 
     wait_until("the work has ended", PATIENCE, async || script.running() == 0).await;
     assert_eq!((script.begun(), script.log.lock().unwrap().done.len()), (1, 0));

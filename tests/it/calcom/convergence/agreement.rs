@@ -13,7 +13,6 @@ use crate::{
 };
 
 /// Everything that counts, read above every policy.
-#[derive(Debug)]
 pub(super) struct Sides {
     appointments: Vec<Appointment>,
     known: Vec<Known>,
@@ -197,7 +196,8 @@ impl Sides {
 
     /// Writes that no caller asked for.
     pub(super) fn writes_of_ours(&self) -> usize {
-        let is_a_callers = |cause: &str| cause.starts_with("api_key/") || cause.starts_with("subject/");
+        // A subject is `{issuer}|{subject}`.
+        let is_a_callers = |cause: &str| cause.contains('|');
         self.intents.iter().filter(|one| !is_a_callers(&one.cause)).count()
     }
 
@@ -208,6 +208,30 @@ impl Sides {
                 && one.attendees.iter().any(|attendee| attendee.email == "rita.rival@example.org")
         };
         self.there.iter().filter(is_rival).count()
+    }
+
+    /// What is known of all this, a line for each thing; for whoever looks into a disagreement.
+    pub(super) fn story(&self) -> String {
+        let here = self.appointments.iter().flat_map(|one| {
+            let known = self.known_of(one).map(|known| {
+                let mark = if known.is_current { "*" } else { "" };
+                format!("    booking {}{mark} {}", known.external_id, known.status)
+            });
+            let intents =
+                self.intents.iter().filter(|intent| intent.appointment_id == one.id).map(|intent| {
+                    format!("    write {} {} {} of {}", intent.id, intent.kind, intent.state, intent.cause)
+                });
+            let reviews = self.reviews.iter().filter(|item| item.appointment_id.as_ref() == Some(&one.id));
+            let reviews = reviews.map(|item| format!("    review {} {}", item.kind, item.reason));
+            let sync = (&one.provider_sync, &one.provider_sync_reason);
+            let head = format!("{} {} {} {sync:?}", one.id, one.status, one.start_time);
+            [head].into_iter().chain(known).chain(intents).chain(reviews).collect::<Vec<_>>()
+        });
+        let there = self.there.iter().map(|one| {
+            let to = one.rescheduled_to.as_deref().unwrap_or_default();
+            format!("there {} {:?} {} {:?} {to}", one.uid, one.status, one.start, one.source)
+        });
+        here.chain(there).collect::<Vec<_>>().join("\n")
     }
 
     /// The share of what could be had that Cal.com has: what was refused because others have its time could

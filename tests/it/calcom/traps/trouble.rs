@@ -2,7 +2,9 @@
 
 use stellwerk::{
     proto::{
-        AppointmentStatus::*, GetIntegrationRequest, Integration, IntegrationState, ProviderSyncState::{Pending, Review, Synced},
+        AppointmentStatus::*,
+        GetIntegrationRequest, Integration, IntegrationState,
+        ProviderSyncState::{Pending, Review, Synced},
         RescheduleAppointmentRequest, UpdateIntegrationRequest,
     },
     sandbox::calcom::{Fault, Operation, Point, Rule, Trigger},

@@ -7,8 +7,10 @@ use chrono_tz::Europe::Berlin;
 use serde_json::{Value, json};
 use stellwerk::{
     proto::{
-        AppointmentStatus::*, BookAppointmentRequest, HoldSlotRequest, ProviderSyncState::{Pending, Review, Synced}, SyncOrigin,
-        WebhookEventStatus,
+        AppointmentStatus::*,
+        BookAppointmentRequest, HoldSlotRequest,
+        ProviderSyncState::{Pending, Review, Synced},
+        SyncOrigin, WebhookEventStatus,
     },
     sandbox::calcom::{Fault, NewBooking, Operation, Point, Rule, Source, Trigger},
 };

@@ -14,18 +14,22 @@ pub mod caller;
 pub mod streams;
 
 mod access;
+mod alerts;
 mod appointments;
 mod convert;
 mod integrations;
 mod patient_imports;
 mod patients;
+mod reviews;
 mod sync_logs;
 mod webhooks;
 
 pub use access::AccessApi;
+pub use alerts::AlertApi;
 pub use appointments::AppointmentApi;
 pub use integrations::IntegrationApi;
 pub use patients::PatientApi;
+pub use reviews::ReviewApi;
 pub use sync_logs::SyncLogApi;
 pub use webhooks::WebhookApi;
 

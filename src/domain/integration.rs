@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -62,6 +62,11 @@ pub(in crate::domain) fn lane(id: IntegrationId) -> String {
     format!("integration/{id}")
 }
 
+/// Whole microseconds, which is what the database keeps: what is told must equal what is kept.
+pub(in crate::domain) fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
+}
+
 /// A page of the tenant's integrations, oldest first; only of one provider if it is named.
 pub async fn list(
     domain: &Domain,
@@ -97,6 +102,7 @@ pub async fn update(
 ) -> Result<Integration> {
     let name = changes.name.as_deref().map(|name| access::name("name", name)).transpose()?;
     let rate = changes.requests_per_minute.map(connect::rate).transpose()?;
+    let now = micros(now);
     // Under the caller's own rights: whoever may not see it must not change it.
     let seen = get(domain, caller, id).await?;
     if let Some(api_key) = &changes.api_key {
@@ -137,7 +143,7 @@ pub async fn update(
 ///
 /// Errors: `NotFound`, `IntegrationState` (it is being ended, or was).
 pub async fn test(domain: &Domain, caller: &Caller, id: IntegrationId, now: DateTime<Utc>) -> Result<Trial> {
-    let seen = get(domain, caller, id).await?;
+    let (seen, now) = (get(domain, caller, id).await?, micros(now));
     if matches!(seen.state, IntegrationState::Disconnecting | IntegrationState::Disconnected) {
         return Err(Error::IntegrationState(seen.state));
     }
@@ -198,7 +204,7 @@ pub async fn disconnect(
     if matches!(row.state, IntegrationState::Connected | IntegrationState::NeedsReconnect) {
         row.state = IntegrationState::Disconnecting;
         row.state_reason = None;
-        row.update_time = now;
+        row.update_time = micros(now);
         store::integration::save(&mut tx, &row).await?;
         if let Some(mut run) = store::sync_log::open_of(&mut tx, id).await? {
             run = store::sync_log::find_for_update(&mut tx, run.id).await?;

@@ -7,7 +7,7 @@ use super::{
     Domain,
     engine::sync_run,
     idempotency::{Claim, Key, claim},
-    integration::CALCOM,
+    integration::{CALCOM, micros},
 };
 use crate::{
     caller::Caller,
@@ -65,7 +65,7 @@ pub async fn start(
         reason: None,
         cancel_asked: false,
         revision: 0,
-        start_time: now,
+        start_time: micros(now),
         end_time: None,
     };
     let mut tx = domain.store.caller(caller).await?;
@@ -106,7 +106,7 @@ pub async fn cancel(
     match run.state {
         SyncState::Queued if is_first => {
             run.state = SyncState::Cancelled;
-            run.end_time = Some(now);
+            run.end_time = Some(micros(now));
         }
         SyncState::Running if is_first && !run.cancel_asked => run.cancel_asked = true,
         _ => {

@@ -305,7 +305,18 @@ fn token_place(endpoint: WebhookEndpointId) -> Place {
 
 /// A body's shape: names of fields stay, what they say is masked, except for words that say nothing of a person.
 fn preview(body: &[u8]) -> String {
-    const PLAIN: [&str; 5] = ["event", "occurred_at", "scheduled_at", "duration_minutes", "status"];
+    const PLAIN: [&str; 10] = [
+        "event",
+        "occurred_at",
+        "scheduled_at",
+        "duration_minutes",
+        "status",
+        "triggerEvent",
+        "createdAt",
+        "startTime",
+        "endTime",
+        "eventTypeId",
+    ];
     fn mask(name: &str, value: &mut serde_json::Value) {
         match value {
             serde_json::Value::Object(fields) => {

@@ -3,6 +3,7 @@
 mod connecting;
 mod convergence;
 mod crash;
+mod inbound;
 mod practice;
 mod push;
 mod runs;

@@ -25,9 +25,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod alerts;
 mod appointments;
 mod calcom;
 mod catalog;
+mod dead_letters;
 mod dev;
 mod faults;
 mod listeners;
@@ -36,6 +38,7 @@ mod outbox;
 mod patients;
 mod program;
 mod protos;
+mod reviews;
 mod secrets;
 mod support;
 mod tenancy;

@@ -6,6 +6,7 @@
 pub(crate) mod app;
 pub(crate) mod booking_tool;
 pub(crate) mod calcom;
+pub(crate) mod calcom_hook;
 pub(crate) mod caller;
 pub(crate) mod cluster;
 pub(crate) mod database;
@@ -14,6 +15,7 @@ pub(crate) mod front;
 pub(crate) mod jwt;
 pub(crate) mod link;
 pub(crate) mod process;
+pub(crate) mod receiver;
 pub(crate) mod said;
 pub(crate) mod searched;
 pub(crate) mod seed;

@@ -75,8 +75,8 @@ impl DemoCalcom {
             }
         }
         let new = NewIntegration {
-            read_only: false,
             provider: integration::CALCOM.into(),
+            read_only: false,
             name: "Cal.com (sandbox)".into(),
             api_key: self.demo.user.api_key.clone().into(),
             instance_url: Some(format!("{}/v2", self.double.url())),

@@ -85,11 +85,12 @@ pub async fn apply(tx: &mut TenantTx, context: &Context, seen: Seen) -> Result<A
     }
     let Some(head) = rows.head() else { return Ok(applied) };
     let is_head = head.uid == seen.uid;
-    let ground = Ground {
+    let mut ground = Ground {
         context,
         head: &head,
         seen: Some(&seen).filter(|_| is_head && learned != Learned::Late),
         event_type: event_type.as_ref().filter(|_| is_head),
+        cancel_reason: None,
     };
     let ids = rows.appointments();
     match ids[..] {
@@ -122,7 +123,7 @@ pub async fn apply(tx: &mut TenantTx, context: &Context, seen: Seen) -> Result<A
         [first, ..] => {
             let kept = if ids.len() > 1 { merge::survivor(tx, &ids).await? } else { first };
             stored::save(tx, &before, rows, Some(kept), now).await?;
-            merge::remove_others(tx, &ids, kept, now).await?;
+            ground.cancel_reason = merge::remove_others(tx, &ids, kept, now).await?;
             applied.appointment = Some(kept);
             if !head.is_known() {
                 look_for(tx, context, &head, is_head).await?;
@@ -159,7 +160,8 @@ pub async fn follow_head(tx: &mut TenantTx, context: &Context, id: AppointmentId
         Some(event_type) => store::event_type::find(tx, context.integration, event_type).await?,
         None => None,
     };
-    let ground = Ground { context, head: &head, seen: None, event_type: event_type.as_ref() };
+    let ground =
+        Ground { context, head: &head, seen: None, event_type: event_type.as_ref(), cancel_reason: None };
     let (is_changed, row) = appointment::follow(tx, &ground, id, None).await?;
     let outcome = if is_changed { Outcome::Changed } else { Outcome::Unchanged };
     Ok(Some(Applied { appointment: Some(id), patient: row.patient_id, outcome }))

@@ -92,9 +92,12 @@ impl Asked {
 pub async fn run(domain: &Domain, message: &Claimed, payload: serde_json::Value) -> Result<Outcome> {
     let asked: Asked = serde_json::from_value(payload).map_err(Error::internal)?;
     let tenant = message.tenant_id;
+    if !is_wanted(domain, tenant, asked.integration_id).await? {
+        return Ok(Outcome::Done);
+    }
     let read = match read(domain, tenant, &asked).await {
         Ok(read) => read,
-        Err(failure) => return unread(domain, tenant, &asked, failure).await,
+        Err(failure) => return unread(failure),
     };
     let certainty = if message.attempts <= 1 { Certainty::Read } else { Certainty::Reread };
     let context = Context {
@@ -109,6 +112,17 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: serde_json::Value)
         return Ok(Outcome::Done);
     }
     Ok(Outcome::Retry { after: AGAIN_AFTER, reason: "CONTRADICTORY".into() })
+}
+
+/// Not while what comes in is paused: the end of the pause reads all that was missed.
+async fn is_wanted(domain: &Domain, tenant: TenantId, integration: IntegrationId) -> Result<bool> {
+    let mut tx = domain.store.tenant(tenant).await?;
+    let row = store::integration::find(&mut tx, integration).await?;
+    tx.end_reading();
+    Ok(match row.state {
+        IntegrationState::Disconnecting | IntegrationState::Disconnected => false,
+        IntegrationState::Connected | IntegrationState::NeedsReconnect => !row.inbound_paused,
+    })
 }
 
 /// Takes in what was read. False: some of it cannot be true as things stand, and was left.
@@ -211,27 +225,18 @@ async fn get(
     .await
 }
 
-async fn unread(domain: &Domain, tenant: TenantId, asked: &Asked, failure: CallFailure) -> Result<Outcome> {
-    match failure {
+fn unread(failure: CallFailure) -> Result<Outcome> {
+    Ok(match failure {
         CallFailure::NotNow { after, reason } => Ok(Outcome::Release { after, reason: Some(reason.into()) }),
         CallFailure::Credential => {
-            let mut tx = domain.store.tenant(tenant).await?;
-            let integration = store::integration::find(&mut tx, asked.integration_id).await?;
-            tx.end_reading();
-            Ok(match integration.state {
-                IntegrationState::Disconnecting | IntegrationState::Disconnected => Outcome::Done,
-                IntegrationState::Connected | IntegrationState::NeedsReconnect => {
-                    let reason = Some("CREDENTIAL_REFUSED".into());
-                    Outcome::Release { after: UNTIL_RECONNECTED, reason }
-                }
-            })
+            Outcome::Release { after: UNTIL_RECONNECTED, reason: Some("CREDENTIAL_REFUSED".into()) }
         }
         // Somebody else's: anybody can write a uid into a body.
-        CallFailure::Call(CallError::Refused(Refusal::NotAllowed)) => Ok(Outcome::Done),
+        CallFailure::Call(CallError::Refused(Refusal::NotAllowed)) => Outcome::Done,
         CallFailure::Call(error) if error.class() == Class::Permanent => {
-            Ok(Outcome::Dead { reason: error.reason().into() })
+            Outcome::Dead { reason: error.reason().into() }
         }
-        CallFailure::Call(error) => Err(Error::internal(error)),
-        CallFailure::Own(error) => Err(error),
-    }
+        CallFailure::Call(error) => return Err(Error::internal(error)),
+        CallFailure::Own(error) => return Err(error),
+    })
 }

@@ -88,7 +88,7 @@ async fn a_webhook_that_somebody_changed_is_put_right() {
 
         linked.check_subscriptions().await;
 
-        assert_eq!(linked.webhooks_of(linked.event_type), [right.clone()], "{change}");
+        assert_eq!(linked.webhooks_of(linked.event_type), std::slice::from_ref(&right), "{change}");
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Ground<'a> {
     /// What was learned, if it was about the head.
     pub(super) seen: Option<&'a Seen>,
     pub(super) event_type: Option<&'a EventType>,
+    /// Why the head was called off, from an appointment that turned out to be this one.
+    pub(super) cancel_reason: Option<String>,
 }
 
 /// Adds the appointment of a lineage that has none. The head's times are known.
@@ -224,7 +226,8 @@ async fn practitioner(tx: &mut TenantTx, ground: &Ground<'_>) -> Result<Option<P
 }
 
 fn cancel_reason(ground: &Ground<'_>, status: AppointmentStatus) -> Option<String> {
-    let reason = ground.seen.and_then(|seen| seen.cancel_reason.clone());
+    let said = ground.seen.and_then(|seen| seen.cancel_reason.clone());
+    let reason = said.or_else(|| ground.cancel_reason.clone());
     reason.filter(|_| status == AppointmentStatus::Cancelled)
 }
 
@@ -249,3 +252,7 @@ pub(super) fn marked(row: &Appointment, is_absent: bool, now: DateTime<Utc>) -> 
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "appointment/tests.rs"]
+mod tests;

@@ -24,15 +24,18 @@ pub(super) async fn survivor(tx: &mut TenantTx, ids: &[AppointmentId]) -> Result
     oldest.ok_or_else(|| crate::error::Error::internal("a lineage without appointments was merged"))
 }
 
-/// Removes the others; their bookings have gone to the one that stays.
+/// Removes the others; their bookings have gone to the one that stays. Returns why one of them was called off, if it was.
 pub(super) async fn remove_others(
     tx: &mut TenantTx,
     ids: &[AppointmentId],
     kept: AppointmentId,
     now: DateTime<Utc>,
-) -> Result<()> {
+) -> Result<Option<String>> {
+    let mut reason = None;
     for id in ids.iter().filter(|id| **id != kept) {
+        let row = store::appointment::find(tx, *id).await?;
+        reason = reason.or(row.cancel_reason);
         appointment::remove(tx, *id, now).await?;
     }
-    Ok(())
+    Ok(reason)
 }

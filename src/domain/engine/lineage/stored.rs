@@ -31,15 +31,18 @@ pub(super) async fn load<'a>(
         }
         found.extend(store::booking::predecessor(tx, integration, &uid).await?);
         for row in found {
-            let theirs = match row.appointment_id {
-                Some(id) => store::booking::lineage(tx, id).await?,
-                None => vec![row],
-            };
-            for row in &theirs {
-                wanted.push(row.external_id.clone());
-                wanted.extend(row.successor_external_id.clone());
+            match row.appointment_id {
+                // All that is connected with it has the same appointment.
+                Some(id) => rows.join(store::booking::lineage(tx, id).await?),
+                None => {
+                    wanted.extend(
+                        [Some(row.external_id.clone()), row.successor_external_id.clone()]
+                            .into_iter()
+                            .flatten(),
+                    );
+                    rows.join(vec![row]);
+                }
             }
-            rows.join(theirs);
         }
         asked.push(uid);
     }

@@ -133,7 +133,7 @@ async fn write_again(ground: &Ground<'_>, record: &mut Record) -> Result<(), Sto
         count.processed += 1;
         count.repaired += u64::from(is_written);
     }
-    Ok(record.save(ground).await?)
+    record.save(ground).await
 }
 
 #[cfg(test)]

@@ -1,0 +1,106 @@
+//! A webhook reaches its own tenant's bookings and nobody else's.
+
+use serde_json::json;
+use stellwerk::proto::{AppointmentStatus, WebhookEventStatus};
+
+use super::{Practice, practice};
+use crate::support::{
+    calcom::{connect_calcom, double, on_day},
+    calcom_hook::{Hook, Story, with},
+    desk,
+};
+
+/// Another tenant with a Cal.com of its own, at the same server.
+async fn neighbour(of: &Practice) -> (crate::support::tenant::TestTenant, Story, Hook) {
+    let tenant = of.app.tenant("neighbour").await;
+    let rows = connect_calcom(&of.app, &tenant, &double().await).await;
+    let hook = Hook::of(&of.app, &rows).await;
+    (tenant, Story::new(&rows, "uid-1", on_day(3, 9)), hook)
+}
+
+#[tokio::test]
+async fn a_webhook_can_neither_cancel_nor_move_nor_end_another_tenants_booking() {
+    let practice = practice().await;
+    let story = Story::new(&practice.rows, "uid-1", on_day(3, 9));
+    practice.hook.tell(&story.created()).await.kept();
+    let (neighbour, theirs, their_hook) = neighbour(&practice).await;
+
+    // With the event type they own, and a uid they somehow know.
+    their_hook.tell(&theirs.cancelled()).await.kept();
+    their_hook.tell(&theirs.at("uid-2", on_day(5, 9)).rescheduled_from("uid-1")).await.kept();
+    their_hook.tell(&theirs.no_show(true)).await.kept();
+    their_hook.tell(&theirs.ended()).await.kept();
+
+    let row = desk::only_appointment(&practice.acme.admin).await;
+    assert_eq!(
+        (row.status(), row.start_time),
+        (AppointmentStatus::Booked, Some(desk::timestamp(on_day(3, 9))))
+    );
+    // They have one of that name of their own, and see no other.
+    let own = desk::only_appointment(&neighbour.admin).await;
+    assert_eq!(own.external_id, "uid-2");
+}
+
+#[tokio::test]
+async fn one_uid_in_two_tenants_is_two_bookings() {
+    let practice = practice().await;
+    let (neighbour, theirs, their_hook) = neighbour(&practice).await;
+    let ours = Story::new(&practice.rows, "uid-1", on_day(3, 9));
+
+    practice.hook.tell(&ours.created()).await.kept();
+    their_hook.tell(&theirs.created()).await.kept();
+    practice.hook.tell(&ours.cancelled()).await.kept();
+
+    assert_eq!(desk::only_appointment(&practice.acme.admin).await.status(), AppointmentStatus::Cancelled);
+    assert_eq!(desk::only_appointment(&neighbour.admin).await.status(), AppointmentStatus::Booked);
+    assert_eq!(practice.bookings().await, ["uid-1 accepted", "uid-1 cancelled"]);
+}
+
+#[tokio::test]
+async fn an_event_type_of_nobody_here_is_quarantined_without_its_body() {
+    let practice = practice().await;
+    let (_, theirs, _) = neighbour(&practice).await;
+    let private = Story { event_type: 999_999, ..theirs.clone() };
+
+    // One that nobody registered, and one that another tenant did.
+    for story in [private, Story { event_type: theirs.event_type + 1_000_000, ..theirs }] {
+        let answer = practice.hook.tell(&story.created()).await;
+
+        assert_eq!((answer.kept(), answer.reason()), ("quarantined", "EVENT_TYPE_UNKNOWN"));
+        let event = desk::event(&practice.acme.admin, answer.event_id()).await;
+        assert_eq!((event.status(), event.body_preview.as_str()), (WebhookEventStatus::Quarantined, ""));
+    }
+    assert!(desk::appointments(&practice.acme.admin).await.is_empty());
+    assert_eq!(practice.bookings().await, [""; 0]);
+    let kept =
+        practice.app.database.owner().await.value("SELECT count(sealed_body) FROM webhook_event").await;
+    assert_eq!(kept, "0");
+}
+
+#[tokio::test]
+async fn a_known_booking_under_a_foreign_event_type_stays_as_it_is() {
+    let practice = practice().await;
+    let story = Story::new(&practice.rows, "uid-1", on_day(3, 9));
+    practice.hook.tell(&story.created()).await.kept();
+
+    let answer = practice.hook.tell(&with(story.cancelled(), json!({ "eventTypeId": 999_999 }))).await;
+
+    assert_eq!((answer.kept(), answer.reason()), ("quarantined", "EVENT_TYPE_UNKNOWN"));
+    assert_eq!(desk::only_appointment(&practice.acme.admin).await.status(), AppointmentStatus::Booked);
+}
+
+#[tokio::test]
+async fn a_cancellation_without_an_event_type_is_known_by_its_booking() {
+    let practice = practice().await;
+    let story = Story::new(&practice.rows, "uid-1", on_day(3, 9));
+    practice.hook.tell(&story.created()).await.kept();
+    let without = |story: &Story| with(story.cancelled(), json!({ "eventTypeId": null }));
+
+    let known = practice.hook.tell(&without(&story)).await;
+    let unknown = practice.hook.tell(&without(&story.at("uid-9", on_day(4, 9)))).await;
+
+    assert_eq!(known.kept(), "success");
+    assert_eq!((unknown.kept(), unknown.reason()), ("success", "BOOKING_IS_BEING_READ"));
+    assert_eq!(desk::only_appointment(&practice.acme.admin).await.status(), AppointmentStatus::Cancelled);
+    assert_eq!(practice.promised().await, ["booking_refresh"]);
+}

@@ -55,8 +55,7 @@ impl Watched {
         // The receivers are on loopback.
         let allow_private = vec!["127.0.0.0/8".parse().expect("a network")];
         let egress = Egress::new(EgressConfig { allow_private, ..EgressConfig::default() });
-        let domain =
-            Domain { egress: Arc::new(egress.expect("a client")), ..domain.expect("a domain") };
+        let domain = Domain { egress: Arc::new(egress.expect("a client")), ..domain.expect("a domain") };
         let (tenant, integration) = (TenantId::new(), IntegrationId::new());
         owner
             .run(&format!(
@@ -129,7 +128,9 @@ impl Watched {
     /// Delivers what is due, so many minutes after the begin; returns what became of each.
     async fn deliver(&self, minute: i64) -> Vec<Outcome> {
         let now = self.begin + TimeDelta::minutes(minute);
-        let due = format!("UPDATE outbox SET run_time = now() - interval '1 s' WHERE NOT is_leased AND run_time <= '{now}'");
+        let due = format!(
+            "UPDATE outbox SET run_time = now() - interval '1 s' WHERE NOT is_leased AND run_time <= '{now}'"
+        );
         let mut outcomes = Vec::new();
         loop {
             self.owner.run(&due).await;
@@ -154,10 +155,7 @@ fn destination(kind: AlertDestinationKind, url: &str, headers: &[(&str, &str)]) 
         kind,
         name: "Desk".into(),
         url: url.into(),
-        headers: headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), SecretString::from(*value)))
-            .collect(),
+        headers: headers.iter().map(|(name, value)| (name.to_string(), SecretString::from(*value))).collect(),
         disabled: false,
     }
 }

@@ -196,7 +196,9 @@ async fn a_requeued_letter_is_tried_as_if_for_the_first_time() {
 #[tokio::test]
 async fn letters_are_requeued_by_filter_and_counted() {
     let queue = Queue::new().await;
-    for (lane, kind) in [("a", MessageKind::SyncRun), ("a", MessageKind::SyncRun), ("b", MessageKind::Reconcile)] {
+    for (lane, kind) in
+        [("a", MessageKind::SyncRun), ("a", MessageKind::SyncRun), ("b", MessageKind::Reconcile)]
+    {
         queue.bury(kind, lane, "INTERNAL").await;
     }
     let runs = Filter { kind: Some(MessageKind::SyncRun), ..Filter::default() };

@@ -9,9 +9,7 @@ use stellwerk::{
     page::Page,
     sandbox::calcom::Operation,
     store::review_item::{Filter, ReviewItem},
-    words::{
-        AppointmentStatus, IntegrationState, ProviderSync, Resolution, ReviewKind, ReviewState, Role,
-    },
+    words::{AppointmentStatus, IntegrationState, ProviderSync, Resolution, ReviewKind, ReviewState, Role},
 };
 
 use crate::support::{
@@ -192,9 +190,7 @@ async fn what_cannot_be_decided_like_that_is_refused_by_kind() {
     owner.run("UPDATE review_item SET kind = 'conflict'").await;
     let ours = resolve(&practice, item.id, Resolution::AcceptOurs).await;
 
-    let refused = |outcome: &Result<ReviewItem>, kind| {
-        matches!(outcome, Err(Error::ResolutionNotPossible(of)) if *of == kind)
-    };
+    let refused = |outcome: &Result<ReviewItem>, kind| matches!(outcome, Err(Error::ResolutionNotPossible(of)) if *of == kind);
     assert!(refused(&theirs, ReviewKind::RequiresManualReview), "{theirs:?}");
     assert!(refused(&settled, ReviewKind::RequiresManualReview), "{settled:?}");
     assert!(refused(&ours, ReviewKind::Conflict), "{ours:?}");
@@ -231,7 +227,8 @@ async fn another_tenants_items_are_unknown() {
 
     let seen = review::list(&practice.domain, &stranger, &Filter::default(), &page).await.unwrap();
     let outcome =
-        review::resolve(&practice.domain, &stranger, &no_key(), item.id, Resolution::Dismiss, Utc::now()).await;
+        review::resolve(&practice.domain, &stranger, &no_key(), item.id, Resolution::Dismiss, Utc::now())
+            .await;
 
     assert_eq!(seen.rows, []);
     assert!(matches!(outcome, Err(Error::NotFound(Noun::ReviewItem))), "{outcome:?}");

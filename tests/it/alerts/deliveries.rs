@@ -123,7 +123,10 @@ async fn no_notice_holds_a_secret_or_a_word_about_a_person() {
     for minute in [80, 81] {
         watched.look(minute).await;
     }
-    let waiting = watched.owner.lines("SELECT payload || cause || lane FROM outbox WHERE kind = 'alert_delivery'").await;
+    let waiting = watched
+        .owner
+        .lines("SELECT payload || cause || lane FROM outbox WHERE kind = 'alert_delivery'")
+        .await;
     let alerts = watched.owner.lines("SELECT a::text FROM alert a").await;
     watched.owner.run("DELETE FROM outbox WHERE kind <> 'alert_delivery'").await;
     watched.deliver(81).await;
@@ -154,10 +157,7 @@ async fn a_destination_that_fails_is_tried_again_and_shows_it() {
 
     let retry = Outcome::Retry { after: Duration::from_secs(10), reason: "HTTP_503".into() };
     assert_eq!((first, second), (vec![retry], vec![Outcome::Done]));
-    assert_eq!(
-        (failed.last_failure_reason.as_deref(), failed.last_success_time),
-        (Some("HTTP_503"), None)
-    );
+    assert_eq!((failed.last_failure_reason.as_deref(), failed.last_success_time), (Some("HTTP_503"), None));
     assert!(succeeded.last_success_time > succeeded.last_failure_time);
     let ids: Vec<_> = receiver.received().iter().map(|received| received.body["notice_id"].clone()).collect();
     assert_eq!(ids[0], ids[1]);
@@ -218,7 +218,10 @@ async fn nothing_is_sent_to_what_was_deleted_or_disabled_meanwhile() {
     let disabled = watched.put(AlertDestinationKind::Webhook, &receiver.url("/"), &[]).await.id;
     alarmed(&watched).await;
     alert::delete(&watched.domain, &watched.admin(), &no_key(), deleted).await.unwrap();
-    let off = NewDestination { disabled: true, ..destination(AlertDestinationKind::Webhook, &receiver.url("/"), &[]) };
+    let off = NewDestination {
+        disabled: true,
+        ..destination(AlertDestinationKind::Webhook, &receiver.url("/"), &[])
+    };
     watched.try_put(Some(disabled), &off).await.unwrap();
 
     let outcomes = watched.deliver(2).await;

@@ -14,8 +14,9 @@ async fn a_destination_shows_its_host_and_none_of_its_secrets() {
     let watched = Watched::new().await;
     let headers = [("Authorization", "Bearer hidden")];
 
-    let made =
-        watched.put(AlertDestinationKind::Webhook, "https://hooks.example.org/hidden?key=hidden", &headers).await;
+    let made = watched
+        .put(AlertDestinationKind::Webhook, "https://hooks.example.org/hidden?key=hidden", &headers)
+        .await;
     let listed = watched.destination(made.id).await;
 
     assert_eq!((listed.url_host.as_str(), listed.name.as_str()), ("hooks.example.org", "Desk"));
@@ -44,7 +45,8 @@ async fn a_replaced_destination_keeps_nothing_of_what_it_was() {
 #[tokio::test]
 async fn addresses_that_may_not_be_called_and_headers_of_the_connection_are_refused() {
     let watched = Watched::new().await;
-    let webhook = |url: &str, headers: &[(&str, &str)]| destination(AlertDestinationKind::Webhook, url, headers);
+    let webhook =
+        |url: &str, headers: &[(&str, &str)]| destination(AlertDestinationKind::Webhook, url, headers);
     let hooks = "https://hooks.example.org/";
 
     for (new, field) in [
@@ -81,8 +83,10 @@ async fn a_tenant_has_twenty_destinations_at_most() {
 async fn a_repeated_call_makes_no_second_destination_and_deletes_none_twice() {
     let watched = Watched::new().await;
     let new = destination(AlertDestinationKind::Webhook, "https://hooks.example.org/", &[]);
-    let put = async |key: &Key| alert::put(&watched.domain, &watched.admin(), key, None, &new, watched.begin).await;
-    let (one, two) = (Key::new("PutAlertDestination", "k1", b"a"), Key::new("DeleteAlertDestination", "k2", b"a"));
+    let put =
+        async |key: &Key| alert::put(&watched.domain, &watched.admin(), key, None, &new, watched.begin).await;
+    let (one, two) =
+        (Key::new("PutAlertDestination", "k1", b"a"), Key::new("DeleteAlertDestination", "k2", b"a"));
 
     let first = put(&one).await.unwrap();
     let repeated = put(&one).await.unwrap();
@@ -102,7 +106,10 @@ async fn another_tenants_destinations_are_unknown() {
     let watched = Watched::new().await;
     let id = watched.put(AlertDestinationKind::Webhook, "https://hooks.example.org/", &[]).await.id;
     let other = TenantId::new();
-    watched.owner.run(&format!("INSERT INTO tenant (tenant_id, name) VALUES ('{other}', 'Praxis Beispiel')")).await;
+    watched
+        .owner
+        .run(&format!("INSERT INTO tenant (tenant_id, name) VALUES ('{other}', 'Praxis Beispiel')"))
+        .await;
     let stranger = Caller { role: Role::Admin, subject: "api_key|x".into(), ..Caller::system(other) };
     let new = destination(AlertDestinationKind::Webhook, "https://hooks.example.org/", &[]);
 

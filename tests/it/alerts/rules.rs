@@ -65,7 +65,9 @@ async fn dead_letters_are_failures_except_for_notices_that_could_not_be_delivere
     messages(&watched, 6, "patient_import").await;
     watched
         .owner
-        .run("UPDATE outbox SET state = 'dead', is_head = false, reason = 'why' WHERE kind = 'patient_import'")
+        .run(
+            "UPDATE outbox SET state = 'dead', is_head = false, reason = 'why' WHERE kind = 'patient_import'",
+        )
         .await;
     watched.look(2).await;
 
@@ -137,7 +139,9 @@ async fn what_was_not_read_for_too_long_is_told_unless_a_person_paused_it() {
         format!(
             "INSERT INTO sync_cursor (tenant_id, integration_id, noun, last_run_time) VALUES ('{}', '{}', 'bookings', '{}') \
              ON CONFLICT (tenant_id, integration_id, noun) DO UPDATE SET last_run_time = excluded.last_run_time",
-            watched.tenant, watched.integration, at(minutes)
+            watched.tenant,
+            watched.integration,
+            at(minutes)
         )
     };
 
@@ -154,7 +158,10 @@ async fn what_was_not_read_for_too_long_is_told_unless_a_person_paused_it() {
     watched.look(49).await;
 
     assert_eq!(fresh, []);
-    assert_eq!((stale[0].rule, stale[0].threshold, stale[0].value.round()), (AlertRule::Freshness, 900.0, 960.0));
+    assert_eq!(
+        (stale[0].rule, stale[0].threshold, stale[0].value.round()),
+        (AlertRule::Freshness, 900.0, 960.0)
+    );
     assert_eq!((unconnected[0].1, unconnected.len()), (AlertState::Firing, 1));
     assert_eq!(watched.alerts().await[0].state, AlertState::Ended);
 }
@@ -165,7 +172,10 @@ async fn another_tenants_trouble_is_not_ones_own() {
     let watched = Watched::new().await;
     watched.open_items(11).await;
     let other = TenantId::new();
-    watched.owner.run(&format!("INSERT INTO tenant (tenant_id, name) VALUES ('{other}', 'Praxis Beispiel')")).await;
+    watched
+        .owner
+        .run(&format!("INSERT INTO tenant (tenant_id, name) VALUES ('{other}', 'Praxis Beispiel')"))
+        .await;
 
     for minute in [1, 2] {
         let now = watched.begin + TimeDelta::minutes(minute);
@@ -239,7 +249,10 @@ async fn what_goes_on_is_told_again_after_four_hours_and_not_before() {
 async fn of_several_instances_one_looks_in_a_minute() {
     let watched = Watched::new().await;
     let idle = TenantId::new();
-    watched.owner.run(&format!("INSERT INTO tenant (tenant_id, name) VALUES ('{idle}', 'Praxis Beispiel')")).await;
+    watched
+        .owner
+        .run(&format!("INSERT INTO tenant (tenant_id, name) VALUES ('{idle}', 'Praxis Beispiel')"))
+        .await;
     let store = &watched.domain.store;
     // Not in the minute before.
     let taken = async |times: usize| {

@@ -51,6 +51,7 @@ pub mod resolve;
 pub mod review_item;
 pub mod schedule;
 pub mod service;
+pub mod slot_reservation;
 pub mod standing;
 pub mod subject_link;
 pub mod subscription;

@@ -153,6 +153,9 @@ async fn take_slot(
     slot::open(&mut tx, [Some(wanted.practitioner), None], now).await?;
     push::request(&mut tx, caller.origin, &caller.subject, &mut row, true, now).await?;
     store::appointment::insert(&mut tx, &row).await?;
+    if row.status == AppointmentStatus::Held {
+        push::queue_reservation(&mut tx, &caller.subject, &row, now).await?;
+    }
     follow_merge(&mut tx, &mut row).await?;
     write_down(&mut tx, caller, &row, ChangeKind::Created, now).await?;
     finish(tx, row, now).await
@@ -186,6 +189,7 @@ async fn book_hold(
     row.status = AppointmentStatus::Booked;
     row.hold_expire_time = None;
     push::request(&mut tx, caller.origin, &caller.subject, &mut row, false, now).await?;
+    push::queue_reservation(&mut tx, &caller.subject, &row, now).await?;
     change(&mut tx, caller, &mut row, ChangeKind::Status, now).await?;
     follow_merge(&mut tx, &mut row).await?;
     finish(tx, row, now).await
@@ -260,6 +264,9 @@ async fn call_off(
         Appointment { status: AppointmentStatus::Cancelled, hold_expire_time: None, ..before.clone() };
     row.cancel_reason = Some(reason.to_string()).filter(|reason| !reason.is_empty());
     push::queue(&mut tx, caller.origin, &caller.subject, &mut row, now).await?;
+    if before.status == AppointmentStatus::Held {
+        push::queue_reservation(&mut tx, &caller.subject, &row, now).await?;
+    }
     change(&mut tx, caller, &mut row, ChangeKind::Status, now).await?;
     slot::free(&mut tx, &before, now).await?;
     finish(tx, row, now).await

@@ -53,6 +53,7 @@ pub struct SyncLogWatch {
 
 /// What a watcher of a run is told.
 #[derive(Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on its way")]
 pub enum SyncLogNews {
     Snapshot(SyncLog),
     Change { before: SyncLog, after: SyncLog },

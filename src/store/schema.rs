@@ -459,6 +459,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    slot_reservation (tenant_id, appointment_id) {
+        tenant_id -> Uuid,
+        appointment_id -> Uuid,
+        integration_id -> Uuid,
+        external_id -> Text,
+        expire_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
     subject_link (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -655,6 +665,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     schedule_run,
     service,
     service_name,
+    slot_reservation,
     subject_link,
     subscription,
     sync_cursor,

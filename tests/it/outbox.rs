@@ -256,8 +256,10 @@ async fn no_statement_of_the_queue_reads_the_whole_table_not_even_while_it_is_em
     let tenant = add_tenant(&owner).await;
     let service = database.service().await;
     owner.run("VACUUM ANALYZE outbox").await;
-    let begin =
-        format!("BEGIN; SET LOCAL stellwerk.tenant_id = '{tenant}'; SET LOCAL stellwerk.role = 'system'");
+    let begin = format!(
+        "BEGIN; SET LOCAL stellwerk.tenant_id = '{tenant}'; SET LOCAL stellwerk.role = 'system'; \
+             SET LOCAL stellwerk.subject = 'system'; SET LOCAL stellwerk.person_id = ''"
+    );
     let id = MessageId::new();
 
     for statement in [

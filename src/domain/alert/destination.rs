@@ -1,6 +1,6 @@
 //! The places that alerts are sent to.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use secrecy::SecretString;
 
 use super::target::Target;
@@ -54,7 +54,7 @@ pub async fn put(
         url_host,
         sealed_target: tenant_key.seal(place(own), &target.write()?).map_err(Error::internal)?,
         disabled: new.disabled,
-        create_time: now,
+        create_time: now.trunc_subsecs(6),
         last_success_time: None,
         last_failure_time: None,
         last_failure_reason: None,

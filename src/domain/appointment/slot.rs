@@ -92,6 +92,7 @@ pub(super) async fn release_expired(
 ) -> Result<()> {
     for hold in store::appointment::expire_holds(tx, practitioner, now).await? {
         promote_conflicting(tx, practitioner, hold.occupied_start_time, hold.occupied_end_time, now).await?;
+        push::queue_reservation(tx, "system", &hold, now).await?;
     }
     Ok(())
 }

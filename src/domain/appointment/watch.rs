@@ -63,6 +63,7 @@ enum Stage {
 
 /// What a watcher is told.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on its way")]
 pub enum News {
     Snapshot(Shown),
     SnapshotEnd,

@@ -28,11 +28,13 @@ mod look_up;
 mod order;
 mod plan;
 mod refused;
+mod reservation;
 mod send;
 pub mod target;
 
 pub use forgotten::forget;
 pub use look_up::is_about_the_time;
+pub use reservation::queue_reservation;
 
 /// The pauses before a write is tried a second, third and fourth time.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
@@ -48,6 +50,8 @@ enum Work {
         #[serde(default)]
         is_urgent: bool,
     },
+    /// Keep a slot from the provider's booking page while it is held, and no longer.
+    Hold { hold_id: AppointmentId },
     /// Cancel a booking whose appointment is gone.
     Booking { integration_id: IntegrationId, external_id: String },
     /// Cancel what came of a write whose appointment is gone, if anything did.
@@ -128,6 +132,7 @@ pub async fn run(
             let urgency = if is_urgent { Urgency::Person } else { Urgency::Background };
             attempt::Attempt::new(domain, message, appointment_id, urgency, now).run().await
         }
+        Work::Hold { hold_id } => reservation::run(domain, message.tenant_id, hold_id, now).await,
         Work::Booking { integration_id, external_id } => {
             forgotten::cancel(domain, message, integration_id, external_id).await
         }
@@ -150,7 +155,7 @@ pub async fn give_up(
             let urgency = Urgency::Background;
             attempt::Attempt::new(domain, message, appointment_id, urgency, now).give_up("INTERNAL").await
         }
-        Work::Booking { .. } | Work::Write { .. } => Ok(()),
+        Work::Hold { .. } | Work::Booking { .. } | Work::Write { .. } => Ok(()),
     }
 }
 

@@ -227,7 +227,7 @@ async fn get(
 
 fn unread(failure: CallFailure) -> Result<Outcome> {
     Ok(match failure {
-        CallFailure::NotNow { after, reason } => Ok(Outcome::Release { after, reason: Some(reason.into()) }),
+        CallFailure::NotNow { after, reason } => Outcome::Release { after, reason: Some(reason.into()) },
         CallFailure::Credential => {
             Outcome::Release { after: UNTIL_RECONNECTED, reason: Some("CREDENTIAL_REFUSED".into()) }
         }

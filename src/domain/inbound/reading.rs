@@ -23,6 +23,7 @@ pub(super) struct Reading {
 }
 
 /// What it says.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on its way")]
 pub(super) enum Said {
     BookingTool(Envelope, Event),
     Calcom(webhook::Event),

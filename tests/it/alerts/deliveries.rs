@@ -115,8 +115,9 @@ async fn no_notice_holds_a_secret_or_a_word_about_a_person() {
         .run(&format!(
             "INSERT INTO outbox (tenant_id, id, kind, lane, payload, cause, integration_id) \
              SELECT '{tenant}', gen_random_uuid(), 'booking_refresh', 'booking/erika-uid/' || n, \
-                 '{{\"uid\": \"erika-uid\"}}', 'api_key|erika', '{integration}' FROM generate_series(1, 60) n; \
-             UPDATE outbox SET state = 'dead', is_head = false, reason = 'erika@example.org' WHERE lane < 'booking/erika-uid/4'"
+                 '{{\"uid\": \"erika-uid\"}}', 'api_key|erika', '{integration}' FROM generate_series(1, 100) n; \
+             UPDATE outbox SET state = 'dead', is_head = false, reason = 'erika@example.org', \
+                 update_time = now() + interval '75 min' WHERE lane LIKE '%5'"
         ))
         .await;
     watched.open_items(11).await;
@@ -133,7 +134,7 @@ async fn no_notice_holds_a_secret_or_a_word_about_a_person() {
 
     let received = receiver.received();
     let bodies: Vec<String> = received.iter().map(|received| received.body.to_string()).collect();
-    assert_eq!((alerts.len(), waiting.len(), bodies.len()), (3, 6, 6));
+    assert_eq!((alerts.len(), waiting.len(), bodies.len()), (4, 8, 8));
     for text in waiting.iter().chain(&alerts).chain(&bodies) {
         let text = text.to_lowercase();
         assert!(!text.contains("erika") && !text.contains("hidden"), "{text}");

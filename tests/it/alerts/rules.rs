@@ -233,6 +233,8 @@ async fn what_goes_on_is_told_again_after_four_hours_and_not_before() {
     let watched = Watched::new().await;
     watched.put(AlertDestinationKind::Webhook, "https://hooks.example.org/a", &[]).await;
     watched.open_items(11).await;
+    // Only that one is to go on.
+    watched.owner.run("UPDATE integration SET inbound_paused = true").await;
     let notices = async || watched.owner.value("SELECT count(*) FROM outbox").await;
 
     watched.look(1).await;

@@ -49,7 +49,8 @@ async fn histories_over_queued_webhooks_end_in_agreement() {
 #[tokio::test]
 async fn one_history_ends_in_agreement() {
     let seed = env::var("STELLWERK_SEED").ok().and_then(|seed| seed.parse().ok());
-    let generation = if seed.unwrap_or(1) % 2 == 0 { Generation::Queued } else { Generation::Inline };
+    let generation =
+        if seed.unwrap_or(1_u64).is_multiple_of(2) { Generation::Queued } else { Generation::Inline };
 
     live_through(seed.unwrap_or(1), generation, if seed.is_some() { 50 } else { 15 }).await;
 }
@@ -59,7 +60,7 @@ async fn one_history_ends_in_agreement() {
 async fn soak_histories_end_in_agreement() {
     for _ in 0..8 * soak_rounds() {
         let seed: u64 = rand::random::<u32>().into();
-        let generation = if seed % 2 == 0 { Generation::Queued } else { Generation::Inline };
+        let generation = if seed.is_multiple_of(2) { Generation::Queued } else { Generation::Inline };
         live_through(seed, generation, 50).await;
     }
 }

@@ -17,44 +17,44 @@ use crate::support::{PATIENCE, database::Session, wait_until};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
     /// The write is recorded and nothing has left yet.
-    BeforeSending,
+    Sending,
     /// Cal.com has the request; it changes its bookings only after the process is dead and another one has
     /// looked.
-    BeforeApplying,
+    Applying,
     /// Cal.com has done it and not said so.
-    BeforeAnswering,
+    Answering,
     /// The answer is there and not written down.
-    BeforeSettling,
+    Settling,
 }
 
 /// P6, P7.
 #[tokio::test]
 async fn a_write_whose_sender_died_before_sending_it_is_sent_once() {
-    live_through(Moment::BeforeSending, false).await;
+    live_through(Moment::Sending, false).await;
 }
 
 /// P6, P7.
 #[tokio::test]
 async fn a_write_that_takes_effect_after_its_sender_died_takes_effect_once() {
-    live_through(Moment::BeforeApplying, false).await;
+    live_through(Moment::Applying, false).await;
 }
 
 /// P6, P7.
 #[tokio::test]
 async fn a_write_whose_sender_died_before_the_answer_is_found_and_not_repeated() {
-    live_through(Moment::BeforeAnswering, false).await;
+    live_through(Moment::Answering, false).await;
 }
 
 /// P5, P6, P7.
 #[tokio::test]
 async fn a_write_whose_echo_came_before_its_sender_died_is_found_and_not_repeated() {
-    live_through(Moment::BeforeAnswering, true).await;
+    live_through(Moment::Answering, true).await;
 }
 
 /// P6, P7.
 #[tokio::test]
 async fn a_write_whose_sender_died_with_the_answer_in_its_hands_is_found_and_not_repeated() {
-    live_through(Moment::BeforeSettling, false).await;
+    live_through(Moment::Settling, false).await;
 }
 
 /// A booking is made, moved and cancelled; the process dies each time.
@@ -102,7 +102,7 @@ struct Death {
     moment: Moment,
     operation: Operation,
     gate: Option<stellwerk::sandbox::calcom::Gate>,
-    /// Whoever asks Cal.com, or has asked, writes to this row; somebody else has it.
+    /// Has what whoever asks Cal.com, or has asked, must write to.
     flow: Session,
     owner: Session,
     /// Writes of this kind that Cal.com had seen before.
@@ -112,18 +112,20 @@ struct Death {
 const HOLD_FLOW: &str = "BEGIN; SELECT FROM integration_flow FOR UPDATE";
 const SENT: &str = "SELECT count(*) FROM intent WHERE state = 'sent'";
 const STUCK: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
-    AND query LIKE '%integration_flow%' AND datname = current_database()";
+    AND query LIKE '%intent%' AND datname = current_database()";
+/// What is learned of a write is written into its record.
+const HOLD_INTENTS: &str = "BEGIN; SELECT FROM intent FOR UPDATE";
 
 impl Death {
     async fn prepare(scene: &Scene, moment: Moment, operation: Operation) -> Self {
         let flow = scene.installation.owner().await;
         let gate = match moment {
-            Moment::BeforeSending => {
+            Moment::Sending => {
                 flow.run(HOLD_FLOW).await;
                 None
             }
-            Moment::BeforeApplying => Some(scene.calcom.pause_next(Point::BeforeApplying, operation)),
-            Moment::BeforeAnswering | Moment::BeforeSettling => {
+            Moment::Applying => Some(scene.calcom.pause_next(Point::BeforeApplying, operation)),
+            Moment::Answering | Moment::Settling => {
                 Some(scene.calcom.pause_next(Point::AfterApplying, operation))
             }
         };
@@ -137,24 +139,24 @@ impl Death {
             gate.reached().await.expect("the write arrives");
         }
         match self.moment {
-            Moment::BeforeSending => {
+            Moment::Sending => {
                 let count = async || self.owner.value(SENT).await;
                 wait_until("the write is recorded as sent", PATIENCE, async || count().await == "1").await;
                 assert_eq!(scene.asked(self.operation), self.seen, "nothing has left");
             }
-            Moment::BeforeApplying | Moment::BeforeAnswering => {}
-            Moment::BeforeSettling => {
-                self.flow.run(HOLD_FLOW).await;
+            Moment::Applying | Moment::Answering => {}
+            Moment::Settling => {
+                self.flow.run(HOLD_INTENTS).await;
                 self.gate.take().expect("armed").open();
                 let count = async || self.owner.value(STUCK).await;
                 wait_until("the answer is being written down", PATIENCE, async || count().await == "1").await;
             }
         }
         scene.kill();
-        if matches!(self.moment, Moment::BeforeSending | Moment::BeforeSettling) {
+        if matches!(self.moment, Moment::Sending | Moment::Settling) {
             self.flow.run("ROLLBACK").await;
         }
-        if self.moment == Moment::BeforeApplying {
+        if self.moment == Moment::Applying {
             // The successor looks, finds nothing, and must not repeat it at once.
             let looks = scene.looks();
             scene.restart().await;
@@ -163,7 +165,7 @@ impl Death {
         if let Some(gate) = self.gate.take() {
             gate.open();
         }
-        if self.moment != Moment::BeforeApplying {
+        if self.moment != Moment::Applying {
             scene.restart().await;
         }
     }

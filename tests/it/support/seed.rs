@@ -238,6 +238,10 @@ impl Seed {
                 "INSERT INTO review_item (id, kind, appointment_id, reason) \
                  VALUES ('{review}', 'conflict', '{appointment}', 'SLOT_TAKEN')"
             ),
+            format!(
+                "INSERT INTO slot_reservation (appointment_id, integration_id, external_id, expire_time) \
+                 VALUES ('{appointment}', '{integration}', 'r1', now())"
+            ),
             // Belongs to the house, unless it is said.
             format!(
                 "INSERT INTO schedule_run (tenant_id, schedule, occurrence_time) \

@@ -255,8 +255,10 @@ impl Head {
     }
 }
 
+type Facts<'a> = (BookingStatus, Option<DateTime<Utc>>, Option<DateTime<Utc>>, Option<&'a str>);
+
 /// What counts of a booking; when it was confirmed does not.
-fn facts(row: &Booking) -> (BookingStatus, Option<DateTime<Utc>>, Option<DateTime<Utc>>, Option<&str>) {
+fn facts(row: &Booking) -> Facts<'_> {
     (row.status, row.start_time, row.end_time, row.external_event_type_id.as_deref())
 }
 

@@ -10,7 +10,7 @@ use super::{
     look_up::{Look, is_about_the_time},
 };
 use crate::{
-    domain::appointment,
+    domain::{appointment, engine::sync_run},
     error::Result,
     provider::calcom::Refusal,
     store::{
@@ -37,6 +37,16 @@ pub(super) const LOOKED_INTO: [&str; 9] = [
     "ALREADY_CANCELLED",
     "ALREADY_RESCHEDULED",
     "REFUSED",
+];
+/// Refusals that are not about how the event type is set up; after any other it is looked at again, because somebody may have edited it.
+const SAYS_NOTHING_OF_THE_EVENT_TYPE: [&str; 7] = [
+    "SLOT_TAKEN",
+    "RACE_LOST",
+    "BOOKED_ALREADY",
+    "ATTENDEE_BLOCKED",
+    "ATTENDEE_LIMIT",
+    "ALREADY_CANCELLED",
+    "ALREADY_RESCHEDULED",
 ];
 /// How far a reading connection may lag behind.
 const LAG: Duration = Duration::from_secs(2);
@@ -108,6 +118,10 @@ impl Attempt<'_> {
             }
             IntentKind::Create | IntentKind::Reschedule | IntentKind::Cancel => row,
         };
+        if !SAYS_NOTHING_OF_THE_EVENT_TYPE.contains(&code) {
+            let cause = format!("outbox/{}", self.message);
+            sync_run::queue_event_types(&mut tx, intent.integration_id, &cause, self.now).await?;
+        }
         self.review(&mut tx, row, code, Some(intent.id)).await?;
         tx.commit().await?;
         Ok(Next::End(Outcome::Done))

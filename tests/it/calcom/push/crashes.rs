@@ -17,17 +17,17 @@ use crate::support::{
 #[derive(Debug, Clone, Copy)]
 enum Moment {
     /// The write is recorded and did not arrive.
-    BeforeItArrives,
+    ItHasNotArrived,
     /// Cal.com has it and has not changed anything.
-    BeforeItApplies,
+    ItHasNotApplied,
     /// It is done, and the answer is on its way.
-    BeforeTheAnswer,
+    NoAnswerCame,
     /// The answer came and was not written down.
-    BeforeItIsSettled,
+    NothingIsSettled,
 }
 
 const MOMENTS: [Moment; 4] =
-    [Moment::BeforeItArrives, Moment::BeforeItApplies, Moment::BeforeTheAnswer, Moment::BeforeItIsSettled];
+    [Moment::ItHasNotArrived, Moment::ItHasNotApplied, Moment::NoAnswerCame, Moment::NothingIsSettled];
 
 #[tokio::test]
 async fn a_worker_that_dies_over_a_new_booking_leaves_one() {
@@ -100,7 +100,7 @@ async fn die_and_come_back(
 ) {
     let owner = app.database.owner().await;
     match moment {
-        Moment::BeforeItArrives => {
+        Moment::ItHasNotArrived => {
             // As if the request had never left: it is recorded, and the connection ends before anything happens.
             let rule = practice.calcom.add_fault(Rule::always(Fault::Reset).on(operation));
             let worker = app.worker();
@@ -112,9 +112,9 @@ async fn die_and_come_back(
             owner.run("UPDATE intent SET state = 'sent', reason = NULL WHERE state = 'unknown'").await;
             practice.calcom.remove_fault(rule);
         }
-        Moment::BeforeItApplies | Moment::BeforeTheAnswer => {
+        Moment::ItHasNotApplied | Moment::NoAnswerCame => {
             let point = match moment {
-                Moment::BeforeItApplies => Point::BeforeApplying,
+                Moment::ItHasNotApplied => Point::BeforeApplying,
                 _ => Point::AfterApplying,
             };
             let mut gate = practice.calcom.pause_next(point, operation);
@@ -124,7 +124,7 @@ async fn die_and_come_back(
             gate.open();
             practice.calcom.quiet().await;
         }
-        Moment::BeforeItIsSettled => {
+        Moment::NothingIsSettled => {
             let mut gate = practice.calcom.pause_next(Point::AfterApplying, operation);
             let worker = app.worker();
             gate.reached().await.unwrap();

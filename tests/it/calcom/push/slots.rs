@@ -1,12 +1,18 @@
-//! What is free: Cal.com's slots, less what is taken here.
+//! What is free, and what is kept while somebody makes up their mind.
 
 use chrono::{TimeDelta, Utc};
 use stellwerk::{
-    domain::appointment::{self, Booking, FreeSlot},
+    domain::appointment::{self, Booking, FreeSlot, Hold, Slot},
     error::Error,
+    ids::AppointmentId,
+    sandbox::calcom::{Fault, Operation},
 };
 
-use crate::support::calcom::{Connected, app, connect_calcom, double, on_day};
+use crate::support::{
+    PATIENCE,
+    calcom::{Connected, app, connect_calcom, double, no_key, on_day},
+    wait_until,
+};
 
 async fn free(practice: &Connected, from: i64, until: i64) -> Result<Vec<FreeSlot>, Error> {
     appointment::free_slots(
@@ -56,4 +62,72 @@ async fn slots_are_asked_for_in_bounds_and_only_where_there_are_any() {
     assert!(matches!(backwards, Error::Invalid(_)), "{backwards}");
     assert!(matches!(unconnected, Error::ServiceNotConnected), "{unconnected}");
     assert!(matches!(out, Error::ProviderUnavailable(_)), "{out}");
+}
+
+#[tokio::test]
+async fn a_held_slot_is_kept_from_calcoms_page_until_the_hold_ends() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+
+    for end in [End::Booked, End::Cancelled, End::RunOut] {
+        let length = if end == End::RunOut { TimeDelta::seconds(2) } else { TimeDelta::minutes(10) };
+        let id = hold(&practice, length).await;
+        wait_until("the slot is reserved", PATIENCE, async || practice.calcom.reservations().len() == 1)
+            .await;
+        let reserved = practice.calcom.reservations().remove(0);
+        match end {
+            End::Booked => drop(practice.try_book(Booking { hold: Some(id), ..Booking::default() }).await),
+            End::Cancelled => practice.cancel(id).await,
+            End::RunOut => {}
+        }
+        wait_until("the slot is given back", PATIENCE, async || practice.calcom.reservations().is_empty())
+            .await;
+        app.work_until_idle().await;
+
+        assert_eq!(reserved.start, on_day(3, 9), "{end:?}");
+        if end == End::Booked {
+            practice.cancel(id).await;
+            app.work_until_idle().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reservation_that_fails_keeps_nobody_from_holding_and_booking() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.fail(1, Operation::ReserveSlot, Fault::ErrorBefore { status: 500 });
+
+    let id = hold(&practice, TimeDelta::minutes(10)).await;
+    practice.try_book(Booking { hold: Some(id), ..Booking::default() }).await.unwrap();
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    assert_eq!(practice.only_living().start, on_day(3, 9));
+}
+
+/// How a hold ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Booked,
+    Cancelled,
+    RunOut,
+}
+
+async fn hold(practice: &Connected, length: TimeDelta) -> AppointmentId {
+    let hold = Hold {
+        slot: Slot {
+            patient: Some(practice.patient),
+            practitioner: practice.practitioner,
+            service: Some(practice.service),
+            start: on_day(3, 9),
+            duration: None,
+            time_zone: String::new(),
+        },
+        hold_duration: Some(length),
+    };
+    let held = appointment::hold(&practice.domain, &practice.admin(), &no_key(), hold, Utc::now()).await;
+    held.unwrap().appointment.id
 }

@@ -10,7 +10,7 @@ use stellwerk::{
 use super::{delivered, newest_event, open, shape, tell};
 use crate::{
     calcom::practice::{Practice, try_connect},
-    support::{desk, reason},
+    support::desk,
 };
 
 /// Trap 11. P3.
@@ -33,13 +33,17 @@ async fn a_delivery_about_an_event_type_that_is_not_ours_is_quarantined_and_its_
 
 /// Trap 11. P3.
 #[tokio::test]
-async fn an_account_and_its_event_types_belong_to_one_tenant() {
+async fn event_types_belong_to_the_tenant_that_linked_them_first() {
     let practice = open().await;
     let globex = practice.app.tenant("globex").await;
 
-    let refused = try_connect(&practice.calcom, &globex.admin, &practice.host).await.unwrap_err();
+    try_connect(&practice.calcom, &globex.admin, &practice.host).await.unwrap();
+    practice.work_through().await;
 
-    assert_eq!(reason(&refused), "ACCOUNT_TAKEN");
+    let owner = practice.app.database.owner().await;
+    let owners = owner.lines("SELECT DISTINCT tenant_id FROM event_type").await;
+    assert_eq!(owners.len(), 1, "{owners:?}");
+    assert_eq!(desk::appointments(&globex.admin).await.len(), 0);
 }
 
 /// Trap 12.

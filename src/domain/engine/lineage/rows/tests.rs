@@ -1,3 +1,4 @@
+#![expect(clippy::needless_range_loop, clippy::type_complexity, reason = "numbers stand for bookings here")]
 use chrono::TimeDelta;
 use proptest::prelude::*;
 

@@ -36,7 +36,8 @@ setup: ## only set up what is missing: PostgreSQL's programs, the npm tools
 
 test: setup lint ## lint, then every test: Rust, TypeScript, browser
 	@# Named kinds instead of --all-targets, which would run the benches too.
-	cargo test --locked --all-features --lib --bins --tests --examples
+	cargo test --locked --all-features --lib --bins --tests
+	cargo build --locked --all-features --bins --examples
 	cd clients/typescript && npm run build && npm run check && npm run size && npm test
 
 lint: ## formatting, clippy, rustdoc and buf; warnings are errors

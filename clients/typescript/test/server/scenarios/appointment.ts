@@ -2,8 +2,8 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { expect } from "vitest";
 import { Role } from "../../../src/gen/stellwerk/v1/access_rule_pb.js";
 import { AppointmentService, AppointmentStatus } from "../../../src/gen/stellwerk/v1/appointment_pb.js";
-import { ErrorReason, items } from "../../../src/index.js";
-import { inFuture, refused, type Scenarios } from "../../support/world.js";
+import { ErrorReason, items, resuming } from "../../../src/index.js";
+import { eventually, inFuture, refused, type Scenarios } from "../../support/world.js";
 
 const HALF_AN_HOUR = durationFromMs(1_800_000);
 
@@ -83,6 +83,40 @@ export const appointment: Scenarios<typeof AppointmentService> = {
 
     expect(appointments.map(({ appointmentId }) => appointmentId)).toEqual([booked.appointmentId]);
     await refused(world.appointments.listMyAppointments({}), ErrorReason.ROLE_NOT_ALLOWED);
+  },
+
+  async listFreeSlots(world) {
+    const practitionerId = await world.practitioner();
+    const { service } = await world.access.putService({ name: "Massage", duration: HALF_AN_HOUR });
+
+    // Without a provider nobody knows the opening hours.
+    await refused(
+      world.appointments.listFreeSlots({ practitionerId, serviceId: service!.serviceId }),
+      ErrorReason.SERVICE_NOT_CONNECTED,
+    );
+  },
+
+  async watchAppointments(world) {
+    const enough = new AbortController();
+    const seen: string[] = [];
+    const changes = resuming((from, options) => world.appointments.watchAppointments(from, options), { signal: enough.signal });
+    const watching = (async () => {
+      for await (const { event } of changes) {
+        if (event.case !== "change") continue;
+        seen.push(event.value.appointment!.appointmentId);
+        enough.abort();
+      }
+    })();
+
+    // The watch begins some time after it was asked for; a change before that is none of its.
+    const booked: string[] = [];
+    await eventually(async () => {
+      booked.push((await world.booking()).appointmentId);
+      return seen.length > 0 ? true : undefined;
+    });
+
+    await watching;
+    expect(booked).toContain(seen[0]);
   },
 
   async getAppointmentHistory(world) {

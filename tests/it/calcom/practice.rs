@@ -7,8 +7,8 @@ use chrono_tz::Europe::Berlin;
 use serde::Deserialize;
 use stellwerk::{
     proto::{
-        self, BookAppointmentRequest, CreateApiKeyRequest, CreateIntegrationRequest, PutServiceRequest, Role,
-        StartSyncRequest, SyncOrigin, SyncState,
+        self, BookAppointmentRequest, CreateApiKeyRequest, CreateIntegrationRequest, PutServiceRequest,
+        Resolution, ResolveReviewItemRequest, Role, StartSyncRequest, SyncOrigin, SyncState,
     },
     sandbox::calcom::{Calcom, EventTypeOptions, NewBooking, Operation, Recorded, Settings, User, spec},
 };
@@ -31,6 +31,7 @@ const HURRY: &str = "UPDATE outbox SET run_time = now() WHERE NOT is_leased AND 
 /// Something that a person must decide.
 #[derive(Debug, Deserialize)]
 pub(super) struct Review {
+    id: String,
     pub(super) appointment_id: Option<String>,
     pub(super) kind: String,
     pub(super) reason: String,
@@ -192,12 +193,9 @@ impl Practice {
 
     /// A person decides that it is to be tried again.
     pub(super) async fn try_again(&self, item: &Review) {
-        let tenant = stellwerk::ids::TenantId(self.acme.id);
-        let id = item.appointment_id.as_ref().expect("about an appointment").parse().expect("an id");
-        let mut tx = self.app.domain.store.tenant(tenant).await.expect("a transaction");
-        let queued = stellwerk::domain::engine::push::queue_again(&mut tx, "desk", id, Utc::now()).await;
-        queued.expect("queued");
-        tx.commit().await.expect("committed");
+        let mut request = ResolveReviewItemRequest { review_item_id: item.id.clone(), ..Default::default() };
+        request.set_resolution(Resolution::Retry);
+        self.acme.admin.reviews().resolve_review_item(request).await.expect("another try");
     }
 
     /// Writes that arrived at Cal.com, whatever it answered.

@@ -1,12 +1,12 @@
 //! Both sides in the end, and whether they say the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, de::DeserializeOwned};
 use stellwerk::sandbox::calcom::{Booking, Source, Status};
 
-use super::history::Tally;
+use super::history::Actors;
 use crate::{
     calcom::practice::{Practice, Review},
     support::database::Session,
@@ -16,9 +16,11 @@ use crate::{
 pub(super) struct Sides {
     appointments: Vec<Appointment>,
     known: Vec<Known>,
-    pub(super) intents: Vec<Intent>,
+    intents: Vec<Intent>,
     reviews: Vec<Review>,
     there: Vec<Booking>,
+    /// Uids of bookings for which nobody looked there whether the time was free.
+    careless: BTreeSet<String>,
     pub(super) dead_letters: usize,
 }
 
@@ -44,7 +46,7 @@ struct Known {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Intent {
+struct Intent {
     id: String,
     appointment_id: String,
     kind: String,
@@ -65,7 +67,7 @@ const HELD_TWICE: &str = "SELECT a.id || ' and ' || b.id FROM appointment a JOIN
     WHERE a.status IN ('held', 'booked') AND b.status IN ('held', 'booked')";
 
 impl Sides {
-    pub(super) async fn of(practice: &Practice) -> Self {
+    pub(super) async fn of(practice: &Practice, actors: &Actors<'_>) -> Self {
         let owner = practice.app.database.owner().await;
         assert_eq!(owner.lines(HELD_TWICE).await, [""; 0]);
         Self {
@@ -74,6 +76,7 @@ impl Sides {
             intents: rows(&owner, INTENTS).await,
             reviews: practice.reviews().await.into_values().flatten().collect(),
             there: practice.calcom.bookings(),
+            careless: actors.there.careless.clone(),
             dead_letters: owner.lines(DEAD).await.len(),
         }
     }
@@ -108,6 +111,8 @@ impl Sides {
             },
             // Refused there, or unable to get there, and put to a person.
             ("conflicting", []) if self.is_in_review(one) => None,
+            // The same person asked for the same time there; which of the two is meant is a person's to say.
+            ("booked", []) if one.provider_sync_reason.as_deref() == Some("BOOKED_ALREADY") => None,
             ("cancelled", []) => None,
             (_, []) => wrong("has no booking that lives"),
             (_, [there]) => wrong(&format!("is {:?} there, {}", there.status, there.uid)),
@@ -145,9 +150,10 @@ impl Sides {
         }
     }
 
-    /// Only a careless host does that there, and the one of these histories is not.
+    /// Two at one time, although somebody looked both times.
     fn given_twice_there(&self) -> Vec<String> {
-        let accepted: Vec<_> = self.there.iter().filter(|one| one.status == Status::Accepted).collect();
+        let is_careful = |one: &&Booking| one.status == Status::Accepted && !self.careless.contains(&one.uid);
+        let accepted: Vec<_> = self.there.iter().filter(is_careful).collect();
         let overlap = |a: &Booking, b: &Booking| a.id < b.id && a.start < b.end && b.start < a.end;
         let pairs = accepted.iter().flat_map(|a| accepted.iter().map(move |b| (a, b)));
         let twice = pairs.filter(|(a, b)| overlap(a, b));
@@ -194,6 +200,10 @@ impl Sides {
         twice.chain(moves).collect()
     }
 
+    pub(super) fn writes(&self) -> usize {
+        self.intents.len()
+    }
+
     /// Writes that no caller asked for.
     pub(super) fn writes_of_ours(&self) -> usize {
         // A subject is `{issuer}|{subject}`.
@@ -238,33 +248,39 @@ impl Sides {
     /// not.
     pub(super) fn success(&self) -> f64 {
         let wanted = self.appointments.iter().filter(|one| one.provider_sync != "none");
-        let possible: Vec<_> =
-            wanted.filter(|one| !(one.status == "conflicting" && self.is_in_review(one))).collect();
+        let was_refused = |one: &Appointment| {
+            let reason = one.provider_sync_reason.as_deref().unwrap_or_default();
+            one.provider_sync == "review" && super::DECIDED.contains(&reason)
+        };
+        let possible: Vec<_> = wanted.filter(|one| !was_refused(one)).collect();
         let synced = possible.iter().filter(|one| one.provider_sync == "synced").count();
         if possible.is_empty() { 1.0 } else { synced as f64 / possible.len() as f64 }
     }
 
-    pub(super) fn summary(&self, tally: &Tally) -> String {
+    pub(super) fn summary(&self, actors: &Actors<'_>) -> String {
         let mut reviews: BTreeMap<String, usize> = BTreeMap::new();
         for review in &self.reviews {
             *reviews.entry(format!("{} {}", review.kind, review.reason)).or_default() += 1;
         }
         let born_here = self.appointments.iter().filter(|one| one.origin != "calcom").count();
         let by_api = self.there.iter().filter(|one| one.source == Source::ApiV2).count();
-        let sent: i32 = self.intents.iter().map(|one| one.attempts).sum();
+        let tries: i32 = self.intents.iter().map(|one| one.attempts).sum();
+        let (here, there) = (&actors.here, &actors.there);
         format!(
-            "{} appointments ({born_here} born here), {} bookings there ({by_api} of ours); {} edits here \
-             ({} refused), {} there ({} refused); {} writes in {sent} tries, {} of them nobody's edit ({:.2} \
-             per change outside); reviews {reviews:?}",
+            "success {:.1} %; {} appointments ({born_here} born here), {} bookings there ({by_api} of ours); \
+             {} edits here ({} refused), {} there ({} refused, {} careless); {} writes in {tries} tries, {:.2} \
+             per change there that nobody asked for; reviews {reviews:?}; dead letters {}",
+            self.success() * 100.0,
             self.appointments.len(),
             self.there.len(),
-            tally.local,
-            tally.refused_here,
-            tally.outside,
-            tally.refused_there,
-            self.intents.len(),
-            self.writes_of_ours(),
-            self.writes_of_ours() as f64 / tally.outside.max(1) as f64,
+            here.edits,
+            here.refused,
+            there.changes,
+            there.refused,
+            there.careless.len(),
+            self.writes(),
+            self.writes_of_ours() as f64 / there.changes.max(1) as f64,
+            self.dead_letters,
         )
     }
 }

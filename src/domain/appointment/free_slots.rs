@@ -25,9 +25,11 @@ pub struct FreeSlot {
     pub end: DateTime<Utc>,
 }
 
-/// What can be booked of a service of a practitioner, from one instant to another; only slots that begin after `now`.
+/// What can be booked of a service of a practitioner, from one instant to another; only slots that begin
+/// after `now`.
 ///
-/// A slot in the list is no promise: somebody may book it meanwhile. Errors: `Invalid`, `NotFound` (service, practitioner), `NotOwnRecord`,
+/// A slot in the list is no promise: somebody may book it meanwhile. Errors: `Invalid`, `NotFound` (service,
+/// practitioner), `NotOwnRecord`,
 /// `ServiceNotConnected`, `ProviderUnavailable`, `ProviderRefused`, `IntegrationState`.
 pub async fn free_slots(
     domain: &Domain,

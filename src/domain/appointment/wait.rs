@@ -34,7 +34,8 @@ pub(super) enum Asked {
     Cancel,
 }
 
-/// How it stands when the provider has answered, or after `wait`. What it refused is given up here, and the caller is told.
+/// How it stands when the provider has answered, or after `wait`. What it refused is given up here, and the
+/// caller is told.
 ///
 /// Errors: `SlotTakenElsewhere`, `OutsideBookingWindow`, `ProviderRefused`, `PatientContactMissing`.
 pub(super) async fn for_provider(

@@ -1,6 +1,7 @@
 //! Asking a provider: whether it may be asked now, with whose key, and what its answer says about how it is.
 //!
-//! Budget, pause and breaker are rows that all instances share. What is found out here is about the provider; what to do about the
+//! Budget, pause and breaker are rows that all instances share. What is found out here is about the provider;
+//! what to do about the
 //! piece of work is its handler's.
 
 use std::{sync::Arc, time::Duration};
@@ -64,7 +65,8 @@ impl Way {
     }
 }
 
-/// Asks Cal.com once. The answer is looked at for what it says about the provider: the breaker counts it, a limit pauses the
+/// Asks Cal.com once. The answer is looked at for what it says about the provider: the breaker counts it, a
+/// limit pauses the
 /// integration, a refused credential is remembered until somebody brings another.
 pub async fn calcom<T, F: Future<Output = Result<T, CallError>>>(
     domain: &Domain,
@@ -100,7 +102,8 @@ pub async fn calcom<T, F: Future<Output = Result<T, CallError>>>(
     })
 }
 
-/// The way to an integration's provider, whatever its budget; for questions about the way itself. Errors: `CredentialRefused`.
+/// The way to an integration's provider, whatever its budget; for questions about the way itself. Errors:
+/// `CredentialRefused`.
 pub async fn open(domain: &Domain, tenant: TenantId, integration: IntegrationId) -> Result<Way> {
     let mut tx = domain.store.tenant(tenant).await?;
     let row = store::integration::find(&mut tx, integration).await?;

@@ -1,7 +1,9 @@
 //! Making the provider's booking what the appointment is.
 //!
-//! A message says only which appointment; whoever works on it compares what the appointment is with what the provider is known to
-//! have, and does the one next thing. So edits merge, a repeat is harmless, and a lost echo costs nothing. Every write is recorded
+//! A message says only which appointment; whoever works on it compares what the appointment is with what the
+//! provider is known to
+//! have, and does the one next thing. So edits merge, a repeat is harmless, and a lost echo costs nothing.
+//! Every write is recorded
 //! before it is sent, and one whose outcome is not known is looked up before anything else.
 
 use std::time::Duration;
@@ -23,6 +25,7 @@ use crate::{
 };
 
 mod attempt;
+mod ending;
 mod forgotten;
 mod look_up;
 mod order;
@@ -64,9 +67,11 @@ enum Work {
     },
 }
 
-/// Checks that a provider can have what a caller asks for, and promises that it will. The caller of this writes the row.
+/// Checks that a provider can have what a caller asks for, and promises that it will. The caller of this
+/// writes the row.
 ///
-/// `is_new` says that the appointment was not there before. Errors: `Invalid` (`duration`), `PatientContactMissing`.
+/// `is_new` says that the appointment was not there before. Errors: `Invalid` (`duration`, `start_time`),
+/// `PatientContactMissing`.
 pub async fn request(
     tx: &mut TenantTx,
     origin: Origin,
@@ -80,13 +85,17 @@ pub async fn request(
         plan::Step::Unfit("DURATION_NOT_OFFERED" | "DURATION_DIFFERS") => {
             return Err(Error::invalid("duration", "the provider does not offer this length"));
         }
+        plan::Step::Unfit("START_TOO_FINE") => {
+            return Err(Error::invalid("start_time", "the provider knows nothing finer than milliseconds"));
+        }
         plan::Step::Create(_) => order::check_contact(tx, row).await?,
         _ => {}
     }
     promise(tx, origin, cause, row, integration, now).await
 }
 
-/// Promises that the provider will have what stands in the row, if that concerns one. The caller of this writes the row.
+/// Promises that the provider will have what stands in the row, if that concerns one. The caller of this
+/// writes the row.
 ///
 /// A change that came from the provider is not written back to it.
 pub async fn queue(
@@ -102,7 +111,8 @@ pub async fn queue(
     }
 }
 
-/// The same for an appointment as it stands in its row, which is written: a person wants another try, or a sweep found that the
+/// The same for an appointment as it stands in its row, which is written: a person wants another try, or a
+/// sweep found that the
 /// provider has something else. False: no provider has to do with it. Errors: `NotFound`.
 pub async fn queue_again(
     tx: &mut TenantTx,
@@ -159,7 +169,8 @@ pub async fn give_up(
     }
 }
 
-/// How the appointment stands at its provider and which integration that is; none if it has nothing to do with any.
+/// How the appointment stands at its provider and which integration that is; none if it has nothing to do
+/// with any.
 async fn concerned(
     tx: &mut TenantTx,
     origin: Origin,

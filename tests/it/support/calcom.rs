@@ -1,4 +1,5 @@
-//! A tenant that is connected with a Cal.com of its own: the double over real HTTP, and the rows that connecting makes.
+//! A tenant that is connected with a Cal.com of its own: the double over real HTTP, and the rows that
+//! connecting makes.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -48,7 +49,8 @@ pub(crate) fn app() -> TestAppBuilder {
     TestApp::builder().setting("--egress-allow=127.0.0.1")
 }
 
-/// What of a tenant hangs together: one practitioner whose one service is one event type of a host at the double.
+/// What of a tenant hangs together: one practitioner whose one service is one event type of a host at the
+/// double.
 pub(crate) struct Connected {
     pub(crate) domain: Domain,
     pub(crate) tenant: TenantId,

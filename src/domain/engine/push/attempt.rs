@@ -1,41 +1,35 @@
-//! One attempt at an appointment: one thing after the other until the provider has what stands here, or something is in the way.
+//! One attempt at an appointment: one thing after the other until the provider has what stands here, or
+//! something is in the way.
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    PAUSES, context, lineage,
+    context, lineage,
     order::{self, Order},
     plan::{self, Step},
     target::{self, Standing},
 };
 use crate::{
-    domain::{
-        Domain, appointment,
-        engine::provider_call::{self, CallFailure, Urgency},
-    },
+    domain::{Domain, appointment, engine::provider_call::Urgency},
     error::{Error, Noun, Result},
-    ids::{AppointmentId, IntegrationId, IntentId, MessageId, ReviewItemId, TenantId},
-    provider::calcom::Class,
+    ids::{AppointmentId, IntegrationId, IntentId, MessageId, TenantId},
     store::{
         self, TenantTx,
-        appointment::{Appointment, Change, SyncStanding},
+        appointment::Appointment,
         intent::Intent,
         outbox::{Claimed, Outcome},
         retry_deadlocks,
-        review_item::ReviewItem,
     },
     vault::TenantKey,
-    words::{
-        BookingStatus, ChangeKind, IntentKind, IntentState, Origin, ProviderSync, ReviewKind, ReviewState,
-    },
+    words::{BookingStatus, IntentKind, IntentState, ProviderSync},
 };
 
 /// Things done in one attempt, at most: whoever edits on meanwhile has a message of their own.
 const STEPS: usize = 8;
 /// Between two looks at an integration whose writes are paused, or whose credential is refused.
-const HALTED: Duration = Duration::from_secs(30);
+pub(super) const HALTED: Duration = Duration::from_secs(30);
 
 /// One attempt.
 pub(super) struct Attempt<'a> {
@@ -43,7 +37,7 @@ pub(super) struct Attempt<'a> {
     pub(super) tenant: TenantId,
     pub(super) message: MessageId,
     /// The first one is 1.
-    attempts: i32,
+    pub(super) attempts: i32,
     pub(super) appointment: AppointmentId,
     pub(super) urgency: Urgency,
     pub(super) now: DateTime<Utc>,
@@ -97,20 +91,6 @@ impl<'a> Attempt<'a> {
             (_, Some(after)) => Ok(Outcome::Retry { after, reason: reason.into() }),
             (_, None) => self.give_up(reason).await.map(|()| Outcome::Done),
         }
-    }
-
-    /// How long to wait before the next try, if there is one.
-    fn pause(&self) -> Option<Duration> {
-        usize::try_from(self.attempts - 1).ok().and_then(|tried| PAUSES.get(tried)).copied()
-    }
-
-    /// Leaves it to a person.
-    pub(super) async fn give_up(&self, reason: &'static str) -> Result<()> {
-        let mut tx = self.domain.store.tenant(self.tenant).await?;
-        if let Some(row) = self.lock(&mut tx).await? {
-            self.review(&mut tx, row, reason, None).await?;
-        }
-        tx.commit().await
     }
 
     async fn begin(&self) -> Result<Next> {
@@ -274,7 +254,8 @@ impl<'a> Attempt<'a> {
     async fn follow(&self, integration: IntegrationId) -> Result<Next> {
         let context = self.context(integration).await?;
         let mut tx = self.domain.store.tenant(self.tenant).await?;
-        // Locked before the bookings, against the usual order, for an edit that comes in between must not be followed over; a
+        // Locked before the bookings, against the usual order, for an edit that comes in between must not be
+        // followed over; a
         // deadlock is repeated.
         let Some(row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
         let standing = target::standing(&mut tx, &row).await?;
@@ -295,126 +276,6 @@ impl<'a> Attempt<'a> {
             store::intent::save(&mut tx, &marked).await?;
         }
         tx.commit().await
-    }
-
-    /// What no answer came to: waits, tries again, or is left to a person.
-    pub(super) async fn unanswered(&self, intent: &Intent, failure: CallFailure) -> Result<Next> {
-        match failure {
-            CallFailure::NotNow { after, reason } => self.halt(after, reason).await,
-            CallFailure::Credential => self.halt(HALTED, "CREDENTIAL_REFUSED").await,
-            CallFailure::Call(error) => self.failed(intent, error.reason()).await,
-            CallFailure::Own(error) => Err(error),
-        }
-    }
-
-    /// Nothing was tried: later, and no attempt is used up.
-    pub(super) async fn halt(&self, after: Duration, reason: &'static str) -> Result<Next> {
-        let mut tx = self.domain.store.tenant(self.tenant).await?;
-        if let Ok(mut row) = store::appointment::find_for_update(&mut tx, self.appointment).await
-            && row.sync.provider_sync_reason.as_deref() != Some(reason)
-        {
-            row.sync.provider_sync_reason = Some(reason.into());
-            store::appointment::update_sync(&mut tx, row.id, &row.sync).await?;
-        }
-        tx.commit().await?;
-        Ok(Next::End(Outcome::Release { after, reason: Some(reason.into()) }))
-    }
-
-    /// A try failed: another one follows, or a person must look. While the provider answers nobody, no try is used up.
-    pub(super) async fn failed(&self, intent: &Intent, reason: &'static str) -> Result<Next> {
-        let pause = self.pause();
-        if pause.is_none() && self.is_out(intent.integration_id).await? {
-            return self.halt(HALTED, "PROVIDER_OUT").await;
-        }
-        let mut tx = self.domain.store.tenant(self.tenant).await?;
-        let Some(mut row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
-        let Some(pause) = pause else {
-            // A younger message of the lane says what is wanted now, with tries of its own.
-            if row.sync.provider_sync_message_id.is_none_or(|message| message == self.message) {
-                self.review(&mut tx, row, reason, Some(intent.id)).await?;
-            }
-            tx.commit().await?;
-            return Ok(Next::End(Outcome::Done));
-        };
-        row.sync.provider_sync = ProviderSync::Failed;
-        row.sync.provider_sync_attempts = self.attempts;
-        row.sync.provider_sync_reason = Some(reason.into());
-        store::appointment::update_sync(&mut tx, row.id, &row.sync).await?;
-        write_down(&mut tx, &row, Some(reason), Some(intent.id), self.now).await?;
-        tx.commit().await?;
-        Ok(Next::End(Outcome::Retry { after: pause, reason: reason.into() }))
-    }
-
-    /// Whether the provider does not even say whose credential this is.
-    async fn is_out(&self, integration: IntegrationId) -> Result<bool> {
-        let asked =
-            provider_call::calcom(self.domain, self.tenant, integration, self.urgency, |way| async move {
-                way.calcom().me().await
-            });
-        match asked.await {
-            Ok(_) => Ok(false),
-            Err(CallFailure::NotNow { .. } | CallFailure::Credential) => Ok(true),
-            Err(CallFailure::Call(error)) => Ok(error.class() == Class::Transient),
-            Err(CallFailure::Own(error)) => Err(error),
-        }
-    }
-
-    /// Nothing is left to do.
-    async fn settle_row(&self, tx: &mut TenantTx, mut row: Appointment) -> Result<()> {
-        // What was learned of it may have settled the row before its try was counted.
-        let is_uncounted = row.sync.provider_sync == ProviderSync::Synced
-            && row.sync.provider_sync_message_id == Some(self.message)
-            && row.sync.provider_sync_attempts != self.attempts;
-        if !matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed) && !is_uncounted {
-            return Ok(());
-        }
-        row.sync = SyncStanding {
-            provider_sync: ProviderSync::Synced,
-            provider_sync_attempts: self.attempts,
-            provider_sync_reason: None,
-            provider_sync_review_time: None,
-            ..row.sync
-        };
-        store::appointment::update_sync(tx, row.id, &row.sync).await?;
-        let writes = store::intent::of_appointment(tx, row.id, 1).await?;
-        let done = writes.first().filter(|intent| intent.state == IntentState::Done);
-        write_down(tx, &row, None, done.map(|intent| intent.id), self.now).await?;
-        store::review_item::settle(tx, row.id, ReviewKind::RequiresManualReview, self.now).await
-    }
-
-    /// Leaves it to a person: the item says why.
-    pub(super) async fn review(
-        &self,
-        tx: &mut TenantTx,
-        mut row: Appointment,
-        reason: &'static str,
-        intent: Option<IntentId>,
-    ) -> Result<()> {
-        row.sync.provider_sync = ProviderSync::Review;
-        row.sync.provider_sync_attempts = self.attempts;
-        row.sync.provider_sync_reason = Some(reason.into());
-        row.sync.provider_sync_review_time = Some(self.now);
-        store::appointment::update_sync(tx, row.id, &row.sync).await?;
-        write_down(tx, &row, Some(reason), intent, self.now).await?;
-        let item = ReviewItem {
-            id: ReviewItemId::new(),
-            kind: ReviewKind::RequiresManualReview,
-            state: ReviewState::Open,
-            integration_id: integration_of(tx, intent, row.id).await?,
-            appointment_id: Some(row.id),
-            intent_id: intent,
-            reason: reason.into(),
-            resolution: None,
-            resolver: None,
-            open_time: self.now,
-            resolve_time: None,
-        };
-        // One that is open tells of an older reason.
-        if !store::review_item::open(tx, &item).await? {
-            store::review_item::settle(tx, row.id, item.kind, self.now).await?;
-            store::review_item::open(tx, &item).await?;
-        }
-        Ok(())
     }
 
     async fn is_there(&self, tx: &mut TenantTx) -> Result<bool> {
@@ -453,40 +314,8 @@ async fn supersede(tx: &mut TenantTx, open: Option<Intent>) -> Result<()> {
     store::intent::save(tx, &gone).await
 }
 
-/// What the provider did, in the history.
-async fn write_down(
-    tx: &mut TenantTx,
-    row: &Appointment,
-    reason: Option<&str>,
-    intent: Option<IntentId>,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let change = Change {
-        intent_id: intent,
-        reason: reason.map(str::to_owned),
-        ..Change::of(row, ChangeKind::Sync, Origin::System, "system", now)
-    };
-    store::appointment::insert_change(tx, &change).await
-}
-
 fn head_of(standing: &Standing) -> Result<IntegrationId> {
     let head =
         standing.living.first().ok_or_else(|| Error::internal("a booking that is followed is gone"))?;
     Ok(head.booking.integration_id)
-}
-
-async fn integration_of(
-    tx: &mut TenantTx,
-    intent: Option<IntentId>,
-    appointment: AppointmentId,
-) -> Result<Option<IntegrationId>> {
-    let writes = store::intent::of_appointment(tx, appointment, 1).await?;
-    let of_write = writes.iter().find(|write| intent.is_none_or(|id| id == write.id));
-    match of_write {
-        Some(write) => Ok(Some(write.integration_id)),
-        None => {
-            let booking = store::booking::current(tx, appointment).await?;
-            Ok(booking.map(|booking| booking.integration_id))
-        }
-    }
 }

@@ -40,7 +40,8 @@ pub(super) struct Write {
     pub(super) intent_id: IntentId,
 }
 
-/// Promises that the provider gives up what these appointments have there, and remembers that nothing of it comes back. Call it
+/// Promises that the provider gives up what these appointments have there, and remembers that nothing of it
+/// comes back. Call it
 /// before they are deleted.
 pub async fn forget(
     tx: &mut TenantTx,
@@ -79,7 +80,8 @@ pub async fn forget(
     Ok(())
 }
 
-/// Cancels a booking, or what it was moved to. A second cancel changes nothing, so nothing is looked up before it.
+/// Cancels a booking, or what it was moved to. A second cancel changes nothing, so nothing is looked up
+/// before it.
 pub(super) async fn cancel(
     domain: &Domain,
     message: &Claimed,

@@ -1,4 +1,5 @@
-//! What came of a write whose answer nobody has. It is looked for before it is repeated, because a second one is not harmless.
+//! What came of a write whose answer nobody has. It is looked for before it is repeated, because a second one
+//! is not harmless.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -176,7 +177,8 @@ impl Asker<'_> {
     }
 }
 
-/// What a create with this name made, if it did: looked for by event type and slot, because there is no filter for metadata, and
+/// What a create with this name made, if it did: looked for by event type and slot, because there is no
+/// filter for metadata, and
 /// not by attendee, whose address may be another one today.
 pub(super) async fn made(
     domain: &crate::domain::Domain,

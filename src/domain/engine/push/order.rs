@@ -56,7 +56,8 @@ pub(super) async fn plan(
     }
 }
 
-/// Whoever is booked at Cal.com needs an e-mail address or a telephone number. Errors: `PatientContactMissing`.
+/// Whoever is booked at Cal.com needs an e-mail address or a telephone number. Errors:
+/// `PatientContactMissing`.
 pub(super) async fn check_contact(tx: &mut TenantTx, row: &Appointment) -> Result<()> {
     match row.patient_id {
         Some(_) if attendee(tx, row).await?.is_none() => Err(Error::PatientContactMissing),

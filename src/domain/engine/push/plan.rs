@@ -1,4 +1,5 @@
-//! The one next thing to do about an appointment at its provider, by what it is and what the provider is known to have.
+//! The one next thing to do about an appointment at its provider, by what it is and what the provider is
+//! known to have.
 
 use chrono::{DateTime, Utc};
 
@@ -37,8 +38,11 @@ pub(super) fn next<'a>(row: &Appointment, at: &'a Standing, now: DateTime<Utc>) 
         | AppointmentStatus::Conflicting => Step::Nothing,
     };
     let is_shared = at.living.iter().any(|living| living.is_shared);
+    // Cal.com cuts off what is finer, and its answer would be about another time.
+    let is_too_fine = row.start_time.timestamp_subsec_micros() % 1000 != 0;
     match step {
         Step::Reschedule(_) | Step::Cancel(_) if is_shared => Step::Unfit("SEATS_OF_OTHERS"),
+        Step::Create(_) | Step::Reschedule(_) if is_too_fine => Step::Unfit("START_TOO_FINE"),
         step => step,
     }
 }

@@ -23,7 +23,8 @@ use crate::{
     words::{AppointmentStatus, ChangeKind, IntentKind, IntentState, Origin, ProviderSync},
 };
 
-/// Refusals that say that this time is not to be had; a booking for it waits for a person without keeping others out.
+/// Refusals that say that this time is not to be had; a booking for it waits for a person without keeping
+/// others out.
 pub(super) const ABOUT_THE_TIME: [&str; 4] =
     ["SLOT_TAKEN", "RACE_LOST", "OUTSIDE_BOOKING_WINDOW", "NO_SEATS"];
 /// Refusals that an earlier try of ours may have caused, read once more before they are believed.
@@ -38,7 +39,8 @@ pub(super) const LOOKED_INTO: [&str; 9] = [
     "ALREADY_RESCHEDULED",
     "REFUSED",
 ];
-/// Refusals that are not about how the event type is set up; after any other it is looked at again, because somebody may have edited it.
+/// Refusals that are not about how the event type is set up; after any other it is looked at again, because
+/// somebody may have edited it.
 const SAYS_NOTHING_OF_THE_EVENT_TYPE: [&str; 7] = [
     "SLOT_TAKEN",
     "RACE_LOST",
@@ -59,7 +61,8 @@ impl Attempt<'_> {
             return self.conclude(&intent, Look::Gone).await;
         }
         if refusal.may_be_our_own_doing() {
-            // Before anything else: if this process ends now, the next one must not take the write for one that was never answered.
+            // Before anything else: if this process ends now, the next one must not take the write for one
+            // that was never answered.
             self.mark(&intent, IntentState::Unknown, code).await?;
             let look = match self.look(&intent).await {
                 Ok(look) => look,
@@ -127,7 +130,8 @@ impl Attempt<'_> {
         Ok(Next::End(Outcome::Done))
     }
 
-    /// Somebody has the time at the provider, or nobody can have it: it is not kept from others here any longer.
+    /// Somebody has the time at the provider, or nobody can have it: it is not kept from others here any
+    /// longer.
     async fn give_time_up(
         &self,
         tx: &mut TenantTx,

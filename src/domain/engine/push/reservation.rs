@@ -1,4 +1,5 @@
-//! A slot that is held here is kept from the provider's booking page, too. That makes a collision less likely and prevents none, so
+//! A slot that is held here is kept from the provider's booking page, too. That makes a collision less likely
+//! and prevents none, so
 //! whatever goes wrong is let go: a reservation ends by itself.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,7 +20,8 @@ use crate::{
     words::AppointmentStatus,
 };
 
-/// Promises that the provider keeps the slot for as long as it is held, and no longer. For whoever makes a hold or ends one.
+/// Promises that the provider keeps the slot for as long as it is held, and no longer. For whoever makes a
+/// hold or ends one.
 pub async fn queue_reservation(
     tx: &mut TenantTx,
     cause: &str,

@@ -1,4 +1,5 @@
-//! Sending a recorded write. No transaction is open meanwhile: an answer may take a minute, and our own webhook comes before it.
+//! Sending a recorded write. No transaction is open meanwhile: an answer may take a minute, and our own
+//! webhook comes before it.
 
 use std::sync::Arc;
 

@@ -52,7 +52,8 @@ pub async fn standing(tx: &mut TenantTx, row: &Appointment) -> Result<Standing> 
     Ok(standing)
 }
 
-/// Where an appointment of this service, practitioner and length is booked: an event type that offers the length before others.
+/// Where an appointment of this service, practitioner and length is booked: an event type that offers the
+/// length before others.
 pub async fn target(tx: &mut TenantTx, row: &Appointment) -> Result<Option<EventType>> {
     let (Some(service), Some(practitioner)) = (row.service_id, row.practitioner_id) else { return Ok(None) };
     let mut usable = all_bookable(tx, service, practitioner).await?;

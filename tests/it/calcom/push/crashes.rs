@@ -101,7 +101,8 @@ async fn die_and_come_back(
     let owner = app.database.owner().await;
     match moment {
         Moment::ItHasNotArrived => {
-            // As if the request had never left: it is recorded, and the connection ends before anything happens.
+            // As if the request had never left: it is recorded, and the connection ends before anything
+            // happens.
             let rule = practice.calcom.add_fault(Rule::always(Fault::Reset).on(operation));
             let worker = app.worker();
             wait_until("the write was recorded and lost", PATIENCE, async || {
@@ -134,7 +135,10 @@ async fn die_and_come_back(
             gate.open();
             wait_until("the answer came", PATIENCE, async || {
                 owner
-                    .value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+                    .value(
+                        "SELECT count(*) FROM pg_stat_activity \
+                         WHERE wait_event_type = 'Lock' AND datname = current_database()",
+                    )
                     .await
                     != "0"
             })

@@ -120,6 +120,21 @@ fn a_length_that_is_not_offered_is_a_persons_to_decide() {
 }
 
 #[test]
+fn a_start_that_the_provider_would_cut_is_a_persons_to_decide() {
+    let finer = |hour| Appointment { start_time: at(hour) + TimeDelta::microseconds(1), ..booked(hour) };
+    let exact = Appointment {
+        start_time: at(9) + TimeDelta::milliseconds(1),
+        end_time: at(9) + TimeDelta::milliseconds(1) + TimeDelta::minutes(30),
+        ..booked(9)
+    };
+    let as_long = |row: Appointment| Appointment { end_time: row.start_time + TimeDelta::minutes(30), ..row };
+
+    assert_eq!(next(&as_long(finer(9)), &wants(30), at(8)), Step::Unfit("START_TOO_FINE"));
+    assert_eq!(next(&as_long(finer(10)), &has([living(9)]), at(8)), Step::Unfit("START_TOO_FINE"));
+    assert!(matches!(next(&exact, &wants(30), at(8)), Step::Create(_)));
+}
+
+#[test]
 fn another_time_is_a_move_and_the_same_one_is_nothing() {
     let standing = has([living(9)]);
     let head = &standing.living[0].booking;

@@ -103,8 +103,7 @@ pub async fn update(
     let name = changes.name.as_deref().map(|name| access::name("name", name)).transpose()?;
     let rate = changes.requests_per_minute.map(connect::rate).transpose()?;
     let now = micros(now);
-    // Under the caller's own rights: whoever may not see it must not change it.
-    let seen = get(domain, caller, id).await?;
+    let seen = changeable(domain, caller, id).await?;
     if let Some(api_key) = &changes.api_key {
         connect::check_account(domain, &seen, api_key).await?;
     }
@@ -143,7 +142,7 @@ pub async fn update(
 ///
 /// Errors: `NotFound`, `IntegrationState` (it is being ended, or was).
 pub async fn test(domain: &Domain, caller: &Caller, id: IntegrationId, now: DateTime<Utc>) -> Result<Trial> {
-    let (seen, now) = (get(domain, caller, id).await?, micros(now));
+    let (seen, now) = (changeable(domain, caller, id).await?, micros(now));
     if matches!(seen.state, IntegrationState::Disconnecting | IntegrationState::Disconnected) {
         return Err(Error::IntegrationState(seen.state));
     }
@@ -190,7 +189,7 @@ pub async fn disconnect(
     id: IntegrationId,
     now: DateTime<Utc>,
 ) -> Result<Integration> {
-    if get(domain, caller, id).await?.provider != CALCOM {
+    if changeable(domain, caller, id).await?.provider != CALCOM {
         return Err(Error::invalid(
             "integration_id",
             "must be of a provider that is linked with a credential",
@@ -220,6 +219,15 @@ pub async fn disconnect(
     Ok(row)
 }
 
+/// The integration, if the caller may change it: what follows is done in the server's own name, because callers have no way to
+/// credentials and budgets. Errors: `NotFound`.
+async fn changeable(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<Integration> {
+    let mut tx = domain.store.caller(caller).await?;
+    let found = store::integration::find_for_update(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(found)
+}
+
 /// Queues what the end of a pause, of a restriction or of a missing credential makes possible.
 async fn catch_up(
     tx: &mut TenantTx,
@@ -234,6 +242,9 @@ async fn catch_up(
     let is_back = before.state != after.state;
     let hears = before.inbound_paused && !after.inbound_paused;
     let writes = (before.outbound_paused && !after.outbound_paused) || (before.read_only && !after.read_only);
+    if is_back || writes || hears {
+        store::outbox::hurry(tx, after.id, now).await?;
+    }
     if is_back || writes {
         subscription::queue(tx, after.id, cause, now).await?;
         reconcile::queue_sweep(tx, after.id, cause, now).await?;

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, insert_into, sql_query,
     sql_types::{BigInt, Bool, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    update,
 };
 use diesel_async::{
     AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, pooled_connection::deadpool::Object,
@@ -183,6 +184,20 @@ pub async fn payload(tx: &mut TenantTx, message: &Claimed) -> Result<Option<serd
         .bind::<BigInt, _>(message.lease_epoch);
     let row: Payload = Cached(query).get_result(tx.conn()).await?;
     Ok(row.payload)
+}
+
+/// Makes what waits for an integration's provider due at once: what it waited for is over.
+pub async fn hurry(tx: &mut TenantTx, integration: IntegrationId, now: DateTime<Utc>) -> Result<()> {
+    let waiting = outbox::table
+        .filter(outbox::integration_id.eq(integration))
+        .filter(outbox::state.eq("pending"))
+        .filter(outbox::is_leased.eq(false))
+        .filter(outbox::run_time.gt(now));
+    let hurried = Cached(update(waiting).set(outbox::run_time.eq(now))).execute(tx.conn()).await?;
+    if hurried > 0 {
+        Cached(sql_query("SELECT pg_notify('stellwerk_outbox', '')")).execute(tx.conn()).await?;
+    }
+    Ok(())
 }
 
 /// What made a message. Only for admins and the server's own transactions.

@@ -16,7 +16,7 @@ use crate::{
     ids::{CredentialId, SyncLogId},
     provider::calcom::{self, Calcom, CallError, Me, Refusal},
     store::{self, credential::Credential, sync_log::SyncLog},
-    words::{CredentialKind, SyncKind, SyncState},
+    words::{CredentialKind, Role, SyncKind, SyncState},
 };
 
 /// Integrations of a tenant, ended ones included, at most.
@@ -43,7 +43,7 @@ pub struct NewIntegration {
 /// Links an account and queues its first run, which takes over event types and bookings and registers webhooks. An integration of the
 /// account that was ended is gone on with.
 ///
-/// Errors: `Invalid`, `NotFound` (provider), `CredentialRefused`, `AccountTaken`, `ProviderRefused`, `ProviderUnavailable`, `LimitReached`,
+/// Errors: `RoleNotAllowed`, `Invalid`, `NotFound` (provider), `CredentialRefused`, `AccountTaken`, `ProviderRefused`, `ProviderUnavailable`, `LimitReached`,
 /// `IdempotencyKeyReused`.
 pub async fn create(
     domain: &Domain,
@@ -52,6 +52,10 @@ pub async fn create(
     new: NewIntegration,
     now: DateTime<Utc>,
 ) -> Result<Integration> {
+    // As the policy of the table says; what follows is done in the server's own name.
+    if !matches!(caller.role, Role::Admin | Role::Hr | Role::Service | Role::System) {
+        return Err(Error::RoleNotAllowed(caller.role));
+    }
     let id = IntegrationId::new();
     if let Some(made) = made_before(domain, caller, key, id).await? {
         return Ok(made);

@@ -1,10 +1,14 @@
 //! Linking an account: what is tried, what is taken over, what is refused.
 
 use stellwerk::{
-    domain::integration::{self, NewIntegration},
+    caller::Caller,
+    domain::{
+        integration::{self, Changes, NewIntegration},
+        sync_log,
+    },
     error::{Error, Noun},
     sandbox::calcom::{EventTypeOptions, Frequency, NewBooking, Operation, Recurrence},
-    words::{IntegrationState, SyncKind, SyncState},
+    words::{IntegrationState, Role, SyncKind, SyncState},
 };
 
 use crate::support::{
@@ -279,6 +283,47 @@ async fn a_key_is_kept_sealed_and_shown_to_nobody() {
     let mut tx = linked.domain.store.caller(&linked.admin()).await.unwrap();
     assert!(stellwerk::store::credential::find(&mut tx, linked.integration).await.unwrap().is_none());
     assert!(linked.asked(Operation::GetMe) >= 1);
+}
+
+#[tokio::test]
+async fn the_people_office_links_runs_looks_and_ends() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let mut linked = Linked::prepare(&app, &tenant, &double).await;
+    let hr = Caller { role: Role::Hr, subject: "api_key|hr".into(), ..linked.admin() };
+    let (domain, now) = (&app.domain, chrono::Utc::now());
+
+    let row = integration::create(domain, &hr, &key("link"), linked.wish(), now).await.expect("linked");
+    linked.integration = row.id;
+    linked.idle().await;
+    let run = sync_log::start(domain, &hr, &key("run"), row.id, now).await.expect("begun");
+    linked.idle().await;
+    let seen = sync_log::get(domain, &hr, run.id).await.expect("a run");
+    let status = integration::status(domain, &hr, row.id, now).await.expect("a status");
+    integration::disconnect(domain, &hr, &key("end"), row.id, now).await.expect("begun");
+    linked.until(IntegrationState::Disconnected).await;
+
+    assert_eq!(seen.state, SyncState::Succeeded);
+    assert_eq!((status.runs.total, status.event_types.len(), status.subscriptions.len()), (2, 1, 1));
+}
+
+#[tokio::test]
+async fn who_may_only_look_changes_nothing() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let linked = Linked::new(&app, &tenant, &double).await;
+    let practitioner = Caller { role: Role::Practitioner, ..linked.admin() };
+    let (domain, id, now) = (&linked.domain, linked.integration, chrono::Utc::now());
+
+    let made = integration::create(domain, &practitioner, &key(""), linked.wish(), now).await;
+    let changes = Changes { read_only: Some(true), ..Changes::default() };
+    let changed = integration::update(domain, &practitioner, &key(""), id, changes, now).await;
+    let ended = integration::disconnect(domain, &practitioner, &key(""), id, now).await;
+
+    assert!(matches!(made, Err(Error::RoleNotAllowed(Role::Practitioner))), "{made:?}");
+    assert!(matches!(changed, Err(Error::NotFound(Noun::Integration))), "{changed:?}");
+    assert!(matches!(ended, Err(Error::NotFound(Noun::Integration))), "{ended:?}");
+    assert_eq!(linked.state().await, IntegrationState::Connected);
 }
 
 #[tokio::test]

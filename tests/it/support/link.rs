@@ -167,10 +167,14 @@ impl Linked {
     }
 
     pub(crate) async fn check_subscriptions(&self) {
+        self.queue_check().await;
+        self.idle().await;
+    }
+
+    pub(crate) async fn queue_check(&self) {
         let mut tx = self.tx().await;
         subscription::queue(&mut tx, self.integration, "test", Utc::now()).await.expect("queued");
         tx.commit().await.expect("committed");
-        self.idle().await;
     }
 
     /// How many bookings the runs found that nobody had told.

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper,
+    TextExpressionMethods, delete, insert_into,
     prelude::{Insertable, Queryable},
     update,
 };
@@ -151,5 +152,14 @@ pub async fn set_watermark(
         .do_update()
         .set(values);
     Cached(statement).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Forgets the cursors whose nouns begin like this.
+pub async fn forget_watermarks(tx: &mut TenantTx, integration: IntegrationId, prefix: &str) -> Result<()> {
+    let begun = sync_cursor::table
+        .filter(sync_cursor::integration_id.eq(integration))
+        .filter(sync_cursor::noun.like(format!("{prefix}%")));
+    delete(begun).execute(tx.conn()).await?;
     Ok(())
 }

@@ -90,7 +90,11 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateT
     let mut record = Record::begin(SyncLogId::new(), ground.id(), kind, &cause, now);
     let done = async {
         changes(&ground, &mut record).await?;
-        if order.sweep { sweep(&ground, &mut record, order.accept_deletions, now).await } else { Ok(()) }
+        if order.sweep {
+            sweep(&ground, &mut record, message.id.0, order.accept_deletions, now).await
+        } else {
+            Ok(())
+        }
     };
     match done.await {
         Ok(()) | Err(Stop::Over) => record.end(&ground, None).await?,

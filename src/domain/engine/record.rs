@@ -119,6 +119,10 @@ impl Record {
         Self { log, is_kept: true, counts, problems }
     }
 
+    pub(super) fn id(&self) -> SyncLogId {
+        self.log.id
+    }
+
     /// What its changes are caused by.
     pub(super) fn cause(&self) -> String {
         format!("sync_log/{}", self.log.id)
@@ -149,11 +153,9 @@ impl Record {
         }
     }
 
-    /// Begins a stage; what was counted of it by an attempt that did not end is counted anew.
+    /// Begins a stage, or goes on with it.
     pub(super) async fn enter(&mut self, ground: &Ground<'_>, stage: &str) -> Result<(), Stop> {
-        if self.stage() != Some(stage) {
-            self.log.stage = Some(stage.into());
-        }
+        self.log.stage = Some(stage.into());
         self.save(ground).await
     }
 

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,6 +35,8 @@ use repair::Found;
 const NOUN: &str = "subscriptions";
 /// When the round that is under way began.
 const CURSOR: &str = "subscriptions";
+/// A round that did not end by then is begun anew.
+const ROUND_AT_MOST: TimeDelta = TimeDelta::hours(1);
 /// Attempts of one check; the next one is due soon and does the same.
 const ATTEMPTS: i32 = 5;
 
@@ -223,7 +225,8 @@ async fn forget(ground: &Ground<'_>, subscription: &Subscription) -> Result<()> 
 async fn begin_round(ground: &Ground<'_>) -> Result<DateTime<Utc>> {
     let now = Utc::now();
     let mut tx = ground.domain.store.tenant(ground.tenant).await?;
-    let round = match store::sync_log::watermark(&mut tx, ground.id(), CURSOR).await? {
+    let begun = store::sync_log::watermark(&mut tx, ground.id(), CURSOR).await?;
+    let round = match begun.filter(|begun| now - *begun < ROUND_AT_MOST) {
         Some(begun) => begun,
         None => {
             store::sync_log::set_watermark(&mut tx, ground.id(), CURSOR, Some(now), now).await?;

@@ -154,6 +154,7 @@ async fn record(
 }
 
 async fn everything(ground: &Ground<'_>, record: &mut Record, now: DateTime<Utc>) -> Result<(), Stop> {
+    let round = record.id().0;
     let reached = record.stage().and_then(|at| STAGES.iter().position(|stage| stage.as_str() == at));
     for stage in &STAGES[reached.unwrap_or_default()..] {
         record.enter(ground, stage.as_str()).await?;
@@ -165,7 +166,7 @@ async fn everything(ground: &Ground<'_>, record: &mut Record, now: DateTime<Utc>
                 record.add_error("bookings".into(), "INBOUND_PAUSED");
             }
             Stage::Bookings => {
-                reconcile::sweep(ground, record, false, now).await?;
+                reconcile::sweep(ground, record, round, false, now).await?;
                 reconcile::changes(ground, record).await?;
             }
         }

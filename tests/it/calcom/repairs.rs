@@ -155,3 +155,24 @@ async fn the_age_of_a_change_that_was_found_late_counts_from_when_it_was_made() 
     let age = linked.status().await.ages.last_s.expect("an age");
     assert!((290.0..360.0).contains(&age), "{age}");
 }
+
+#[tokio::test]
+async fn a_sweep_that_was_called_off_does_not_shorten_the_next_one() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let linked = Linked::new(&app, &tenant, &double).await;
+    let left = format!(
+        "INSERT INTO sync_cursor (tenant_id, integration_id, noun, watermark) \
+         VALUES ('{}', '{}', 'sweep/{}', now() + interval '1 year')",
+        linked.tenant, linked.integration, linked.integration
+    );
+    linked.owner.run(&left).await;
+    double.add_fault(Rule::always(Fault::WebhookLost));
+    linked.book_there(on_day(3, 10)).await;
+    forget_changes(&linked).await;
+
+    linked.sweep().await;
+
+    assert_eq!(linked.appointments().await, [line("booked", on_day(3, 10))]);
+    assert_eq!(linked.lines("count(*)", "sync_cursor AND noun LIKE 'sweep/%'").await, ["0"]);
+}

@@ -2,6 +2,7 @@
 //! written again.
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::{NOUN, Record, Result, Stop, count_unreadable, page, refresh, take_in};
 use crate::{
@@ -11,23 +12,25 @@ use crate::{
     words::{ReviewKind, ReviewState},
 };
 
-/// How far a sweep is that did not end.
-const CURSOR: &str = "sweep";
+/// How far each sweep is that did not end.
+const CURSORS: &str = "sweep/";
 /// Fewer than this are looked at without asking anybody.
 const FEW: usize = 10;
 /// Appointments that one sweep writes again, at most; the next one goes on.
 const WRITTEN_AT_MOST: i64 = 500;
 const TOO_MANY_GONE: &str = "TOO_MANY_GONE";
 
-/// Compares. An attempt that ended early is gone on with.
+/// Compares. An attempt that ended early is gone on with by the next one of the same `round`.
 pub(in crate::domain::engine) async fn sweep(
     ground: &Ground<'_>,
     record: &mut Record,
+    round: Uuid,
     accept_deletions: bool,
     now: DateTime<Utc>,
 ) -> Result<(), Stop> {
+    let cursor = format!("{CURSORS}{round}");
     let mut tx = ground.domain.store.tenant(ground.tenant).await?;
-    let reached = store::sync_log::watermark(&mut tx, ground.id(), CURSOR).await?;
+    let reached = store::sync_log::watermark(&mut tx, ground.id(), &cursor).await?;
     tx.commit().await?;
     // A cursor in the past is one of a sweep whose rest has become history.
     let mut pager = Pager::living(reached.filter(|reached| *reached > now).unwrap_or(now));
@@ -46,7 +49,10 @@ pub(in crate::domain::engine) async fn sweep(
         let gone: Vec<&Booking> =
             known.iter().filter(|one| !turned.uids.contains(&one.external_id)).collect();
         look_at(ground, record, &gone, known.len(), accept_deletions).await?;
-        set_cursor(ground, until).await?;
+        match until {
+            Some(reached) => set_cursor(ground, &cursor, reached).await?,
+            None => forget_cursors(ground).await?,
+        }
         record.save(ground).await?;
         if turned.is_last {
             break;
@@ -109,9 +115,16 @@ fn are_too_many(gone: usize, known: usize) -> bool {
     gone >= FEW && gone * 3 > known
 }
 
-async fn set_cursor(ground: &Ground<'_>, reached: Option<DateTime<Utc>>) -> Result<()> {
+async fn set_cursor(ground: &Ground<'_>, cursor: &str, reached: DateTime<Utc>) -> Result<()> {
     let mut tx = ground.domain.store.tenant(ground.tenant).await?;
-    store::sync_log::set_watermark(&mut tx, ground.id(), CURSOR, reached, Utc::now()).await?;
+    store::sync_log::set_watermark(&mut tx, ground.id(), cursor, Some(reached), Utc::now()).await?;
+    tx.commit().await
+}
+
+/// This round's, and those of rounds that were called off: there is one at a time.
+async fn forget_cursors(ground: &Ground<'_>) -> Result<()> {
+    let mut tx = ground.domain.store.tenant(ground.tenant).await?;
+    store::sync_log::forget_watermarks(&mut tx, ground.id(), CURSORS).await?;
     tx.commit().await
 }
 

@@ -163,11 +163,11 @@ async fn every_role_has_exactly_these_rights() {
     credential           ----         ----         ----         ----         ----         ----         riud
     event_type           ----         riud         r---         r---         ----         r---         riud
     idempotency_record   ri-d         ri-d         ri-d         ri-d         ri-d         ri-d         ri-d
-    integration          r---         riu-         riu-         r---         r---         r---         riu-
+    integration          r---         riu-         riu-         r---         r---         riu-         riu-
     integration_flow     r---         r---         r---         r---         r---         r---         riu-
-    intent               ----         r---         ----         ----         ----         r---         riu-
+    intent               ----         r---         ----         r---         ----         r---         riu-
     link_candidate       ----         riu-         ----         ----         ----         riu-         riu-
-    outbox               -i--         riu-         -i--         -i--         -i--         -i--         riu-
+    outbox               -i--         riu-         -i--         -i--         -i--         riu-         riu-
     patient              ----         riud         ----         r---         r---         riud         riud
     patient_import       ----         riu-         ----         ----         ----         riu-         riu-
     patient_import_chunk ----         ri-d         ----         ----         ----         ri-d         ri-d
@@ -176,14 +176,14 @@ async fn every_role_has_exactly_these_rights() {
     patient_tombstone    ----         ri--         ----         ----         ----         ri--         ri--
     practitioner         r---         riu-         r---         r---         r---         riu-         riu-
     practitioner_name    r---         ri-d         r---         r---         r---         ri-d         ri-d
-    review_item          ----         riud         ----         ----         ----         ----         riud
+    review_item          ----         riud         ----         riud         ----         riud         riud
     schedule_run         r---         ----         ----         ----         ----         ----         r---
     service              r---         riu-         r---         r---         r---         riu-         riu-
     service_name         r---         ri-d         r---         r---         r---         ri-d         ri-d
     subject_link         ----         ri-d         ----         ----         ----         ----         ri-d
-    subscription         ----         r---         r---         ----         ----         ----         riud
-    sync_cursor          ----         r---         r---         ----         ----         ----         riud
-    sync_log             ----         riud         riud         ----         ----         ----         riud
+    subscription         ----         r---         r---         ----         ----         r---         riud
+    sync_cursor          ----         r---         r---         ----         ----         r---         riud
+    sync_log             ----         riud         riud         ----         ----         riud         riud
     tenant               r---         riu-         r---         r---         r---         r---         riu-
     tenant_key           ----         ----         ----         ----         ----         ----         ri--
     webhook_activity     r---         riu-         r---         r---         r---         r---         riu-

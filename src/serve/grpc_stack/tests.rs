@@ -150,7 +150,16 @@ fn health_knows_our_services_by_name() {
 
     assert_eq!(
         names,
-        ["AccessService", "AppointmentService", "PatientService", "WebhookService"]
-            .map(|name| format!("stellwerk.v1.{name}"))
+        [
+            "AccessService",
+            "AlertService",
+            "AppointmentService",
+            "IntegrationService",
+            "PatientService",
+            "ReviewService",
+            "SyncLogService",
+            "WebhookService",
+        ]
+        .map(|name| format!("stellwerk.v1.{name}"))
     );
 }

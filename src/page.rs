@@ -1,4 +1,5 @@
-//! Pages: how many rows, where to go on, and the opaque token that says so; watches resume by such tokens, too.
+//! Pages: how many rows, where to go on, and the opaque token that says so; watches resume by such tokens,
+//! too.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};

@@ -1,4 +1,5 @@
-//! Watching: looking again when something may have changed, and saying from time to time that one is still there.
+//! Watching: looking again when something may have changed, and saying from time to time that one is still
+//! there.
 
 use std::time::Duration;
 
@@ -81,8 +82,8 @@ impl Pace {
 }
 
 impl SyncLogWatch {
-    /// Begins with the run as it stands, unless its revision is the known one. Errors: `NotFound`, `ResumeTokenInvalid` for a revision
-    /// that is yet to come.
+    /// Begins with the run as it stands, unless its revision is the known one. Errors: `NotFound`,
+    /// `ResumeTokenInvalid` for a revision that is yet to come.
     pub async fn open(domain: Domain, caller: Caller, id: SyncLogId, known: Option<i32>) -> Result<Self> {
         let pace = Pace::new(domain.store.hints(caller.tenant, Topic::SyncLog, Some(id.0)));
         let watch = Self { domain, caller, id, pace, known, seen: None, is_over: false };
@@ -93,7 +94,8 @@ impl SyncLogWatch {
         Ok(watch)
     }
 
-    /// What comes next, and the revision it stands for; nothing once the run is over. Errors: `NotFound` when its record is removed.
+    /// What comes next, and the revision it stands for; nothing once the run is over. Errors: `NotFound` when
+    /// its record is removed.
     pub async fn next(&mut self) -> Result<Option<(SyncLogNews, i32)>> {
         while !self.is_over {
             let run = self.look().await?;

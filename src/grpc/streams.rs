@@ -33,7 +33,8 @@ pub type Answers<T> = BoxStream<'static, Result<T, Status>>;
 #[derive(Clone, Debug, Default)]
 pub struct Leaving(pub CancellationToken);
 
-/// Whether a caller may still do what it began; beside every request. False: it is somebody else by now. Errors: as when it called.
+/// Whether a caller may still do what it began; beside every request. False: it is somebody else by now.
+/// Errors: as when it called.
 #[derive(Clone)]
 pub struct Standing(pub Arc<dyn Fn() -> BoxFuture<'static, Result<bool>> + Send + Sync>);
 
@@ -128,8 +129,8 @@ impl Drop for Place {
 }
 
 impl Ticket {
-    /// The messages of `source`, until it ends or fails, the time is over, the connection or the server is about to end, or the caller
-    /// may no longer.
+    /// The messages of `source`, until it ends or fails, the time is over, the connection or the server is
+    /// about to end, or the caller may no longer.
     pub(super) fn stream<S: Source>(self, source: S) -> Answers<S::Message> {
         let stream = Stream { source, ticket: self, checked: Instant::now() };
         stream::unfold(Some(stream), |stream| async {

@@ -252,7 +252,10 @@ mod tests {
             state: SyncState::Running,
             cause: "system".into(),
             stage: Some("bookings".into()),
-            counts: json!({ "bookings": { "total": 12, "processed": 7 }, "event_types": { "total": 2, "processed": 2 } }),
+            counts: json!({
+                "bookings": { "total": 12, "processed": 7 },
+                "event_types": { "total": 2, "processed": 2 },
+            }),
             errors: json!([{ "subject": "event_type/12", "reason": "ACCOUNT_TAKEN" }]),
             error_count: 1,
             reason: None,
@@ -268,8 +271,14 @@ mod tests {
         let before = run();
         let after = SyncLog {
             state: SyncState::Partial,
-            counts: json!({ "bookings": { "total": 12, "processed": 12, "repaired": 1 }, "event_types": { "total": 2, "processed": 2 } }),
-            errors: json!([{ "subject": "event_type/12", "reason": "ACCOUNT_TAKEN" }, { "subject": "booking/1", "reason": "UNMATCHED" }]),
+            counts: json!({
+                "bookings": { "total": 12, "processed": 12, "repaired": 1 },
+                "event_types": { "total": 2, "processed": 2 },
+            }),
+            errors: json!([
+                { "subject": "event_type/12", "reason": "ACCOUNT_TAKEN" },
+                { "subject": "booking/1", "reason": "UNMATCHED" },
+            ]),
             error_count: 2,
             revision: 4,
             end_time: Some(before.start_time + TimeDelta::milliseconds(1500)),

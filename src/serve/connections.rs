@@ -121,7 +121,8 @@ impl Connection {
             () = self.stop.cancelled() => {}
             () = sleep(jittered(self.limits.max_connection_age)) => {}
         }
-        // HTTP/2 callers are told to go (GOAWAY), HTTP/1.1 ones by `connection: close`; calls under way go on, and watches end.
+        // HTTP/2 callers are told to go (GOAWAY), HTTP/1.1 ones by `connection: close`; calls under way go on, and
+        // watches end.
         leaving.0.cancel();
         serving.as_mut().graceful_shutdown();
         let _ = timeout(self.limits.max_connection_age_grace, serving).await;

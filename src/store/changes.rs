@@ -1,8 +1,8 @@
-//! What changed, told from instance to instance over one connection per process. Only a hint to look: some are lost while that
-//! connection is down, so whoever waits for one also looks from time to time.
+//! What changed, told from instance to instance over one connection per process. Only a hint to look: some
+//! are lost while that connection is down, so whoever waits for one also looks from time to time.
 //!
-//! Tables that change seldom tell it themselves (`stellwerk_tell`). Appointments change often, and a commit that notifies waits for every
-//! other one that does: their hints are gathered and sent after the commit.
+//! Tables that change seldom tell it themselves (`stellwerk_tell`). Appointments change often, and a commit
+//! that notifies waits for every other one that does: their hints are gathered and sent after the commit.
 
 use std::{
     collections::HashSet,

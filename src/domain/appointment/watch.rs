@@ -1,7 +1,8 @@
 //! Watching appointments: every change, none left out, from wherever the watcher last was.
 //!
-//! What a watcher may see the row policies decide at the moment of reading. An appointment that was given to another practitioner is
-//! out of the first one's sight, so that it is looked for on its own and told by its id alone.
+//! What a watcher may see the row policies decide at the moment of reading. An appointment that was given to
+//! another practitioner is out of the first one's sight, so that it is looked for on its own and told by its
+//! id alone.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -34,7 +35,8 @@ use crate::{
 
 /// Rows read at once.
 const AT_ONCE: i64 = 200;
-/// While a hinted change is not yet to be read because an older transaction is under way, looks are this far apart.
+/// While a hinted change is not yet to be read because an older transaction is under way, looks are this far
+/// apart.
 const SOON: Duration = Duration::from_millis(20);
 const SOON_AT_MOST: Duration = Duration::from_millis(500);
 
@@ -227,8 +229,9 @@ impl Watch {
         self.awaited = self.awaited.filter(|awaited| horizon.below < *awaited);
     }
 
-    /// What can be read by now, and what of it went out of the watcher's sight: out of the named practitioner's appointments, or out of the
-    /// caller's own. In the server's own name, because what left is behind the caller's policies.
+    /// What can be read by now, and what of it went out of the watcher's sight: out of the named
+    /// practitioner's appointments, or out of the caller's own. In the server's own name, because what left
+    /// is behind the caller's policies.
     async fn leaves(&self, after: Position) -> Result<(Horizon, Vec<Leave>)> {
         let left = match (self.caller.practitioner(), self.wanted.practitioner) {
             // Of somebody else's appointments he sees none, and none leaves.

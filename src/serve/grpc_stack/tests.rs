@@ -158,7 +158,7 @@ fn health_knows_our_services_by_name() {
             "PatientService",
             "ReviewService",
             "SyncLogService",
-            "WebhookService"
+            "WebhookService",
         ]
         .map(|name| format!("stellwerk.v1.{name}"))
     );

@@ -1,8 +1,9 @@
 //! Reading changes of appointments as a stream: in the order of their transactions, and none left out.
 //!
-//! A change whose transaction commits late has a number below that of younger ones which committed before. So nothing is read at or above
-//! the oldest transaction that may still be running: below it everything is final, and a watcher who has read up to there can never be
-//! overtaken. Numbers are PostgreSQL's 64-bit ones, which do not wrap around.
+//! A change whose transaction commits late has a number below that of younger ones which committed before. So
+//! nothing is read at or above the oldest transaction that may still be running: below it everything is
+//! final, and a watcher who has read up to there can never be overtaken. Numbers are PostgreSQL's 64-bit
+//! ones, which do not wrap around.
 
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, QueryDsl, QueryableByName, SelectableHelper,
@@ -37,7 +38,8 @@ pub struct Horizon {
     /// Every transaction below this number has ended.
     #[diesel(sql_type = BigInt)]
     pub below: i64,
-    /// The number that the next one will get: when `below` has reached it, all that began before now has ended.
+    /// The number that the next one will get: when `below` has reached it, all that began before now has
+    /// ended.
     #[diesel(sql_type = BigInt)]
     pub next: i64,
 }
@@ -82,8 +84,8 @@ pub async fn horizon(tx: &mut TenantTx) -> Result<Horizon> {
     Ok(Cached(query).get_result(tx.conn()).await?)
 }
 
-/// Changes after `after` whose transactions are over, with their appointments as they stand now; at most `limit`. Which of them the caller
-/// sees, the row policies decide.
+/// Changes after `after` whose transactions are over, with their appointments as they stand now; at most
+/// `limit`. Which of them the caller sees, the row policies decide.
 pub async fn changes_after(
     tx: &mut TenantTx,
     after: Position,
@@ -112,8 +114,8 @@ pub async fn changes_after(
     Ok(placed.collect())
 }
 
-/// Appointments that were this practitioner's until a change after `after`, and are not now; at most `limit`. Whose they are now is not
-/// told, so that this may be read on behalf of somebody who sees them no more.
+/// Appointments that were this practitioner's until a change after `after`, and are not now; at most `limit`.
+/// Whose they are now is not told, so that this may be read on behalf of somebody who sees them no more.
 pub async fn leaves_after(
     tx: &mut TenantTx,
     after: Position,
@@ -123,10 +125,13 @@ pub async fn leaves_after(
 ) -> Result<Vec<Leave>> {
     let query = sql_query(
         "SELECT c.xact, c.id, c.appointment_id FROM appointment_change c \
-         WHERE c.xact >= $1 AND c.xact < $3 AND (c.xact > $1 OR c.id > $2) AND c.practitioner_id IS DISTINCT FROM $4 \
+         WHERE c.xact >= $1 AND c.xact < $3 AND (c.xact > $1 OR c.id > $2) \
+             AND c.practitioner_id IS DISTINCT FROM $4 \
              AND $4 = (SELECT earlier.practitioner_id FROM appointment_change earlier \
-                 WHERE earlier.appointment_id = c.appointment_id AND earlier.id < c.id ORDER BY earlier.id DESC LIMIT 1) \
-             AND NOT EXISTS (SELECT FROM appointment a WHERE a.id = c.appointment_id AND a.practitioner_id = $4) \
+                 WHERE earlier.appointment_id = c.appointment_id AND earlier.id < c.id \
+                 ORDER BY earlier.id DESC LIMIT 1) \
+             AND NOT EXISTS (SELECT FROM appointment a \
+                 WHERE a.id = c.appointment_id AND a.practitioner_id = $4) \
          ORDER BY c.xact, c.id LIMIT $5",
     )
     .bind::<BigInt, _>(after.xact)

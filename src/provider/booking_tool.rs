@@ -9,7 +9,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 
-use crate::provider::signature::Scheme;
+use crate::provider::signature::{Hmac, Prefix, Scheme};
 
 use fields::{Fields, Flaw};
 
@@ -18,7 +18,7 @@ mod fields;
 mod tests;
 
 /// The signature of the tool's first version.
-pub const LEGACY: Scheme = Scheme::HmacSha256Hex { header: "x-webhook-signature", prefix: Some("sha256=") };
+pub const LEGACY: Scheme = Scheme::Hmac(Hmac::of_body("x-webhook-signature", Prefix::Maybe("sha256=")));
 /// The signature of its newer ones; an endpoint takes one of the two.
 pub const STANDARD: Scheme = Scheme::StandardWebhooks;
 

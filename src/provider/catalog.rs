@@ -10,11 +10,27 @@ pub mod oauth;
 pub mod webhook;
 
 mod asana;
+mod bamboohr;
+mod booking;
 mod calcom;
+mod dropbox;
+mod github;
+mod gitlab;
+mod google;
+mod jira;
+mod microsoft365;
+mod notion;
+mod row;
+mod slack;
+mod trello;
+mod workday;
+mod zendesk;
 
 pub use api::Api;
 pub use oauth::OAuth;
-pub use webhook::Webhook;
+pub use webhook::{Proof, Verification, Webhook};
+
+use crate::{provider::signature::Scheme, words::SignatureScheme};
 
 /// An outside service.
 #[derive(Debug, PartialEq, Eq)]
@@ -94,7 +110,23 @@ pub type UrlTemplate = &'static str;
 pub type Pair = (&'static str, &'static str);
 
 /// By id.
-static PROVIDERS: [&Provider; 2] = [&asana::ASANA, &calcom::CALCOM];
+static PROVIDERS: [&Provider; 15] = [
+    &asana::ASANA,
+    &bamboohr::BAMBOOHR,
+    &booking::BOOKING,
+    &calcom::CALCOM,
+    &dropbox::DROPBOX,
+    &github::GITHUB,
+    &gitlab::GITLAB,
+    &google::GOOGLE,
+    &jira::JIRA,
+    &microsoft365::MICROSOFT365,
+    &notion::NOTION,
+    &slack::SLACK,
+    &trello::TRELLO,
+    &workday::WORKDAY,
+    &zendesk::ZENDESK,
+];
 
 /// Every provider, by id.
 pub fn all() -> &'static [&'static Provider] {
@@ -122,6 +154,29 @@ impl Provider {
             Connect::OAuth(_) | Connect::WebhookOnly => None,
         }
     }
+}
+
+impl Webhook {
+    /// The verification of this name, if the provider has it.
+    pub fn verification(&self, scheme: SignatureScheme) -> Option<&Verification> {
+        self.verifications.iter().find(|verification| verification.scheme == scheme)
+    }
+}
+
+impl Verification {
+    /// How a shared secret proves a delivery, where one does.
+    pub fn shared(&self) -> Option<&Scheme> {
+        match &self.proof {
+            Proof::Secret(scheme) => Some(scheme),
+            Proof::Published(published) => published.beside.as_ref(),
+        }
+    }
+}
+
+/// How deliveries of a provider are signed under this name. `None`: it has no such scheme, or none with a shared
+/// secret.
+pub fn scheme(provider: &str, scheme: SignatureScheme) -> Option<&'static Scheme> {
+    find(provider)?.webhook.as_ref()?.verification(scheme)?.shared()
 }
 
 impl Api {

@@ -114,6 +114,8 @@ ids! {
     AlertId;
     /// Where alerts go.
     AlertDestinationId;
+    /// Somebody's leave for data to flow.
+    ConsentId;
 }
 
 impl TenantId {

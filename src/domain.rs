@@ -14,6 +14,7 @@ pub mod access;
 pub mod alert;
 pub mod appointment;
 pub mod consent;
+pub mod credential;
 pub mod dead_letter;
 pub mod engine;
 pub mod idempotency;

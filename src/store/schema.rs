@@ -492,6 +492,9 @@ diesel::table! {
         reason -> Nullable<Text>,
         check_time -> Nullable<Timestamptz>,
         create_time -> Timestamptz,
+        provider_success_time -> Nullable<Timestamptz>,
+        provider_failure_time -> Nullable<Timestamptz>,
+        provider_removal_time -> Nullable<Timestamptz>,
     }
 }
 
@@ -599,6 +602,7 @@ diesel::table! {
         limit_per_minute -> Integer,
         create_time -> Timestamptz,
         disable_time -> Nullable<Timestamptz>,
+        handshake_expire_time -> Nullable<Timestamptz>,
     }
 }
 

@@ -44,11 +44,7 @@ struct Done {
 }
 
 impl Handlers for Nothing {
-    fn run<'a>(
-        &'a self,
-        _: &'a Domain,
-        _: &'a Claimed,
-    ) -> BoxFuture<'a, stellwerk::error::Result<Outcome>> {
+    fn run<'a>(&'a self, _: &'a Domain, _: &'a Claimed) -> BoxFuture<'a, stellwerk::error::Result<Outcome>> {
         if let Ok(mut done) = self.0.lock() {
             let now = Instant::now();
             done.messages += 1;

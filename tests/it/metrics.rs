@@ -11,7 +11,10 @@ use crate::support::{PATIENCE, app::TestApp, database::Session, wait_until};
 
 async fn scrape(metrics: SocketAddr) -> String {
     let mut stream = TcpStream::connect(metrics).await.expect("a listener");
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").await.expect("sent");
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+        .await
+        .expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("text");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -20,7 +23,8 @@ async fn scrape(metrics: SocketAddr) -> String {
 
 /// The value of one series.
 fn value(text: &str, series: &str) -> Option<f64> {
-    let line = text.lines().find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')))?;
+    let line =
+        text.lines().find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')))?;
     line.rsplit(' ').next()?.parse().ok()
 }
 

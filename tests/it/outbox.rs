@@ -264,11 +264,15 @@ async fn no_statement_of_the_queue_reads_the_whole_table_not_even_while_it_is_em
 
     for statement in [
         "SELECT stellwerk_outbox_merge('a', 'sync_run', '{}', 'c', now(), 1)".to_string(),
-        format!("INSERT INTO outbox (id, kind, lane, payload, cause) VALUES ('{id}', 'sync_run', 'a', '{{}}', 'c')"),
+        format!(
+            "INSERT INTO outbox (id, kind, lane, payload, cause) VALUES ('{id}', 'sync_run', 'a', '{{}}', 'c')"
+        ),
         format!("SELECT stellwerk_outbox_claim('{tenant}', 4, 60)"),
         format!("SELECT stellwerk_outbox_payload('{id}', 1)"),
         format!("SELECT stellwerk_outbox_extend('{tenant}', '{id}', 1, 60)"),
-        format!("SELECT stellwerk_outbox_settle(tenant_id, id, lease_epoch, 'dead', 0, 'why') FROM stellwerk_outbox_claim('{tenant}', 1, 60)"),
+        format!(
+            "SELECT stellwerk_outbox_settle(tenant_id, id, lease_epoch, 'dead', 0, 'why') FROM stellwerk_outbox_claim('{tenant}', 1, 60)"
+        ),
         "SELECT stellwerk_outbox_next_run()".into(),
         "SELECT stellwerk_alert_measures(now(), 20)".into(),
     ] {
@@ -277,7 +281,8 @@ async fn no_statement_of_the_queue_reads_the_whole_table_not_even_while_it_is_em
 
     service.run("SELECT pg_stat_force_next_flush()").await;
     let scans = owner.value("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'outbox'").await;
-    let looked_up = owner.value("SELECT idx_scan > 5 FROM pg_stat_user_tables WHERE relname = 'outbox'").await;
+    let looked_up =
+        owner.value("SELECT idx_scan > 5 FROM pg_stat_user_tables WHERE relname = 'outbox'").await;
     assert_eq!((scans.as_str(), looked_up.as_str()), ("0", "t"));
 }
 

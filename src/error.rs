@@ -132,6 +132,11 @@ pub enum Noun {
     SyncLog,
     DeadLetter,
     Consent,
+    PlanningSettings,
+    Project,
+    Phase,
+    PhaseConflict,
+    ExternalUser,
 }
 
 /// Why a credential was refused.
@@ -201,6 +206,11 @@ impl fmt::Display for Noun {
             Self::SyncLog => "sync log",
             Self::DeadLetter => "dead letter",
             Self::Consent => "consent",
+            Self::PlanningSettings => "planning settings",
+            Self::Project => "project",
+            Self::Phase => "phase",
+            Self::PhaseConflict => "phase conflict",
+            Self::ExternalUser => "external user",
         })
     }
 }

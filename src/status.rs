@@ -172,6 +172,11 @@ impl Noun {
             Self::ReviewItem => ErrorReason::ReviewItemNotFound,
             Self::DeadLetter => ErrorReason::DeadLetterNotFound,
             Self::Consent => ErrorReason::ConsentNotFound,
+            Self::PlanningSettings => ErrorReason::PlanningSettingsNotFound,
+            Self::Project => ErrorReason::ProjectNotFound,
+            Self::Phase => ErrorReason::PhaseNotFound,
+            Self::PhaseConflict => ErrorReason::PhaseConflictNotFound,
+            Self::ExternalUser => ErrorReason::ExternalUserNotFound,
             Self::AlertDestination => ErrorReason::AlertDestinationNotFound,
         }
     }

@@ -49,6 +49,7 @@ impl Error {
             Self::ServiceNotConnected => (Code::FailedPrecondition, 409, ErrorReason::ServiceNotConnected),
             Self::IntegrationState(_) => (Code::FailedPrecondition, 409, ErrorReason::IntegrationState),
             Self::CredentialRefused => (Code::FailedPrecondition, 409, ErrorReason::CredentialRefused),
+            Self::ConsentMissing => (Code::FailedPrecondition, 409, ErrorReason::ConsentMissing),
             Self::AccountTaken => (Code::AlreadyExists, 409, ErrorReason::AccountTaken),
             Self::SyncRunning(_) => (Code::FailedPrecondition, 409, ErrorReason::SyncRunning),
             Self::ReviewItemResolved(_) => (Code::FailedPrecondition, 409, ErrorReason::ReviewItemResolved),
@@ -170,6 +171,12 @@ impl Noun {
             Self::SyncLog => ErrorReason::SyncLogNotFound,
             Self::ReviewItem => ErrorReason::ReviewItemNotFound,
             Self::DeadLetter => ErrorReason::DeadLetterNotFound,
+            Self::Consent => ErrorReason::ConsentNotFound,
+            Self::PlanningSettings => ErrorReason::PlanningSettingsNotFound,
+            Self::Project => ErrorReason::ProjectNotFound,
+            Self::Phase => ErrorReason::PhaseNotFound,
+            Self::PhaseConflict => ErrorReason::PhaseConflictNotFound,
+            Self::ExternalUser => ErrorReason::ExternalUserNotFound,
             Self::AlertDestination => ErrorReason::AlertDestinationNotFound,
         }
     }

@@ -80,6 +80,8 @@ pub enum Error {
     ImportOffset(i64),
     #[error("the endpoint is disabled")]
     EndpointDisabled,
+    #[error("there is no secret of the provider's that nobody has seen")]
+    SecretNotToBeShown,
     #[error("the event's body is gone, so it cannot be replayed")]
     BodyGone,
     #[error("too many requests; come back in {} s", .0.as_secs())]

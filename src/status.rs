@@ -67,6 +67,9 @@ impl Error {
             Self::ImportState(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientImportState),
             Self::ImportOffset(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientImportOffset),
             Self::EndpointDisabled => (Code::FailedPrecondition, 409, ErrorReason::WebhookEndpointDisabled),
+            Self::SecretNotToBeShown => {
+                (Code::FailedPrecondition, 409, ErrorReason::WebhookSecretNotToBeShown)
+            }
             Self::BodyGone => (Code::FailedPrecondition, 409, ErrorReason::WebhookBodyGone),
             Self::RateLimited(_) => (Code::ResourceExhausted, 429, ErrorReason::RateLimited),
             Self::LimitReached(_) => (Code::ResourceExhausted, 429, ErrorReason::LimitReached),

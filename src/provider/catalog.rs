@@ -3,7 +3,7 @@
 //! The words are closed enums and no field has a default: a row that says nothing about signatures does not
 //! compile, and what is not supported is refused. What a row cannot say is its adapter's.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 pub mod api;
 pub mod oauth;
@@ -28,9 +28,10 @@ mod zendesk;
 
 pub use api::Api;
 pub use oauth::OAuth;
-pub use webhook::{Proof, Verification, Webhook};
+pub use webhook::{Verification, Webhook};
 
-use crate::{provider::signature::Scheme, words::SignatureScheme};
+use crate::words::SignatureScheme;
+use webhook::{EchoMethod, Handshake};
 
 /// An outside service.
 #[derive(Debug, PartialEq, Eq)]
@@ -161,22 +162,24 @@ impl Webhook {
     pub fn verification(&self, scheme: SignatureScheme) -> Option<&Verification> {
         self.verifications.iter().find(|verification| verification.scheme == scheme)
     }
-}
 
-impl Verification {
-    /// How a shared secret proves a delivery, where one does.
-    pub fn shared(&self) -> Option<&Scheme> {
-        match &self.proof {
-            Proof::Secret(scheme) => Some(scheme),
-            Proof::Published(published) => published.beside.as_ref(),
+    /// Whether its handshake is a request of this method.
+    pub fn asks_by(&self, method: &Method) -> bool {
+        match self.handshake {
+            Handshake::Head => *method == Method::HEAD,
+            Handshake::EchoQuery { method: EchoMethod::Get, .. } => *method == Method::GET,
+            _ => *method == Method::POST,
         }
     }
 }
 
-/// How deliveries of a provider are signed under this name. `None`: it has no such scheme, or none with a shared
-/// secret.
-pub fn scheme(provider: &str, scheme: SignatureScheme) -> Option<&'static Scheme> {
-    find(provider)?.webhook.as_ref()?.verification(scheme)?.shared()
+/// A provider's webhook and one verification of it. `None`: it has no such scheme.
+pub fn verification(
+    provider: &str,
+    scheme: SignatureScheme,
+) -> Option<(&'static Webhook, &'static Verification)> {
+    let webhook = find(provider)?.webhook.as_ref()?;
+    webhook.verification(scheme).map(|verification| (webhook, verification))
 }
 
 impl Api {

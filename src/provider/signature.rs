@@ -3,9 +3,12 @@
 //! Everything here works on the raw bytes of the body, before anyone parses them. What is not
 //! understood is refused: there is no arm, no setting and no missing value that accepts.
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use serde_json::Value;
 
 pub use hmac::{Encoding, Hash, Hmac, Part, Prefix, SignedTime, TimeFormat};
 pub use jwt::SignedToken;
@@ -55,9 +58,17 @@ pub struct Verified {
     pub timestamp: Option<i64>,
     /// Which of the given secrets signed: past the first one, a rotation is not finished at the sender.
     pub secret_index: usize,
-    /// Of a list in which each element proves itself: the places of those that did, the others being nobody's
-    /// word. Absent where the whole body is proven.
-    pub elements: Option<Vec<usize>>,
+    /// Of a list in which each element proves itself: which of them did, the others being nobody's word. Absent
+    /// where the whole body is proven.
+    pub elements: Option<Elements>,
+}
+
+/// Some of the elements of a list in a JSON body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elements {
+    /// Where the list is (RFC 6901).
+    pub list: &'static str,
+    pub places: Vec<usize>,
 }
 
 /// Why a delivery is not believed. All of them answer 401.
@@ -86,6 +97,22 @@ pub enum Refusal {
     /// The body has no place where the proof should be.
     #[error("the body is not of the documented form")]
     MalformedBody,
+}
+
+impl Verified {
+    /// The body without what nobody vouches for.
+    pub fn proven<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
+        let Some(elements) = &self.elements else { return Cow::Borrowed(body) };
+        let Ok(mut said) = serde_json::from_slice::<Value>(body) else { return Cow::Owned(Vec::new()) };
+        if let Some(list) = said.pointer_mut(elements.list).and_then(Value::as_array_mut) {
+            let mut place = 0;
+            list.retain(|_| {
+                place += 1;
+                elements.places.contains(&(place - 1))
+            });
+        }
+        Cow::Owned(said.to_string().into_bytes())
+    }
 }
 
 impl Refusal {

@@ -99,7 +99,7 @@ pub(super) static MICROSOFT365: Provider = Provider {
             headers: &[],
         },
         event_type: EventType::Json(&["/value/0/lifecycleEvent", "/value/0/changeType"]),
-        dedupe: Dedupe::Json(&["/value/0/id"]),
+        dedupe: Dedupe::EachOf { list: "/value", field: "id" },
         routing: Routing::Endpoint,
         // Of Outlook's records; what the answer says counts.
         lifetime: Lifetime::Renewed { max_s: 253_800 },

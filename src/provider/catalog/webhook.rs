@@ -1,9 +1,11 @@
 //! What a row says about deliveries: how they are known to be the provider's, whose they are, and which of
 //! them are repeats.
 
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+
 use super::{Pair, Pointer};
 use crate::{
-    provider::signature::{Published, Scheme},
+    provider::signature::{self, BadSecret, Published, Scheme},
     words::SignatureScheme,
 };
 
@@ -58,6 +60,29 @@ pub enum Proof {
     Secret(Scheme),
     /// Something that only the provider can make.
     Published(Published),
+}
+
+impl Proof {
+    /// The scheme of the shared secret, where there is one.
+    fn shared(&self) -> Option<&Scheme> {
+        match self {
+            Self::Secret(scheme) => Some(scheme),
+            Self::Published(published) => published.beside.as_ref(),
+        }
+    }
+
+    /// The key behind a stored secret.
+    pub fn key(&self, secret: &SecretString) -> Result<SecretSlice<u8>, BadSecret> {
+        match self.shared() {
+            Some(scheme) => scheme.key(secret),
+            None => Ok(secret.expose_secret().as_bytes().to_vec().into()),
+        }
+    }
+
+    /// A fresh secret. `None`: there is nothing secret about what is kept.
+    pub fn generate_secret(&self) -> Option<SecretString> {
+        self.shared().map(signature::generate_secret)
+    }
 }
 
 /// Where an endpoint's secret comes from.
@@ -137,6 +162,8 @@ pub enum Dedupe {
     /// Headers that make an id together, all of them needed; else the first of these places. They are not signed,
     /// but who could change them could as well send something new.
     HeadersOrJson(&'static [&'static str], &'static [Pointer]),
+    /// The ids in this field of each element of the list at this place, taken together.
+    EachOf { list: Pointer, field: &'static str },
     /// The one that was signed (Standard Webhooks).
     SignedId,
     /// The body itself.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{Refusal, Request, Verified, the_only};
+use super::{Elements, Refusal, Request, Verified, the_only};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -55,7 +55,8 @@ impl Token {
                 };
                 let ours: Vec<(usize, usize)> = elements.iter().enumerate().filter_map(own).collect();
                 let newest = ours.iter().map(|(_, index)| *index).min().ok_or(Refusal::Mismatch)?;
-                Ok(verified(newest, Some(ours.into_iter().map(|(place, _)| place).collect())))
+                let places = ours.into_iter().map(|(place, _)| place).collect();
+                Ok(verified(newest, Some(Elements { list, places })))
             }
         }
     }

@@ -1,7 +1,10 @@
 //! What the outside services say, and how to tell that it was them.
 
+pub mod asana;
 pub mod booking_tool;
 pub mod calcom;
+pub mod call;
+mod fields;
 pub mod signature;
 
 use crate::words::SignatureScheme;

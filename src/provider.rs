@@ -4,7 +4,9 @@ pub mod asana;
 pub mod booking_tool;
 pub mod calcom;
 pub mod call;
+pub mod catalog;
 mod fields;
+
 pub mod signature;
 
 use crate::words::SignatureScheme;

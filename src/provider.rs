@@ -6,7 +6,6 @@ pub mod calcom;
 pub mod call;
 pub mod catalog;
 mod fields;
-
 pub mod signature;
 
 use crate::words::SignatureScheme;

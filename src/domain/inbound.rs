@@ -30,9 +30,11 @@ use crate::{
 mod again;
 mod booking_tool;
 mod calcom;
+mod handshake;
 mod reading;
 
 pub use again::{give_up, replay, retry};
+pub use handshake::{Handshake, shake_hands};
 use reading::{Reading, Said, Unfit};
 
 /// Applying failed here; the server tries again.

@@ -46,6 +46,9 @@ pub use task::{Membership, Task, TaskSubtype};
 pub use task_change::{FieldChange, NewDates, NewDue, NewStart, TaskChange, UnfitDates};
 pub use time_entry::TimeEntry;
 
+/// Its key in the catalog.
+pub const PROVIDER: &str = "asana";
+
 /// The service; there is one for everybody.
 pub const DEFAULT_BASE: &str = "https://app.asana.com/api/1.0";
 

@@ -13,6 +13,7 @@ use crate::{
 pub mod access;
 pub mod alert;
 pub mod appointment;
+pub mod consent;
 pub mod credential;
 pub mod dead_letter;
 pub mod engine;
@@ -24,6 +25,7 @@ pub mod patient;
 pub mod patient_csv;
 pub mod patient_import;
 pub mod patient_link;
+pub mod planning;
 pub mod review;
 pub mod sync_log;
 pub mod upkeep;

@@ -33,6 +33,7 @@ pub mod appointment;
 pub mod appointment_link;
 pub mod booking;
 pub mod call_slot;
+pub mod consent;
 pub mod credential;
 pub mod dead_letter;
 pub mod event_type;

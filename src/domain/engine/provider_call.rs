@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     domain::{
-        Domain,
+        Domain, consent,
         credential::{self, Bearer, BearerError},
     },
     egress::Egress,
@@ -49,6 +49,9 @@ pub enum CallFailure<R: Refuses = calcom::Refusal> {
     /// The integration has no credential that the provider takes.
     #[error("the provider does not accept the credential")]
     Credential,
+    /// Nothing was sent: the integration needs a consent, and none lives.
+    #[error("no consent lets data flow")]
+    Consent,
     #[error("{0}")]
     Call(CallError<R>),
     /// Ours, not the provider's.
@@ -131,9 +134,11 @@ pub async fn open(domain: &Domain, tenant: TenantId, integration: IntegrationId)
 /// The integration, if its provider may be asked at all.
 async fn find<R: Refuses>(tx: &mut TenantTx, id: IntegrationId) -> Result<Integration, CallFailure<R>> {
     let row = store::integration::find(tx, id).await?;
-    // What is being disconnected still takes its webhooks back.
     match row.state {
-        IntegrationState::Connected | IntegrationState::Disconnecting => Ok(row),
+        IntegrationState::Connected if consent::opens(tx, &row).await? => Ok(row),
+        IntegrationState::Connected => Err(CallFailure::Consent),
+        // What is being disconnected still takes its webhooks back, and needs no leave for that.
+        IntegrationState::Disconnecting => Ok(row),
         _ => Err(CallFailure::Credential),
     }
 }
@@ -256,6 +261,7 @@ impl<R: Refuses> From<CallFailure<R>> for Error {
         match failure {
             CallFailure::NotNow { after, .. } => Self::ProviderUnavailable(after),
             CallFailure::Credential => Self::IntegrationState(IntegrationState::NeedsReconnect),
+            CallFailure::Consent => Self::ConsentMissing,
             CallFailure::Call(CallError::Refused(refusal)) => {
                 Self::ProviderRefused { provider: R::PROVIDER, reason: refusal.reason() }
             }

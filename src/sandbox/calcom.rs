@@ -8,12 +8,12 @@
 //!
 //! It listens on loopback and posts to loopback, nothing else, and so needs no guard on where it may go.
 
+pub use crate::sandbox::gate::{Gate, Point};
 pub use api::Operation;
 pub use booking::{Attendee, Booking, NewBooking, Seat, Source, Status};
 pub use courier::{Delivery, Outcome};
 pub use demo::Demo;
 pub use event_type::{EventType, EventTypeOptions, Frequency, Recurrence};
-pub use crate::sandbox::gate::{Gate, Point};
 pub use faults::{Fault, Rule, When};
 pub use handle::Calcom;
 pub use people::{Hours, User};
@@ -73,9 +73,7 @@ impl Error {
         match self {
             Self::Unknown { .. } => http::StatusCode::NOT_FOUND,
             Self::Refused(refusal) => refusal.http_status(),
-            Self::NotLoopback | Self::Client(_) | Self::Listen(_) => {
-                http::StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::NotLoopback | Self::Client(_) | Self::Listen(_) => http::StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

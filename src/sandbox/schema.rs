@@ -101,7 +101,8 @@ impl<'a> Schemas<'a> {
             let described = properties.and_then(|properties| properties.get(key));
             let other = schema.get("additionalProperties").filter(|other| other.is_object());
             match (described, other) {
-                (Some(_), _) if self.reading == Reading::Answer && self.is_known_to_differ(name, key, value) => {}
+                (Some(_), _)
+                    if self.reading == Reading::Answer && self.is_known_to_differ(name, key, value) => {}
                 (Some(described), _) | (None, Some(described)) => self.look(described, value, "", &place)?,
                 (None, None) if properties.is_some() && self.reading == Reading::Request => {
                     return Err(format!("{place}: there is no such key"));

@@ -253,7 +253,9 @@ fn respond(inner: &Inner, answered: Answered, is_truncated: bool) -> Response {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
-    if let Ok(date) = HeaderValue::from_str(&inner.clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
+    if let Ok(date) =
+        HeaderValue::from_str(&inner.clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string())
+    {
         headers.insert(header::DATE, date);
     }
     if let Some(seconds) = retry_after {

@@ -192,7 +192,8 @@ impl Inner {
             outcome: Outcome::UnderWay,
         });
         let answered = request.send().await;
-        let outcome = answered.as_ref().map_or(Outcome::NoAnswer, |one| Outcome::Answered(one.status().as_u16()));
+        let outcome =
+            answered.as_ref().map_or(Outcome::NoAnswer, |one| Outcome::Answered(one.status().as_u16()));
         self.courier.deliveries.change(id, |delivery| delivery.outcome = outcome);
         let response = answered.map_err(|_| {
             "Could not complete activation handshake with target URL. Please ensure that the receiving server is \
@@ -211,7 +212,8 @@ impl Inner {
     fn dispatch(self: &Arc<Self>, mut parcel: Parcel) {
         let actions: Vec<Action> = parcel.events.iter().map(|event| event.action).collect();
         let faults = self.script.of_webhook(&actions);
-        let is_overtaken = |one: &mut Waiting| one.until == Until::Passed && one.parcel.webhook == parcel.webhook;
+        let is_overtaken =
+            |one: &mut Waiting| one.until == Until::Passed && one.parcel.webhook == parcel.webhook;
         let overtaken: Vec<Waiting> = self.courier.waiting().extract_if(.., is_overtaken).collect();
         parcel.is_signed = !faults.contains(&Fault::WebhookUnsigned);
         let late = faults.iter().find_map(|fault| match fault {
@@ -254,7 +256,8 @@ impl Inner {
         let (target, signature) = {
             let world = self.world();
             let webhook = world.webhooks.get(&parcel.webhook);
-            let sign = |webhook: &webhook::Webhook| signature::sign_legacy(webhook.secret.as_bytes(), &parcel.body);
+            let sign =
+                |webhook: &webhook::Webhook| signature::sign_legacy(webhook.secret.as_bytes(), &parcel.body);
             let signature = webhook.filter(|_| parcel.is_signed).map(sign);
             (webhook.map(|webhook| webhook.target.clone()).unwrap_or_default(), signature)
         };
@@ -308,7 +311,8 @@ impl Inner {
     async fn post(&self, url: Url, secret: &str, parcel: &Parcel) -> (Outcome, String) {
         let mut request = self.courier.client.post(url).header("content-type", "application/json");
         if parcel.is_signed {
-            request = request.header("x-hook-signature", signature::sign_legacy(secret.as_bytes(), &parcel.body));
+            request =
+                request.header("x-hook-signature", signature::sign_legacy(secret.as_bytes(), &parcel.body));
         }
         match request.body(parcel.body.clone()).send().await {
             Ok(response) => {

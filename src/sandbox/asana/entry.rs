@@ -56,7 +56,12 @@ impl World {
         Ok(gid)
     }
 
-    pub(crate) fn change_time(&mut self, gid: Gid, minutes: Option<u32>, day: Option<NaiveDate>) -> Result<(), Refusal> {
+    pub(crate) fn change_time(
+        &mut self,
+        gid: Gid,
+        minutes: Option<u32>,
+        day: Option<NaiveDate>,
+    ) -> Result<(), Refusal> {
         let entry = self.entries.get_mut(&gid).ok_or_else(|| unknown_entry(gid))?;
         if minutes == Some(0) {
             return Err(Refusal::bad("duration_minutes: Must be greater than 0"));

@@ -23,15 +23,25 @@ pub enum Fault {
     /// The connection is reset before anything happens.
     Reset,
     /// Refused before anything happens; 502 to 504 with a page of the balancer's.
-    ErrorBefore { status: u16 },
+    ErrorBefore {
+        status: u16,
+    },
     /// The change happens, and this is answered.
-    ErrorAfter { status: u16 },
+    ErrorAfter {
+        status: u16,
+    },
     /// Any refusal at all, before anything happens.
-    Refused { refusal: Refusal },
+    Refused {
+        refusal: Refusal,
+    },
     /// 429, whatever the limits say.
-    Throttled { retry_after_seconds: u32 },
+    Throttled {
+        retry_after_seconds: u32,
+    },
     /// The answer takes this much longer.
-    AnswerDelayed { millis: u64 },
+    AnswerDelayed {
+        millis: u64,
+    },
     /// The answer ends in the middle.
     Truncated,
     /// The next page's `uri` and `path` lead elsewhere; its offset is right.
@@ -50,7 +60,9 @@ pub enum Fault {
     /// Held back until the next one to the same subscription has passed.
     WebhookPassed,
     /// Sent this much later, by the double's clock.
-    WebhookLate { seconds: u32 },
+    WebhookLate {
+        seconds: u32,
+    },
     /// Held back until [`super::Asana::release_webhooks`].
     WebhookHeld,
     /// Sent without a signature.

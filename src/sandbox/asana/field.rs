@@ -61,8 +61,7 @@ pub struct EnumOption {
     pub color: &'static str,
 }
 
-const COLORS: [&str; 8] =
-    ["green", "blue", "orange", "purple", "yellow-green", "aqua", "pink", "cool-gray"];
+const COLORS: [&str; 8] = ["green", "blue", "orange", "purple", "yellow-green", "aqua", "pink", "cool-gray"];
 
 /// What a task has in a field; a task without one has null there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -142,7 +141,9 @@ impl CustomField {
         Ok(match (&self.kind, value) {
             (_, Value::Null) => None,
             (Kind::Text, Value::String(text)) if text.is_empty() => None,
-            (Kind::Text, Value::String(text)) if text.chars().count() <= 1024 => Some(Held::Text(text.clone())),
+            (Kind::Text, Value::String(text)) if text.chars().count() <= 1024 => {
+                Some(Held::Text(text.clone()))
+            }
             (Kind::Text, _) => return Err(wrong("a string of up to 1024 characters")),
             (Kind::Number { precision, format }, Value::Number(number)) => {
                 let places = if *format == Format::Percentage { precision + 2 } else { *precision };
@@ -164,7 +165,9 @@ impl CustomField {
             }
             (Kind::Date, _) => return Err(wrong("a date")),
             (Kind::People, Value::Array(people)) => {
-                let read = |one: &Value| one.as_str().unwrap_or_default().parse().map_err(|_| wrong("a recognized ID"));
+                let read = |one: &Value| {
+                    one.as_str().unwrap_or_default().parse().map_err(|_| wrong("a recognized ID"))
+                };
                 Some(Held::People(people.iter().map(read).collect::<Result<_, _>>()?))
             }
             (Kind::People, _) => return Err(wrong("an array")),
@@ -176,7 +179,11 @@ impl CustomField {
         let unknown = || Refusal::bad(format!("enum_value: Not a recognized ID: {text}"));
         let gid: Gid = text.parse().map_err(|_| unknown())?;
         let option = self.option(gid).ok_or_else(unknown)?;
-        if option.is_enabled { Ok(gid) } else { Err(Refusal::bad(format!("enum_value: Option is disabled: {gid}"))) }
+        if option.is_enabled {
+            Ok(gid)
+        } else {
+            Err(Refusal::bad(format!("enum_value: Option is disabled: {gid}")))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
+use super::Error;
 use super::api::{self, Operation};
 use super::courier::Delivery;
 use super::entry::{OooEntry, TimeEntry};
@@ -26,7 +27,6 @@ use super::settings::{Clock, Limits, Settings};
 use super::task::Task;
 use super::webhook::Webhook;
 use super::write::Writer;
-use super::Error;
 use crate::sandbox::gate::{Gate, Point};
 use crate::sandbox::wire::Wire;
 
@@ -192,7 +192,8 @@ impl Asana {
     /// Whose tasks have these fields. Nobody is told.
     pub fn add_project(&self, workspace: Gid, name: &str, fields: &[Gid]) -> Gid {
         self.inner.set_up(|world, now| {
-            let owner = world.workspaces.get(&workspace).and_then(|one| one.members.first()).map(|one| one.user);
+            let owner =
+                world.workspaces.get(&workspace).and_then(|one| one.members.first()).map(|one| one.user);
             let gid = world.add_project(workspace, name, owner, now);
             for field in fields {
                 let _ = world.attach_field(gid, *field, None, now);

@@ -107,7 +107,11 @@ impl Throttle {
             wait = wait.max(1.0);
         }
         if wait > 0.0 {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds, not below zero")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "seconds, not below zero"
+            )]
             return Err(wait.ceil() as u32);
         }
         *flying += 1;

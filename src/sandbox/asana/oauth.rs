@@ -51,12 +51,6 @@ impl Grants {
         self.grants.get(&access.grant)
     }
 
-    /// The grant and every token of it are gone.
-    pub(crate) fn revoke(&mut self, grant: u64) {
-        self.grants.remove(&grant);
-        self.access.retain(|_, access| access.grant != grant);
-    }
-
     pub(crate) fn revoke_token(&mut self, token: &str) -> bool {
         self.access.remove(token).is_some()
     }

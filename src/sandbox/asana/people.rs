@@ -55,7 +55,13 @@ impl World {
         gid
     }
 
-    pub(crate) fn add_user(&mut self, workspace: Gid, name: &str, email: Option<&str>, now: DateTime<Utc>) -> Gid {
+    pub(crate) fn add_user(
+        &mut self,
+        workspace: Gid,
+        name: &str,
+        email: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Gid {
         let gid = self.next();
         let user = User { gid, name: name.to_owned(), email: email.map(str::to_owned) };
         self.users.insert(gid, user);
@@ -69,7 +75,14 @@ impl World {
         if let Some(workspace) = self.workspaces.get_mut(&workspace) {
             let is_admin = workspace.members.is_empty();
             workspace.members.retain(|member| member.user != user);
-            workspace.members.push(Member { gid, user, is_admin, is_guest, is_active: true, created_at: now });
+            workspace.members.push(Member {
+                gid,
+                user,
+                is_admin,
+                is_guest,
+                is_active: true,
+                created_at: now,
+            });
         }
     }
 
@@ -89,7 +102,8 @@ impl World {
     /// By gid, `me` or e-mail.
     pub(crate) fn user_of(&self, text: &str, caller: Gid) -> Result<&User, Refusal> {
         let unknown = || Refusal::unknown("user", text);
-        let has_email = |user: &&User| user.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(text));
+        let has_email =
+            |user: &&User| user.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(text));
         let found = match text {
             "me" => self.users.get(&caller),
             email if email.contains('@') => self.users.values().find(has_email),

@@ -74,7 +74,9 @@ impl Person {
     pub fn create_task(&self, project: Gid, data: Value) -> Result<Gid, Error> {
         let mut data = object(data)?;
         data.insert("projects".into(), json!([project]));
-        Ok(self.inner.change(|world, now| world.create_task(&data, None, self.writer(now), &self.inner.settings))?)
+        Ok(self
+            .inner
+            .change(|world, now| world.create_task(&data, None, self.writer(now), &self.inner.settings))?)
     }
 
     pub fn create_subtask(&self, parent: Gid, data: Value) -> Result<Gid, Error> {
@@ -95,7 +97,12 @@ impl Person {
     }
 
     /// `None` for a task of one day, or without a start.
-    pub fn set_dates(&self, task: Gid, start: Option<NaiveDate>, due: Option<NaiveDate>) -> Result<(), Error> {
+    pub fn set_dates(
+        &self,
+        task: Gid,
+        start: Option<NaiveDate>,
+        due: Option<NaiveDate>,
+    ) -> Result<(), Error> {
         self.change_task(task, json!({ "start_on": start, "due_on": due }))
     }
 
@@ -119,7 +126,9 @@ impl Person {
     }
 
     pub fn add_to_project(&self, task: Gid, project: Gid) -> Result<(), Error> {
-        Ok(self.inner.change(|world, now| world.add_to_project((task, project), None, Some(self.user), now))?)
+        Ok(self
+            .inner
+            .change(|world, now| world.add_to_project((task, project), None, Some(self.user), now))?)
     }
 
     pub fn remove_from_project(&self, task: Gid, project: Gid) -> Result<(), Error> {
@@ -264,14 +273,21 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn trash_project(&mut self, gid: Gid, by: Option<Gid>, now: DateTime<Utc>) -> Result<(), Refusal> {
+    pub(crate) fn trash_project(
+        &mut self,
+        gid: Gid,
+        by: Option<Gid>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refusal> {
         let within = self.around_project(gid);
         let project = self.projects.get_mut(&gid).filter(|project| !project.is_trashed);
         let project = project.ok_or_else(|| Refusal::unknown("project", &gid.to_string()))?;
         project.is_trashed = true;
         let tasks: Vec<Gid> = project.tasks.iter().copied().collect();
         let is_only_here = |task: &&Gid| {
-            self.tasks.get(task).is_some_and(|task: &Task| task.memberships.iter().all(|one| one.project == gid))
+            self.tasks
+                .get(task)
+                .is_some_and(|task: &Task| task.memberships.iter().all(|one| one.project == gid))
         };
         let lost: Vec<Gid> = tasks.iter().filter(is_only_here).copied().collect();
         self.tell(by, Action::Deleted, as_ref(gid), None, &within, now);
@@ -281,13 +297,22 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn restore_project(&mut self, gid: Gid, by: Option<Gid>, now: DateTime<Utc>) -> Result<(), Refusal> {
+    pub(crate) fn restore_project(
+        &mut self,
+        gid: Gid,
+        by: Option<Gid>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refusal> {
         let project = self.projects.get_mut(&gid).filter(|project| project.is_trashed);
         project.ok_or_else(|| Refusal::unknown("project", &gid.to_string()))?.is_trashed = false;
         let within = self.around_project(gid);
         self.tell(by, Action::Undeleted, as_ref(gid), None, &within, now);
-        let lost: Vec<Gid> =
-            self.tasks.values().filter(|task| task.is_trashed && task.is_in(gid)).map(|task| task.gid).collect();
+        let lost: Vec<Gid> = self
+            .tasks
+            .values()
+            .filter(|task| task.is_trashed && task.is_in(gid))
+            .map(|task| task.gid)
+            .collect();
         for task in lost {
             self.restore(task, by, now);
         }

@@ -61,7 +61,13 @@ impl Project {
 
 impl World {
     /// With a first section, as the board makes it.
-    pub(crate) fn add_project(&mut self, workspace: Gid, name: &str, owner: Option<Gid>, now: DateTime<Utc>) -> Gid {
+    pub(crate) fn add_project(
+        &mut self,
+        workspace: Gid,
+        name: &str,
+        owner: Option<Gid>,
+        now: DateTime<Utc>,
+    ) -> Gid {
         let gid = self.next();
         let project = Project {
             gid,
@@ -116,7 +122,8 @@ impl World {
 
     pub(crate) fn section_of(&self, text: &str, caller: Gid) -> Result<&Section, Refusal> {
         let unknown = || Refusal::unknown("section", text);
-        let section: &Section = text.parse().ok().and_then(|gid| self.sections.get(&gid)).ok_or_else(unknown)?;
+        let section: &Section =
+            text.parse().ok().and_then(|gid| self.sections.get(&gid)).ok_or_else(unknown)?;
         self.project_of(&section.project.to_string(), caller)?;
         Ok(section)
     }

@@ -82,7 +82,8 @@ impl Refusal {
     pub(crate) fn body(&self, now: DateTime<Utc>) -> Value {
         let mut error = json!({ "message": self.message, "help": HELP });
         if self.status == 500 {
-            error["phrase"] = json!(format!("{} sad squid snuggle softly", now.timestamp_subsec_millis() % 40));
+            error["phrase"] =
+                json!(format!("{} sad squid snuggle softly", now.timestamp_subsec_millis() % 40));
         }
         let mut body = json!({ "errors": [error] });
         if let Some(sync) = &self.sync {
@@ -93,6 +94,9 @@ impl Refusal {
 
     pub(crate) fn page(&self) -> String {
         let reason = self.http_status().canonical_reason().unwrap_or("Error");
-        format!("<html>\r\n<head><title>{0} {reason}</title></head>\r\n<body>\r\n<center><h1>{0} {reason}</h1></center>\r\n</body>\r\n</html>\r\n", self.status)
+        format!(
+            "<html>\r\n<head><title>{0} {reason}</title></head>\r\n<body>\r\n<center><h1>{0} {reason}</h1></center>\r\n</body>\r\n</html>\r\n",
+            self.status
+        )
     }
 }

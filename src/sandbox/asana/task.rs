@@ -123,7 +123,13 @@ impl Task {
 
 impl World {
     /// An empty one, not yet in any project.
-    pub(crate) fn new_task(&mut self, workspace: Gid, name: &str, by: Option<Gid>, now: DateTime<Utc>) -> Task {
+    pub(crate) fn new_task(
+        &mut self,
+        workspace: Gid,
+        name: &str,
+        by: Option<Gid>,
+        now: DateTime<Utc>,
+    ) -> Task {
         Task {
             gid: self.next(),
             workspace,
@@ -165,13 +171,18 @@ impl World {
     pub(crate) fn sees(&self, user: Gid, task: &Task) -> bool {
         let is_member = self.workspaces.get(&task.workspace).is_some_and(|one| one.has(user));
         let of_project = |one: &Membership| {
-            self.projects.get(&one.project).is_some_and(|project| project.is_seen_by(user) && !project.is_trashed)
+            self.projects
+                .get(&one.project)
+                .is_some_and(|project| project.is_seen_by(user) && !project.is_trashed)
         };
         is_member
             && (task.assignee == Some(user)
                 || task.created_by == Some(user)
                 || task.memberships.iter().any(of_project)
-                || task.parent.and_then(|gid| self.tasks.get(&gid)).is_some_and(|parent| self.sees(user, parent)))
+                || task
+                    .parent
+                    .and_then(|gid| self.tasks.get(&gid))
+                    .is_some_and(|parent| self.sees(user, parent)))
     }
 
     /// Everything whose streams and webhooks hear of a task: itself, those above it, their projects.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::event::{Event, Noun};
 use super::gid::Gid;
 use super::refusal::Refusal;
-use super::show;
 use super::shape::{Shape, Shown};
+use super::show;
 use super::world::World;
 
 /// An empty delivery so often.
@@ -61,11 +61,13 @@ pub struct Filter {
 
 impl Filter {
     fn passes(&self, event: &Event) -> bool {
-        let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+        let is =
+            |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
         let field = event.change.as_ref().map(|change| change.field);
-        let has_field = self.fields.as_ref().is_none_or(|fields| {
-            field.is_some_and(|field| fields.iter().any(|wanted| wanted == field))
-        });
+        let has_field = self
+            .fields
+            .as_ref()
+            .is_none_or(|fields| field.is_some_and(|field| fields.iter().any(|wanted| wanted == field)));
         is(&self.resource_type, event.resource.noun.word())
             && is(&self.resource_subtype, event.resource.subtype.unwrap_or_default())
             && is(&self.action, event.action.word())
@@ -175,9 +177,9 @@ impl World {
             let project = self.project_of(text, user)?;
             return Ok((gid, project.workspace));
         }
-        let task = self.task_of(text, user, app).map_err(|refusal| {
-            if refusal.status == 404 { unknown() } else { refusal }
-        })?;
+        let task = self
+            .task_of(text, user, app)
+            .map_err(|refusal| if refusal.status == 404 { unknown() } else { refusal })?;
         Ok((task.gid, task.workspace))
     }
 

@@ -56,7 +56,9 @@ impl World {
         let within = self.around(gid);
         for (change, story) in changes {
             self.tell_change(Some(writer.user), what, change, &within, writer.now);
-            if settings.stories && let Some(subtype) = story {
+            if settings.stories
+                && let Some(subtype) = story
+            {
                 let story = Ref { gid: self.next(), noun: Noun::Story, subtype: Some(subtype) };
                 self.tell(Some(writer.user), Action::Added, story, Some(what), &within, writer.now);
             }
@@ -96,12 +98,12 @@ impl World {
             Some(Value::String(text)) => Some(self.workspace_of(&text, writer.user)?.gid),
             _ => None,
         };
-        let home = homes.first().and_then(|(project, _)| self.projects.get(project)).map(|home| home.workspace);
+        let home =
+            homes.first().and_then(|(project, _)| self.projects.get(project)).map(|home| home.workspace);
         let above = parent.and_then(|gid| self.tasks.get(&gid)).map(|above| above.workspace);
         let workspace = home.or(above).or(workspace);
-        let workspace = workspace.ok_or_else(|| {
-            Refusal::bad("You should specify one of workspace, parent, projects")
-        })?;
+        let workspace =
+            workspace.ok_or_else(|| Refusal::bad("You should specify one of workspace, parent, projects"))?;
         let mut blank = self.new_task(workspace, "", Some(writer.user), writer.now);
         blank.parent = parent;
         // For the look at its fields only: it comes into its projects below, one by one.
@@ -140,12 +142,14 @@ impl World {
                 "name" => task.name = text(key, value)?,
                 "notes" => task.notes = text(key, value)?,
                 "completed" => {
-                    let completed = value.as_bool().ok_or_else(|| Refusal::bad("completed: Not a boolean"))?;
+                    let completed =
+                        value.as_bool().ok_or_else(|| Refusal::bad("completed: Not a boolean"))?;
                     task.completed_at = completed.then(|| task.completed_at.unwrap_or(writer.now));
                 }
                 "resource_subtype" => {
                     let subtype = serde_json::from_value(value.clone());
-                    task.subtype = subtype.map_err(|_| Refusal::bad("resource_subtype: Not a recognized value"))?;
+                    task.subtype =
+                        subtype.map_err(|_| Refusal::bad("resource_subtype: Not a recognized value"))?;
                 }
                 "assignee" => task.assignee = self.assignee(value, writer.user)?,
                 "external" => take_external(&mut task, value, writer.app)?,
@@ -158,7 +162,9 @@ impl World {
         take_dates(&mut task, data, settings)?;
         match data.get("custom_fields") {
             None => {}
-            Some(Value::Object(values)) if settings.plan == Plan::Paid => self.take_values(&mut task, values)?,
+            Some(Value::Object(values)) if settings.plan == Plan::Paid => {
+                self.take_values(&mut task, values)?
+            }
             Some(Value::Object(_)) => return Err(Refusal::payment()),
             Some(_) => return Err(Refusal::bad("custom_fields: Value is not an object")),
         }
@@ -212,10 +218,14 @@ fn take_dates(task: &mut Task, data: &Map<String, Value>, settings: &Settings) -
         return Err(Refusal::bad("You may only provide one of start_on or start_at!"));
     }
     if has("start_on") && !has("due_on") && !has("due_at") {
-        return Err(Refusal::bad("start_on: due_on or due_at must be present in the request when setting or unsetting start_on"));
+        return Err(Refusal::bad(
+            "start_on: due_on or due_at must be present in the request when setting or unsetting start_on",
+        ));
     }
     if has("start_at") && !has("due_at") {
-        return Err(Refusal::bad("start_at: due_at must be present in the request when setting or unsetting start_at"));
+        return Err(Refusal::bad(
+            "start_at: due_at must be present in the request when setting or unsetting start_at",
+        ));
     }
     for (key, value) in data {
         match key.as_str() {
@@ -251,7 +261,9 @@ fn take_external(task: &mut Task, value: &Value, app: &str) -> Result<(), Refusa
             _ => return Err(Refusal::bad(format!("external.{key}: Cannot write this property"))),
         };
         let text = value.as_str().filter(|text| text.chars().count() <= most);
-        *place = Some(text.ok_or_else(|| Refusal::bad(format!("external.{key}: Too long, or no text")))?.to_owned());
+        *place = Some(
+            text.ok_or_else(|| Refusal::bad(format!("external.{key}: Too long, or no text")))?.to_owned(),
+        );
     }
     task.external.retain(|(one, _)| one != app);
     if external != External::default() {
@@ -330,6 +342,8 @@ fn time(key: &str, value: &Value) -> Result<Option<DateTime<Utc>>, Refusal> {
 fn list(data: &mut Map<String, Value>, key: &str) -> Result<Vec<String>, Refusal> {
     match data.remove(key) {
         None => Ok(Vec::new()),
-        Some(value) => serde_json::from_value(value).map_err(|_| Refusal::bad(format!("{key}: Not an array of IDs"))),
+        Some(value) => {
+            serde_json::from_value(value).map_err(|_| Refusal::bad(format!("{key}: Not an array of IDs")))
+        }
     }
 }

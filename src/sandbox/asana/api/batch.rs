@@ -48,7 +48,8 @@ fn understood(call: &Call, action: &Value) -> Result<Call, Refusal> {
     let method = action["method"].as_str().unwrap_or_default();
     let is_lower = method.chars().all(|letter| letter.is_ascii_lowercase());
     let upper = Method::from_bytes(method.to_uppercase().as_bytes());
-    let method = upper.ok().filter(|_| is_lower).ok_or_else(|| Refusal::bad("method: Not a recognized value"))?;
+    let method =
+        upper.ok().filter(|_| is_lower).ok_or_else(|| Refusal::bad("method: Not a recognized value"))?;
     if path.contains('?') {
         return Err(Refusal::bad("relative_path: Must not have a query"));
     }

@@ -50,8 +50,7 @@ pub(super) fn answer(inner: &Arc<Inner>, call: &Call) -> Answered {
             let project = inner.world().project_of(first, user)?.gid;
             let text = call.required_text("custom_field")?;
             let field = field_of(&inner.world(), text)?.gid;
-            let setting =
-                inner.change(|world, now| world.attach_field(project, field, Some(user), now))?;
+            let setting = inner.change(|world, now| world.attach_field(project, field, Some(user), now))?;
             Ok(call.one(|shape| inner.world().show_setting(project, setting, shape)))
         }
         Operation::RemoveFieldSetting => {
@@ -126,7 +125,10 @@ impl World {
         now: chrono::DateTime<chrono::Utc>,
     ) -> Result<FieldSetting, Refusal> {
         let gid = self.next();
-        let home = self.projects.get_mut(&project).ok_or_else(|| Refusal::unknown("project", &project.to_string()))?;
+        let home = self
+            .projects
+            .get_mut(&project)
+            .ok_or_else(|| Refusal::unknown("project", &project.to_string()))?;
         if let Some(has) = home.settings.iter().find(|one| one.field == field) {
             return Ok(*has);
         }
@@ -144,7 +146,10 @@ impl World {
         by: Option<Gid>,
         now: chrono::DateTime<chrono::Utc>,
     ) -> Result<(), Refusal> {
-        let home = self.projects.get_mut(&project).ok_or_else(|| Refusal::unknown("project", &project.to_string()))?;
+        let home = self
+            .projects
+            .get_mut(&project)
+            .ok_or_else(|| Refusal::unknown("project", &project.to_string()))?;
         home.settings.retain(|one| one.field != field);
         self.tell_fields((project, field), Action::Removed, by, now);
         Ok(())

@@ -99,7 +99,8 @@ impl Operation {
             let fits = |(wanted, found): (&&str, &&str)| *wanted == "{}" || wanted == found;
             (wanted.len() == found.len() && wanted.iter().zip(&found).all(fits)).then(|| {
                 let of_braces = wanted.iter().zip(&found).filter(|(wanted, _)| **wanted == "{}");
-                let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+                let decoded =
+                    |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
                 (*operation, of_braces.map(|(_, found)| decoded(found)).collect())
             })
         })

@@ -78,7 +78,8 @@ pub(super) const LOOK: usize = UNPAGED + 1;
 
 fn next_page(call: &Call, inner: &Inner, last: Gid) -> Value {
     let until = inner.clock.now() + inner.settings.offset_lifetime;
-    let offset = URL_SAFE_NO_PAD.encode(format!("{last}.{}.{:x}", until.timestamp_millis(), fingerprint(call)));
+    let offset =
+        URL_SAFE_NO_PAD.encode(format!("{last}.{}.{:x}", until.timestamp_millis(), fingerprint(call)));
     let others = call.query.iter().filter(|(name, _)| name != "offset");
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(others)
@@ -86,7 +87,8 @@ fn next_page(call: &Call, inner: &Inner, last: Gid) -> Value {
         .finish();
     let path = format!("{}?{query}", call.path);
     let strays = call.suffers(&Fault::StrayNextPage);
-    let host = if strays { "https://asana.example.org".to_owned() } else { format!("http://{}", inner.address) };
+    let host =
+        if strays { "https://asana.example.org".to_owned() } else { format!("http://{}", inner.address) };
     let path = if strays { format!("/elsewhere{path}") } else { path };
     json!({ "offset": offset, "path": path, "uri": format!("{host}/api/1.0{path}") })
 }
@@ -103,7 +105,8 @@ fn decode(text: &str, call: &Call, now: DateTime<Utc>) -> Option<Gid> {
 
 /// Of everything but the page.
 fn fingerprint(call: &Call) -> u64 {
-    let others = call.query.iter().filter(|(name, _)| !matches!(name.as_str(), "offset" | "limit" | "opt_fields"));
+    let others =
+        call.query.iter().filter(|(name, _)| !matches!(name.as_str(), "offset" | "limit" | "opt_fields"));
     let texts = others.flat_map(|(name, value)| [name, value]).chain([&call.path]);
     // FNV-1a.
     texts.flat_map(|text| text.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {

@@ -77,7 +77,8 @@ pub(super) fn answer(inner: &Arc<Inner>, call: &Call) -> Answered {
         Operation::ListTaskProjects => {
             let world = inner.world();
             let task = world.task_of(first, call.user(), call.app())?;
-            let projects = |_: &World, after| Ok(sorted(task.memberships.iter().map(|one| one.project), after));
+            let projects =
+                |_: &World, after| Ok(sorted(task.memberships.iter().map(|one| one.project), after));
             call.list(&world, inner, projects, World::show_project_gid)
         }
         _ => list(inner, call),
@@ -85,7 +86,8 @@ pub(super) fn answer(inner: &Arc<Inner>, call: &Call) -> Answered {
 }
 
 fn create(inner: &Arc<Inner>, call: &Call, parent: Option<Gid>) -> Answered {
-    let gid = inner.change(|world, _| world.create_task(&call.data, parent, call.writer(), &inner.settings))?;
+    let gid =
+        inner.change(|world, _| world.create_task(&call.data, parent, call.writer(), &inner.settings))?;
     let world = inner.world();
     let task = world.tasks.get(&gid).ok_or_else(Refusal::no_route)?;
     Ok(Answer::created(world.show_task(task, call.app(), &call.shape())))
@@ -122,7 +124,10 @@ fn list(inner: &Inner, call: &Call) -> Answered {
             }
             Source::Section(section, tasks) => {
                 let is_there = |gid: &Gid| {
-                    world.tasks.get(gid).is_some_and(|task| task.memberships.iter().any(|one| one.section == *section))
+                    world
+                        .tasks
+                        .get(gid)
+                        .is_some_and(|task| task.memberships.iter().any(|one| one.section == *section))
                 };
                 tasks.range(next(after)..).copied().filter(is_there).filter(wanted).take(LOOK).collect()
             }
@@ -133,7 +138,8 @@ fn list(inner: &Inner, call: &Call) -> Answered {
                 sorted(theirs.map(|task| task.gid), after)
             }
             Source::Workspace(workspace) => {
-                let there = world.tasks.values().filter(|task| task.workspace == *workspace && is_wanted(task));
+                let there =
+                    world.tasks.values().filter(|task| task.workspace == *workspace && is_wanted(task));
                 sorted(there.map(|task| task.gid), after)
             }
         })

@@ -91,7 +91,9 @@ fn list(inner: &Inner, call: &Call) -> Answered {
     let from: Option<NaiveDate> = call.parsed("entered_on_start_date")?;
     let to: Option<NaiveDate> = call.parsed("entered_on_end_date")?;
     if workspace.is_some() && from.is_none() && to.is_none() {
-        return Err(Refusal::bad("workspace: entered_on_start_date or entered_on_end_date is needed as well"));
+        return Err(Refusal::bad(
+            "workspace: entered_on_start_date or entered_on_end_date is needed as well",
+        ));
     }
     if task.is_none() && project.is_none() && by.is_none() && workspace.is_none() {
         return Err(Refusal::bad("One of task, attributable_to, portfolio, user or workspace is needed"));

@@ -85,9 +85,8 @@ async fn create(inner: &Arc<Inner>, call: &Call) -> Answered {
     }
     let secret = oauth::secret();
     let caller = (call.app(), call.user());
-    let plan = || {
-        inner.world().plan_webhook(caller, (resource, target), filters(call)?, secret.clone(), call.now)
-    };
+    let plan =
+        || inner.world().plan_webhook(caller, (resource, target), filters(call)?, secret.clone(), call.now);
     plan()?;
     if call.suffers(&Fault::HandshakeLost) {
         return Err(Refusal::bad(NO_HANDSHAKE));

@@ -48,9 +48,11 @@ impl World {
             }),
             (Kind::Enum(_), _) => shown.compact_record("enum_value", option),
             (Kind::MultiEnum(_), held) => shown.compact_record("multi_enum_values", |shape| match held {
-                Some(Held::Options(gids)) => {
-                    gids.iter().filter_map(|gid| field.option(*gid)).map(|one| show_option(one, shape)).collect()
-                }
+                Some(Held::Options(gids)) => gids
+                    .iter()
+                    .filter_map(|gid| field.option(*gid))
+                    .map(|one| show_option(one, shape))
+                    .collect(),
                 _ => json!([]),
             }),
             (Kind::Date, held) => shown.compact_record("date_value", |_| match held {

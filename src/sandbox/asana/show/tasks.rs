@@ -38,7 +38,8 @@ impl World {
             Some(parent) => self.show_task_gid(parent, shape),
             None => Value::Null,
         };
-        let subtasks = || task.subtasks.iter().filter(|gid| self.tasks.get(gid).is_some_and(|one| !one.is_trashed));
+        let subtasks =
+            || task.subtasks.iter().filter(|gid| self.tasks.get(gid).is_some_and(|one| !one.is_trashed));
         let creator = |shape: &Shape| task.created_by.map_or(json!({}), |gid| self.show_user(gid, shape));
         let shown = Shown::of(shape, task.gid, "task")
             .compact("name", || task.name.clone())
@@ -68,12 +69,10 @@ impl World {
         // Whole without a field of it named: it is no record.
         let external = |shape: &Shape| match (task.external_of(app), shape) {
             (None, _) => Value::Null,
-            (Some(external), Shape::Named(_)) => {
-                Shown::anonymous(shape)
-                    .compact("gid", || json!(external.gid))
-                    .compact("data", || json!(external.data))
-                    .done()
-            }
+            (Some(external), Shape::Named(_)) => Shown::anonymous(shape)
+                .compact("gid", || json!(external.gid))
+                .compact("data", || json!(external.data))
+                .done(),
             (Some(external), _) => json!(external),
         };
         match task.external_of(app) {

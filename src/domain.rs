@@ -25,6 +25,7 @@ pub mod patient;
 pub mod patient_csv;
 pub mod patient_import;
 pub mod patient_link;
+pub mod planning;
 pub mod review;
 pub mod root_key;
 pub mod sync_log;

@@ -160,6 +160,7 @@ async fn every_role_has_exactly_these_rights() {
     appointment_change   ----         ri--         ----         ri--         ----         ri--         ri--
     appointment_link     ----         riud         ----         ----         ----         riud         riud
     booking              ----         riud         ----         riud         ----         riud         riud
+    call_slot            ----         ----         ----         ----         ----         ----         riu-
     consent              ----         riu-         riu-         ----         r-u-         riu-         riu-
     credential           ----         ----         ----         ----         ----         ----         riud
     event_type           ----         riud         r---         r---         ----         r---         riud
@@ -244,6 +245,7 @@ async fn events_and_changes_are_not_rewritten_even_by_the_owner() {
         format!("UPDATE {partition} SET status = 'success'"),
         format!("DELETE FROM {partition}"),
         "UPDATE appointment_change SET cause = 'somebody'".into(),
+        "UPDATE phase_change SET cause = 'somebody'".into(),
     ] {
         outcomes.push((owner.attempt(&statement).await, statement));
     }

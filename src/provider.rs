@@ -1,6 +1,9 @@
 //! What the outside services say, and how to tell that it was them.
 
+pub mod asana;
 pub mod booking_tool;
 pub mod calcom;
+pub mod call;
 pub mod catalog;
+mod fields;
 pub mod signature;

@@ -38,7 +38,7 @@ impl Error {
             Self::NotFound(noun) => (Code::NotFound, 404, noun.reason()),
             Self::SubjectAlreadyLinked => (Code::AlreadyExists, 409, ErrorReason::SubjectAlreadyLinked),
             Self::NameTaken { .. } => (Code::AlreadyExists, 409, ErrorReason::NameTaken),
-            Self::SlotTaken | Self::SlotTakenElsewhere { .. } => {
+            Self::SlotTaken | Self::SlotTakenOffering { .. } => {
                 (Code::FailedPrecondition, 409, ErrorReason::SlotTaken)
             }
             Self::OutsideBookingWindow => (Code::FailedPrecondition, 409, ErrorReason::OutsideBookingWindow),
@@ -71,6 +71,17 @@ impl Error {
                 (Code::FailedPrecondition, 409, ErrorReason::WebhookSecretNotToBeShown)
             }
             Self::BodyGone => (Code::FailedPrecondition, 409, ErrorReason::WebhookBodyGone),
+            Self::PhaseNotPresent(_) => (Code::FailedPrecondition, 409, ErrorReason::PhaseNotPresent),
+            Self::PhaseFieldNotWritable(_) => {
+                (Code::FailedPrecondition, 409, ErrorReason::PhaseFieldNotWritable)
+            }
+            Self::IntegrationReadOnly => (Code::FailedPrecondition, 409, ErrorReason::IntegrationReadOnly),
+            Self::PhaseConflictReverted => {
+                (Code::FailedPrecondition, 409, ErrorReason::PhaseConflictReverted)
+            }
+            Self::PhaseConflictOutdated => {
+                (Code::FailedPrecondition, 409, ErrorReason::PhaseConflictOutdated)
+            }
             Self::RateLimited(_) => (Code::ResourceExhausted, 429, ErrorReason::RateLimited),
             Self::LimitReached(_) => (Code::ResourceExhausted, 429, ErrorReason::LimitReached),
             Self::Unavailable(_) => (Code::Unavailable, 503, ErrorReason::DatabaseUnavailable),
@@ -115,11 +126,13 @@ impl Error {
             Self::CandidateDecided(state) => Some(("state", state.to_string())),
             Self::ImportState(state) => Some(("state", state.to_string())),
             Self::ImportOffset(offset) => Some(("expected_offset", offset.to_string())),
-            Self::SlotTakenElsewhere { free } => Some(("free_start_times", times(free))),
+            Self::SlotTakenOffering { free } => Some(("free_start_times", times(free))),
             Self::IntegrationState(state) => Some(("state", state.to_string())),
             Self::SyncRunning(id) => Some(("sync_log_id", id.to_string())),
             Self::ReviewItemResolved(resolution) => Some(("resolution", resolution.to_string())),
             Self::ResolutionNotPossible(kind) => Some(("kind", kind.to_string())),
+            Self::PhaseNotPresent(presence) => Some(("presence", presence.to_string())),
+            Self::PhaseFieldNotWritable(field) => Some(("field", field.to_string())),
             Self::LimitReached(limit) => Some(("limit", (*limit).to_string())),
             _ => None,
         };

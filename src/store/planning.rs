@@ -2,6 +2,7 @@
 
 pub mod absence;
 pub mod conflict;
+pub mod field;
 pub mod phase;
 pub mod phase_change;
 pub mod project;

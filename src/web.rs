@@ -47,7 +47,13 @@ struct Answer<'a> {
 pub fn router(web: Arc<Web>) -> Router {
     // HEAD and GET are how some providers ask whether an address is meant for them.
     let deliveries = get(webhooks::receive).head(webhooks::receive).post(webhooks::receive);
-    guarded(Router::new().route("/api/webhooks/{provider}/{endpoint}", deliveries), web)
+    let of_clients = get(webhooks::receive_for_client)
+        .head(webhooks::receive_for_client)
+        .post(webhooks::receive_for_client);
+    let routes = Router::new()
+        .route("/api/webhooks/{provider}", of_clients)
+        .route("/api/webhooks/{provider}/{endpoint}", deliveries);
+    guarded(routes, web)
 }
 
 /// Only what a process answers that takes no deliveries.

@@ -28,7 +28,7 @@ mod status;
 
 pub use connect::{NewIntegration, create};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
-pub use providers::{Provider, providers};
+pub use providers::{Linkable, providers};
 pub use status::{Status, status};
 
 /// The provider that is linked with a credential.

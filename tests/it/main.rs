@@ -39,6 +39,7 @@ mod outbox;
 mod patients;
 mod program;
 mod protos;
+mod providers;
 mod reviews;
 mod secrets;
 mod support;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    integration::{Provider, Status, Trial},
+    integration::{Status, Trial},
     wire::{span, text, timestamp},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     store::{
         event_type::EventType, integration::Integration, integration_health::Runs, subscription::Subscription,
     },
-    words::{Breaker, CredentialKind, IntegrationState, SubscriptionState},
+    words::{Breaker, IntegrationState, SubscriptionState},
 };
 
 /// Rows of a kind that a dashboard shows at most.
@@ -56,20 +56,6 @@ fn number(count: i64) -> i32 {
 
 fn seconds(seconds: f64) -> prost_types::Duration {
     span(TimeDelta::milliseconds((seconds * 1000.0) as i64))
-}
-
-impl From<Provider> for proto::Provider {
-    fn from(provider: Provider) -> Self {
-        let kind = |kind: &CredentialKind| match kind {
-            CredentialKind::ApiKey => proto::CredentialKind::ApiKey.into(),
-        };
-        Self {
-            provider: provider.key.into(),
-            name: provider.name.into(),
-            credential_kinds: provider.credential_kinds.iter().map(kind).collect(),
-            default_instance_url: provider.default_instance.unwrap_or_default().into(),
-        }
-    }
 }
 
 impl From<Integration> for proto::Integration {

@@ -3,6 +3,8 @@
 pub mod booking_tool;
 pub mod calcom;
 pub mod catalog;
+pub mod deployment;
+pub mod oauth;
 pub mod signature;
 
 use crate::words::SignatureScheme;

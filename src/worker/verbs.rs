@@ -6,7 +6,7 @@ use futures::{FutureExt, future::BoxFuture};
 use super::Handlers;
 use crate::{
     domain::{
-        Domain, alert,
+        Domain, alert, credential,
         engine::{push, reconcile, refresh, subscription, sync_run},
         inbound, integration, patient_import,
     },
@@ -44,6 +44,7 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
             integration::run_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::AlertDelivery => alert::deliver(domain, message, &payload, Utc::now()).await,
+        MessageKind::CredentialRefresh => credential::run(domain, message.tenant_id, &payload).await,
     }
 }
 
@@ -77,6 +78,8 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
             integration::give_up_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::AlertDelivery => Ok(()),
+        // Whoever needs a token asks again, and the dashboard shows when it runs out.
+        MessageKind::CredentialRefresh => Ok(()),
     }
 }
 

@@ -38,8 +38,8 @@ pub enum Error {
     NameTaken { field: String },
     #[error("somebody else has this slot")]
     SlotTaken,
-    #[error("the provider gave this slot to somebody else")]
-    SlotTakenElsewhere { free: Vec<DateTime<Utc>> },
+    #[error("somebody else has this slot; others are free")]
+    SlotTakenOffering { free: Vec<DateTime<Utc>> },
     #[error("the provider takes no bookings for that time")]
     OutsideBookingWindow,
     #[error("the provider refused: {reason}")]
@@ -52,6 +52,8 @@ pub enum Error {
     IntegrationState(IntegrationState),
     #[error("the provider did not accept the credential")]
     CredentialRefused,
+    #[error("no consent that lives lets data flow to this provider; an admin gives it with GrantConsent")]
+    ConsentMissing,
     #[error("another integration has this account or its event types")]
     AccountTaken,
     #[error("this authorization was used already; start another one")]
@@ -148,6 +150,12 @@ pub enum Noun {
     SyncLog,
     DeadLetter,
     Authorization,
+    Consent,
+    PlanningSettings,
+    Project,
+    Phase,
+    PhaseConflict,
+    ExternalUser,
 }
 
 /// Why a credential was refused.
@@ -217,6 +225,12 @@ impl fmt::Display for Noun {
             Self::SyncLog => "sync log",
             Self::DeadLetter => "dead letter",
             Self::Authorization => "authorization of yours",
+            Self::Consent => "consent",
+            Self::PlanningSettings => "planning settings",
+            Self::Project => "project",
+            Self::Phase => "phase",
+            Self::PhaseConflict => "phase conflict",
+            Self::ExternalUser => "external user",
         })
     }
 }

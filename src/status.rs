@@ -38,7 +38,7 @@ impl Error {
             Self::NotFound(noun) => (Code::NotFound, 404, noun.reason()),
             Self::SubjectAlreadyLinked => (Code::AlreadyExists, 409, ErrorReason::SubjectAlreadyLinked),
             Self::NameTaken { .. } => (Code::AlreadyExists, 409, ErrorReason::NameTaken),
-            Self::SlotTaken | Self::SlotTakenElsewhere { .. } => {
+            Self::SlotTaken | Self::SlotTakenOffering { .. } => {
                 (Code::FailedPrecondition, 409, ErrorReason::SlotTaken)
             }
             Self::OutsideBookingWindow => (Code::FailedPrecondition, 409, ErrorReason::OutsideBookingWindow),
@@ -49,6 +49,7 @@ impl Error {
             Self::ServiceNotConnected => (Code::FailedPrecondition, 409, ErrorReason::ServiceNotConnected),
             Self::IntegrationState(_) => (Code::FailedPrecondition, 409, ErrorReason::IntegrationState),
             Self::CredentialRefused => (Code::FailedPrecondition, 409, ErrorReason::CredentialRefused),
+            Self::ConsentMissing => (Code::FailedPrecondition, 409, ErrorReason::ConsentMissing),
             Self::AccountTaken => (Code::AlreadyExists, 409, ErrorReason::AccountTaken),
             Self::AuthorizationUsed => (Code::FailedPrecondition, 409, ErrorReason::AuthorizationUsed),
             Self::AuthorizationExpired => (Code::FailedPrecondition, 409, ErrorReason::AuthorizationExpired),
@@ -125,7 +126,7 @@ impl Error {
             Self::CandidateDecided(state) => Some(("state", state.to_string())),
             Self::ImportState(state) => Some(("state", state.to_string())),
             Self::ImportOffset(offset) => Some(("expected_offset", offset.to_string())),
-            Self::SlotTakenElsewhere { free } => Some(("free_start_times", times(free))),
+            Self::SlotTakenOffering { free } => Some(("free_start_times", times(free))),
             Self::IntegrationState(state) => Some(("state", state.to_string())),
             Self::SyncRunning(id) => Some(("sync_log_id", id.to_string())),
             Self::ReviewItemResolved(resolution) => Some(("resolution", resolution.to_string())),
@@ -186,6 +187,12 @@ impl Noun {
             Self::SyncLog => ErrorReason::SyncLogNotFound,
             Self::ReviewItem => ErrorReason::ReviewItemNotFound,
             Self::DeadLetter => ErrorReason::DeadLetterNotFound,
+            Self::Consent => ErrorReason::ConsentNotFound,
+            Self::PlanningSettings => ErrorReason::PlanningSettingsNotFound,
+            Self::Project => ErrorReason::ProjectNotFound,
+            Self::Phase => ErrorReason::PhaseNotFound,
+            Self::PhaseConflict => ErrorReason::PhaseConflictNotFound,
+            Self::ExternalUser => ErrorReason::ExternalUserNotFound,
             Self::AlertDestination => ErrorReason::AlertDestinationNotFound,
             Self::Authorization => ErrorReason::AuthorizationNotFound,
         }

@@ -7,7 +7,7 @@ DROP FUNCTION stellwerk_schedule_refreshes(text, timestamptz);
 DROP FUNCTION stellwerk_sweep_authorizations();
 DROP FUNCTION stellwerk_resolve_authorization(bytea);
 ALTER TABLE tenant DROP COLUMN return_urls;
-DROP TABLE authorization_attempt;
+DROP TABLE oauth_authorization;
 DROP TABLE oauth_client;
 DROP TABLE credential_history;
 DELETE FROM credential WHERE kind = 'oauth2';

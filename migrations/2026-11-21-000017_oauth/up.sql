@@ -62,7 +62,7 @@ CREATE POLICY oauth_client_system ON oauth_client TO stellwerk_app
 GRANT SELECT, INSERT, UPDATE, DELETE ON oauth_client TO stellwerk_app;
 
 -- `authorization` is a word of SQL's own.
-CREATE TABLE authorization_attempt (
+CREATE TABLE oauth_authorization (
     tenant_id uuid NOT NULL DEFAULT current_setting('stellwerk.tenant_id')::uuid,
     id uuid NOT NULL,
     provider text NOT NULL,
@@ -84,25 +84,25 @@ CREATE TABLE authorization_attempt (
     made_integration_id uuid,
     create_time timestamptz NOT NULL DEFAULT now(),
     expire_time timestamptz NOT NULL,
-    CONSTRAINT authorization_attempt_pkey PRIMARY KEY (tenant_id, id),
-    CONSTRAINT authorization_attempt_tenant FOREIGN KEY (tenant_id) REFERENCES tenant (tenant_id),
-    CONSTRAINT authorization_attempt_integration FOREIGN KEY (tenant_id, integration_id) REFERENCES integration (tenant_id, id),
-    CONSTRAINT authorization_attempt_made_integration FOREIGN KEY (tenant_id, made_integration_id) REFERENCES integration (tenant_id, id),
-    CONSTRAINT authorization_attempt_state_is_unique UNIQUE (state_hash),
-    CONSTRAINT authorization_attempt_state_known CHECK (state IN ('started', 'returned', 'exchanging', 'completed', 'failed')),
-    CONSTRAINT authorization_attempt_made_iff_completed CHECK ((made_integration_id IS NOT NULL) = (state = 'completed')),
-    CONSTRAINT authorization_attempt_code_only_while_needed CHECK (sealed_code IS NULL OR state IN ('returned', 'exchanging')));
-COMMENT ON TABLE authorization_attempt IS 'One person''s way through a provider''s consent page. Bound to who began it; swept a day after it has run out.';
-COMMENT ON COLUMN authorization_attempt.state_hash IS 'SHA-256 of the random `state` that goes through the browser.';
-COMMENT ON COLUMN authorization_attempt.completion_hash IS 'SHA-256 of the one-time code that the frontend completes with.';
-COMMENT ON COLUMN authorization_attempt.integration_id IS 'Which integration is connected again; absent for a new one.';
-CREATE INDEX authorization_attempt_by_integration ON authorization_attempt (tenant_id, integration_id);
-CREATE INDEX authorization_attempt_by_made_integration ON authorization_attempt (tenant_id, made_integration_id);
-CREATE INDEX authorization_attempt_by_completion ON authorization_attempt (tenant_id, completion_hash);
-ALTER TABLE authorization_attempt ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY authorization_attempt_system ON authorization_attempt TO stellwerk_app
+    CONSTRAINT oauth_authorization_pkey PRIMARY KEY (tenant_id, id),
+    CONSTRAINT oauth_authorization_tenant FOREIGN KEY (tenant_id) REFERENCES tenant (tenant_id),
+    CONSTRAINT oauth_authorization_integration FOREIGN KEY (tenant_id, integration_id) REFERENCES integration (tenant_id, id),
+    CONSTRAINT oauth_authorization_made_integration FOREIGN KEY (tenant_id, made_integration_id) REFERENCES integration (tenant_id, id),
+    CONSTRAINT oauth_authorization_state_is_unique UNIQUE (state_hash),
+    CONSTRAINT oauth_authorization_state_known CHECK (state IN ('started', 'returned', 'exchanging', 'completed', 'failed')),
+    CONSTRAINT oauth_authorization_made_iff_completed CHECK ((made_integration_id IS NOT NULL) = (state = 'completed')),
+    CONSTRAINT oauth_authorization_code_only_while_needed CHECK (sealed_code IS NULL OR state IN ('returned', 'exchanging')));
+COMMENT ON TABLE oauth_authorization IS 'One person''s way through a provider''s consent page. Bound to who began it; swept a day after it has run out.';
+COMMENT ON COLUMN oauth_authorization.state_hash IS 'SHA-256 of the random `state` that goes through the browser.';
+COMMENT ON COLUMN oauth_authorization.completion_hash IS 'SHA-256 of the one-time code that the frontend completes with.';
+COMMENT ON COLUMN oauth_authorization.integration_id IS 'Which integration is connected again; absent for a new one.';
+CREATE INDEX oauth_authorization_by_integration ON oauth_authorization (tenant_id, integration_id);
+CREATE INDEX oauth_authorization_by_made_integration ON oauth_authorization (tenant_id, made_integration_id);
+CREATE INDEX oauth_authorization_by_completion ON oauth_authorization (tenant_id, completion_hash);
+ALTER TABLE oauth_authorization ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY oauth_authorization_system ON oauth_authorization TO stellwerk_app
     USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid AND current_setting('stellwerk.role') = 'system');
-GRANT SELECT, INSERT, UPDATE ON authorization_attempt TO stellwerk_app;
+GRANT SELECT, INSERT, UPDATE ON oauth_authorization TO stellwerk_app;
 
 ALTER TABLE tenant ADD COLUMN return_urls text[] NOT NULL DEFAULT '{}';
 COMMENT ON COLUMN tenant.return_urls IS 'Where people may be sent back to after a provider''s consent page, beside what the installation allows.';
@@ -111,7 +111,7 @@ COMMENT ON COLUMN tenant.return_urls IS 'Where people may be sent back to after 
 CREATE FUNCTION stellwerk_resolve_authorization(hash bytea) RETURNS TABLE (tenant_id uuid, id uuid)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    RETURN QUERY SELECT a.tenant_id, a.id FROM authorization_attempt a WHERE a.state_hash = hash;
+    RETURN QUERY SELECT a.tenant_id, a.id FROM oauth_authorization a WHERE a.state_hash = hash;
 END $$;
 REVOKE ALL ON FUNCTION stellwerk_resolve_authorization(bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION stellwerk_resolve_authorization(bytea) TO stellwerk_app;
@@ -122,7 +122,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS 
 DECLARE
     swept bigint;
 BEGIN
-    DELETE FROM authorization_attempt WHERE expire_time < now() - interval '1 day';
+    DELETE FROM oauth_authorization WHERE expire_time < now() - interval '1 day';
     GET DIAGNOSTICS swept = ROW_COUNT;
     RETURN swept;
 END $$;

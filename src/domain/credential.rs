@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
 use super::Domain;
@@ -113,8 +113,17 @@ pub async fn refused(
             tx.commit().await?;
             Err(BearerError::Missing)
         }
+        // Another fresh one would fare no better, and asking without end would be noticed there.
+        CredentialKind::OAuth2 if was_just_refreshed(&current, Utc::now()) => {
+            blocked(domain, tenant, integration, used).await?;
+            Err(BearerError::Missing)
+        }
         CredentialKind::OAuth2 => refresh::refresh(domain, tenant, current, Need::Now, SYSTEM).await,
     }
+}
+
+fn was_just_refreshed(row: &Credential, now: DateTime<Utc>) -> bool {
+    row.cause == SYSTEM && now < row.update_time + FRESH
 }
 
 /// The provider refused even the bearer that [`refused`] gave: the account's admins keep us out, or took the grant back
@@ -170,6 +179,8 @@ pub async fn history(
     Ok(found)
 }
 
+/// A token that is refused at this age was refused from the beginning.
+const FRESH: TimeDelta = TimeDelta::minutes(1);
 /// Who refreshes when somebody needs a token.
 const SYSTEM: &str = "system";
 

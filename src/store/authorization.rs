@@ -8,7 +8,7 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::{Cached, TenantTx, schema::authorization_attempt};
+use super::{Cached, TenantTx, schema::oauth_authorization};
 use crate::{
     error::{Error, Noun, Result},
     ids::{AuthorizationId, IntegrationId},
@@ -18,7 +18,7 @@ use crate::{
 
 /// One person's way. Only for the server's own transactions.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = authorization_attempt, check_for_backend(diesel::pg::Pg))]
+#[diesel(table_name = oauth_authorization, check_for_backend(diesel::pg::Pg))]
 #[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
 pub struct Attempt {
     pub id: AuthorizationId,
@@ -52,22 +52,22 @@ pub struct Attempt {
 
 /// Adds an attempt.
 pub async fn insert(tx: &mut TenantTx, row: &Attempt) -> Result<()> {
-    insert_into(authorization_attempt::table).values(row).execute(tx.conn()).await?;
+    insert_into(oauth_authorization::table).values(row).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// Writes an attempt as it stands in `row`.
 pub async fn save(tx: &mut TenantTx, row: &Attempt) -> Result<()> {
     let statement =
-        update(authorization_attempt::table.filter(authorization_attempt::id.eq(row.id))).set(row);
+        update(oauth_authorization::table.filter(oauth_authorization::id.eq(row.id))).set(row);
     Cached(statement).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// An attempt, locked until the transaction ends. Errors: `NotFound`.
 pub async fn find_for_update(tx: &mut TenantTx, id: AuthorizationId) -> Result<Attempt> {
-    let query = authorization_attempt::table
-        .filter(authorization_attempt::id.eq(id))
+    let query = oauth_authorization::table
+        .filter(oauth_authorization::id.eq(id))
         .select(Attempt::as_select())
         .for_update();
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Authorization))
@@ -75,8 +75,8 @@ pub async fn find_for_update(tx: &mut TenantTx, id: AuthorizationId) -> Result<A
 
 /// The attempt whose completion code has this SHA-256, locked until the transaction ends. Errors: `NotFound`.
 pub async fn of_completion_for_update(tx: &mut TenantTx, hash: &[u8]) -> Result<Attempt> {
-    let query = authorization_attempt::table
-        .filter(authorization_attempt::completion_hash.eq(hash.to_vec()))
+    let query = oauth_authorization::table
+        .filter(oauth_authorization::completion_hash.eq(hash.to_vec()))
         .select(Attempt::as_select())
         .for_update();
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Authorization))
@@ -84,10 +84,10 @@ pub async fn of_completion_for_update(tx: &mut TenantTx, hash: &[u8]) -> Result<
 
 /// Where an attempt's verifier is sealed.
 pub fn verifier_place(id: AuthorizationId) -> Place {
-    Place { table: "authorization_attempt", column: "sealed_verifier", row: id.0 }
+    Place { table: "oauth_authorization", column: "sealed_verifier", row: id.0 }
 }
 
 /// Where an attempt's code is sealed.
 pub fn code_place(id: AuthorizationId) -> Place {
-    Place { table: "authorization_attempt", column: "sealed_code", row: id.0 }
+    Place { table: "oauth_authorization", column: "sealed_code", row: id.0 }
 }

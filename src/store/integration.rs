@@ -54,6 +54,8 @@ pub struct Integration {
     pub placeholders: serde_json::Value,
     /// The account as the provider named it beside a grant; absent for API keys and once disconnected.
     pub granted_account_id: Option<String>,
+    /// No data flow without a consent that lives; see `domain::consent`.
+    pub consent_required: bool,
 }
 
 /// When a provider last gave a sign of life.
@@ -83,6 +85,7 @@ impl Integration {
             update_time: now,
             placeholders: serde_json::json!({}),
             granted_account_id: None,
+            consent_required: false,
         }
     }
 }

@@ -160,13 +160,18 @@ async fn every_role_has_exactly_these_rights() {
     appointment_change   ----         ri--         ----         ri--         ----         ri--         ri--
     appointment_link     ----         riud         ----         ----         ----         riud         riud
     booking              ----         riud         ----         riud         ----         riud         riud
+    call_slot            ----         ----         ----         ----         ----         ----         riu-
+    consent              ----         riu-         riu-         ----         r-u-         riu-         riu-
     credential           ----         ----         ----         ----         ----         ----         riud
+    credential_history   ----         r---         r---         ----         ----         r---         ri--
     event_type           ----         riud         r---         r---         ----         r---         riud
     idempotency_record   ri-d         ri-d         ri-d         ri-d         ri-d         ri-d         ri-d
     integration          r---         riu-         riu-         r---         r---         riu-         riu-
     integration_flow     r---         r---         r---         r---         r---         r---         riu-
     intent               ----         r---         ----         r---         ----         r---         riu-
     link_candidate       ----         riu-         ----         ----         ----         riu-         riu-
+    oauth_authorization  ----         ----         ----         ----         ----         ----         riu-
+    oauth_client         ----         ----         ----         ----         ----         ----         riud
     outbox               -i--         riu-         -i--         -i--         -i--         riu-         riu-
     patient              ----         riud         ----         r---         r---         riud         riud
     patient_import       ----         riu-         ----         ----         ----         riu-         riu-
@@ -241,6 +246,7 @@ async fn events_and_changes_are_not_rewritten_even_by_the_owner() {
         format!("UPDATE {partition} SET status = 'success'"),
         format!("DELETE FROM {partition}"),
         "UPDATE appointment_change SET cause = 'somebody'".into(),
+        "UPDATE phase_change SET cause = 'somebody'".into(),
     ] {
         outcomes.push((owner.attempt(&statement).await, statement));
     }

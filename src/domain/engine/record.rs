@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::provider_call::CallFailure;
 use crate::{
-    domain::Domain,
+    domain::{Domain, consent},
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId, TenantId},
-    provider::calcom::{CallError, Class},
+    provider::call::{CallError, Class, Refuses},
     store::{self, integration::Integration, sync_log::SyncLog},
     vault::TenantKey,
     words::{SyncKind, SyncState},
@@ -221,11 +221,12 @@ impl From<Error> for Stop {
     }
 }
 
-impl From<CallFailure> for Stop {
-    fn from(failure: CallFailure) -> Self {
+impl<R: Refuses> From<CallFailure<R>> for Stop {
+    fn from(failure: CallFailure<R>) -> Self {
         match failure {
             CallFailure::NotNow { after, reason } => Self::Later { after, reason },
             CallFailure::Credential => Self::Ended("CREDENTIAL_REFUSED"),
+            CallFailure::Consent => Self::Ended(consent::MISSING),
             CallFailure::Call(error) => Self::of_call(&error),
             CallFailure::Own(error) => Self::Failed(error),
         }
@@ -233,7 +234,7 @@ impl From<CallFailure> for Stop {
 }
 
 impl Stop {
-    fn of_call(error: &CallError) -> Self {
+    fn of_call<R: Refuses>(error: &CallError<R>) -> Self {
         match error.class() {
             Class::Permanent => Self::Ended(error.reason()),
             Class::Credential => Self::Ended("CREDENTIAL_REFUSED"),

@@ -31,6 +31,8 @@ pub enum Cadence {
 enum Work {
     /// For every connected integration of a provider.
     Queue(Order),
+    /// For every grant that can run out.
+    RefreshTokens,
     SweepSyncLogs,
 }
 
@@ -62,7 +64,7 @@ impl Cadence {
     }
 }
 
-fn schedules() -> [Schedule; 5] {
+fn schedules() -> [Schedule; 6] {
     let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
     let calcom = |kind, payload| Work::Queue(Order { provider: CALCOM, kind, payload });
     let is = |name, cadence, work| Schedule { name, cadence, work };
@@ -79,6 +81,8 @@ fn schedules() -> [Schedule; 5] {
             Cadence::EveryMinutes(60),
             calcom(MessageKind::SubscriptionCheck, json!({})),
         ),
+        // By its old name; it is for every provider's tokens.
+        is("refresh-asana-tokens", Cadence::EveryMinutes(6 * 60), Work::RefreshTokens),
         is("cleanup-sync-logs", Cadence::Weekly(Weekday::Sun, at(3, 0)), Work::SweepSyncLogs),
     ]
 }
@@ -104,6 +108,12 @@ impl Schedule {
         match &self.work {
             Work::Queue(order) => {
                 let queued = store::schedule::run(&domain.store, self.name, occurrence, order).await?;
+                if let Some(integrations @ 1..) = queued {
+                    tracing::debug!(schedule = self.name, integrations, "queued");
+                }
+            }
+            Work::RefreshTokens => {
+                let queued = store::schedule::refreshes(&domain.store, self.name, occurrence).await?;
                 if let Some(integrations @ 1..) = queued {
                     tracing::debug!(schedule = self.name, integrations, "queued");
                 }

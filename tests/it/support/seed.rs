@@ -193,12 +193,14 @@ impl Seed {
         ]
         .into_iter()
         .chain(self.statements_of_engine(integration, endpoint))
+        .chain(self.statements_of_planning(integration))
         .collect()
     }
 
     /// What keeps an integration in step with its provider.
     fn statements_of_engine(&self, integration: Uuid, endpoint: Uuid) -> Vec<String> {
-        let Self { tenant, appointment, .. } = self;
+        let Self { tenant, appointment, patient, .. } = self;
+        let [consent, own_consent] = std::array::from_fn(|_| Uuid::now_v7());
         let [credential, event_type, booking, subscription, intent, sync_log, review, target, alert] =
             std::array::from_fn(|_| Uuid::now_v7());
         vec![
@@ -207,8 +209,32 @@ impl Seed {
                  VALUES ('{credential}', '{integration}', 'api_key', '\\x00', '{SUBJECT}')"
             ),
             format!(
+                "INSERT INTO credential_history (id, integration_id, event, version, cause) \
+                 VALUES ('{credential}', '{integration}', 'given', 1, '{SUBJECT}')"
+            ),
+            format!(
+                "INSERT INTO oauth_client (id, provider, client_id, sealed_secret, cause) \
+                 VALUES ('{credential}', 'asana', '1200', '\\x00', '{SUBJECT}')"
+            ),
+            format!(
+                "INSERT INTO oauth_authorization (id, provider, subject, state, name, read_only, scopes, \
+                 placeholders, client_id, redirect_uri, return_url, state_hash, expire_time) \
+                 VALUES ('{credential}', 'asana', '{SUBJECT}', 'started', 'Asana', false, '{{default}}', '{{}}', \
+                 '1200', 'https://hooks.example.org/api/auth/asana/callback', 'https://desk.example.org/', \
+                 sha256('{credential}'), now() + interval '10 minutes')"
+            ),
+            format!(
+                "INSERT INTO consent (id, integration_id, patient_id, subject, scopes, text_version) \
+                 VALUES ('{consent}', '{integration}', NULL, '{SUBJECT}', '{{appointments}}', 'v1'), \
+                 ('{own_consent}', '{integration}', '{patient}', 'api_key|max', '{{appointments}}', 'v1')"
+            ),
+            format!(
                 "INSERT INTO integration_flow (integration_id, capacity, refill_per_s, tokens) \
                  VALUES ('{integration}', 120, 2, 120)"
+            ),
+            format!(
+                "INSERT INTO call_slot (integration_id, is_write, number, holder, lease_until) \
+                 VALUES ('{integration}', false, 1, '{booking}', now())"
             ),
             format!(
                 "INSERT INTO event_type (id, integration_id, instance_url, external_id, slug, title, \
@@ -254,6 +280,51 @@ impl Seed {
             format!(
                 "INSERT INTO alert (id, rule, state, value, threshold, begin_time) \
                  VALUES ('{alert}', 'failures', 'firing', 6, 5, now())"
+            ),
+        ]
+    }
+
+    /// What a planning tool holds. Somebody's own absence and somebody else's.
+    fn statements_of_planning(&self, integration: Uuid) -> Vec<String> {
+        let Self { practitioner, .. } = self;
+        let [user, other_user, project, phase, absence, other_absence, entry, change, conflict] =
+            std::array::from_fn(|_| Uuid::now_v7());
+        vec![
+            format!("INSERT INTO planning_settings (integration_id) VALUES ('{integration}')"),
+            format!(
+                "INSERT INTO area_mapping VALUES (DEFAULT, '{integration}', 'o1', 'Montage', NULL, true)"
+            ),
+            format!(
+                "INSERT INTO external_user (id, integration_id, external_id, practitioner_id, mapped_by, \
+                 map_time) VALUES ('{user}', '{integration}', 'u1', '{practitioner}', '{SUBJECT}', now()), \
+                 ('{other_user}', '{integration}', 'u2', NULL, NULL, NULL)"
+            ),
+            format!(
+                "INSERT INTO project (id, integration_id, external_id, name) \
+                 VALUES ('{project}', '{integration}', 'p1', 'Haus am Wall')"
+            ),
+            format!(
+                "INSERT INTO phase (id, integration_id, external_id, name) \
+                 VALUES ('{phase}', '{integration}', 't1', 'Montage')"
+            ),
+            format!("INSERT INTO phase_project VALUES (DEFAULT, '{phase}', '{project}', now())"),
+            format!(
+                "INSERT INTO absence (id, integration_id, external_id, source, user_id, start_date, end_date) \
+                 VALUES ('{absence}', '{integration}', 'a1', 'out_of_office', '{user}', '2026-03-02', \
+                 '2026-03-06'), ('{other_absence}', '{integration}', 'a2', 'out_of_office', '{other_user}', \
+                 '2026-03-02', '2026-03-06')"
+            ),
+            format!(
+                "INSERT INTO time_entry (id, integration_id, external_id, phase_id, entry_date, minutes) \
+                 VALUES ('{entry}', '{integration}', 'e1', '{phase}', '2026-03-02', 90)"
+            ),
+            format!(
+                "INSERT INTO phase_change (id, phase_id, kind, origin, cause, presence, provider_sync) \
+                 VALUES ('{change}', '{phase}', 'created', 'asana', 'system', 'present', 'synced')"
+            ),
+            format!(
+                "INSERT INTO phase_conflict (id, phase_id, field, our_time, their_time, winner, reason) \
+                 VALUES ('{conflict}', '{phase}', 'due_date', now(), now(), 'theirs', 'newer')"
             ),
         ]
     }

@@ -1,0 +1,3 @@
+//! Planning: projects, phases, absences and hours of a planning tool, and what of them is changed here.
+
+pub mod merge;

@@ -58,8 +58,7 @@ pub async fn insert(tx: &mut TenantTx, row: &Attempt) -> Result<()> {
 
 /// Writes an attempt as it stands in `row`.
 pub async fn save(tx: &mut TenantTx, row: &Attempt) -> Result<()> {
-    let statement =
-        update(oauth_authorization::table.filter(oauth_authorization::id.eq(row.id))).set(row);
+    let statement = update(oauth_authorization::table.filter(oauth_authorization::id.eq(row.id))).set(row);
     Cached(statement).execute(tx.conn()).await?;
     Ok(())
 }

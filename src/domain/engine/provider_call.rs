@@ -172,12 +172,7 @@ fn way(domain: &Domain, integration: &Integration, bearer: Bearer) -> Result<Way
     {
         instance = rebase(&instance, base);
     }
-    Ok(Way {
-        egress: domain.egress.clone(),
-        instance,
-        credential: bearer.used(),
-        secret: bearer.secret,
-    })
+    Ok(Way { egress: domain.egress.clone(), instance, credential: bearer.used(), secret: bearer.secret })
 }
 
 fn count<T, R: Refuses>(result: &Result<T, CallError<R>>) {

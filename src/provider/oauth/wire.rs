@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
-use futures::future::BoxFuture;
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 use prost::bytes::Bytes;
 use serde_json::{Map, Value, json};

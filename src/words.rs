@@ -117,6 +117,8 @@ words! {
         AlertDelivery = "alert_delivery",
         /// Ask for another access token well before the refresh token is forgotten.
         CredentialRefresh = "credential_refresh",
+        /// Make the planning tool's task what the phase is.
+        PhasePush = "phase_push",
     }
     /// How a link with a provider stands.
     IntegrationState {

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         Domain, alert, credential,
         engine::{push, reconcile, refresh, subscription, sync_run},
-        inbound, integration, patient_import,
+        inbound, integration, patient_import, planning,
     },
     error::{Error, Result},
     store::outbox::{self, Claimed, Outcome},
@@ -45,6 +45,7 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
         }
         MessageKind::AlertDelivery => alert::deliver(domain, message, &payload, Utc::now()).await,
         MessageKind::CredentialRefresh => credential::run(domain, message.tenant_id, &payload).await,
+        MessageKind::PhasePush => planning::push::run(domain, message, &payload, Utc::now()).await,
     }
 }
 
@@ -80,6 +81,10 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
         MessageKind::AlertDelivery => Ok(()),
         // Whoever needs a token asks again, and the dashboard shows when it runs out.
         MessageKind::CredentialRefresh => Ok(()),
+        MessageKind::PhasePush => {
+            let payload = payload(domain, message).await?;
+            planning::push::give_up(domain, message, &payload, Utc::now()).await
+        }
     }
 }
 

@@ -54,6 +54,7 @@ pub fn domain(
         egress: Arc::new(Egress::new(EgressConfig::default())?),
         public_url,
         deployments: Arc::default(),
+        key_rings: Arc::default(),
     })
 }
 

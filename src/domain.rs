@@ -47,6 +47,8 @@ pub struct Domain {
     pub public_url: String,
     /// How this installation stands with each provider.
     pub deployments: Arc<Deployments>,
+    /// What some providers sign deliveries with.
+    pub key_rings: Arc<inbound::KeyRings>,
 }
 
 impl Domain {

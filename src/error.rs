@@ -129,6 +129,11 @@ pub enum Noun {
     AlertDestination,
     SyncLog,
     DeadLetter,
+    PlanningSettings,
+    Project,
+    Phase,
+    PhaseConflict,
+    ExternalUser,
 }
 
 /// Why a credential was refused.
@@ -197,6 +202,11 @@ impl fmt::Display for Noun {
             Self::ReviewItem => "review item",
             Self::SyncLog => "sync log",
             Self::DeadLetter => "dead letter",
+            Self::PlanningSettings => "planning settings",
+            Self::Project => "project",
+            Self::Phase => "phase",
+            Self::PhaseConflict => "phase conflict",
+            Self::ExternalUser => "external user",
         })
     }
 }

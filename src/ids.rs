@@ -114,6 +114,20 @@ ids! {
     AlertId;
     /// Where alerts go.
     AlertDestinationId;
+    /// A project of the planning tool.
+    ProjectId;
+    /// A phase of a project: a task of the planning tool.
+    PhaseId;
+    /// One change of a phase.
+    PhaseChangeId;
+    /// A field of a phase that both sides had changed.
+    PhaseConflictId;
+    /// Days on which somebody is away.
+    AbsenceId;
+    /// Time that somebody spent on a phase.
+    TimeEntryId;
+    /// A user of the planning tool.
+    ExternalUserId;
 }
 
 impl TenantId {

@@ -2,6 +2,7 @@
 
 pub mod booking_tool;
 pub mod calcom;
+pub mod catalog;
 pub mod signature;
 
 use crate::words::SignatureScheme;

@@ -170,6 +170,11 @@ impl Noun {
             Self::SyncLog => ErrorReason::SyncLogNotFound,
             Self::ReviewItem => ErrorReason::ReviewItemNotFound,
             Self::DeadLetter => ErrorReason::DeadLetterNotFound,
+            Self::PlanningSettings => ErrorReason::PlanningSettingsNotFound,
+            Self::Project => ErrorReason::ProjectNotFound,
+            Self::Phase => ErrorReason::PhaseNotFound,
+            Self::PhaseConflict => ErrorReason::PhaseConflictNotFound,
+            Self::ExternalUser => ErrorReason::ExternalUserNotFound,
             Self::AlertDestination => ErrorReason::AlertDestinationNotFound,
         }
     }

@@ -46,6 +46,7 @@ pub mod outbox;
 pub mod patient;
 pub mod patient_import;
 pub mod patient_link;
+pub mod planning;
 pub mod practitioner;
 pub mod resolve;
 pub mod review_item;

@@ -70,6 +70,7 @@ words! {
     /// Where a change came from.
     Origin {
         Calcom = "calcom", BookingTool = "booking_tool", Retell = "retell", Admin = "admin", Api = "api", System = "system",
+        Asana = "asana",
     }
     /// Where an appointment stands.
     AppointmentStatus {
@@ -199,4 +200,46 @@ words! {
     }
     /// How alerts are delivered.
     AlertDestinationKind { Webhook = "webhook", Slack = "slack" }
+    /// What a phase is part of.
+    Area { Production = "production", Assembly = "assembly" }
+    /// Where absences are read.
+    AbsenceSource {
+        None = "none",
+        /// The tool's own entries, person by person.
+        OutOfOffice = "out_of_office",
+        /// A project with a task for each absence.
+        Project = "project",
+    }
+    /// What a planning tool's workspace pays for; it decides how often the tool may be asked.
+    Plan { Free = "free", Paid = "paid" }
+    /// Whether a planning tool's record is still there.
+    Presence {
+        Present = "present",
+        /// The last full listing did not have it; the next one decides.
+        Missing = "missing",
+        /// It exists, but not for us: not shared any more, or moved to where nothing is read.
+        Detached = "detached",
+        /// Deleted, as the provider said or as two full listings agree.
+        Gone = "gone",
+    }
+    /// A field of a phase that both sides can change.
+    PhaseField { StartDate = "start_date", DueDate = "due_date", PlannedHours = "planned_hours", Area = "area" }
+    /// What happened to a phase.
+    PhaseChangeKind {
+        Created = "created",
+        /// Dates, hours or area.
+        Fields = "fields",
+        Presence = "presence",
+        /// What the provider did with it, nothing else.
+        Sync = "sync",
+    }
+    /// One of the two that a field is shared by.
+    Side { Ours = "ours", Theirs = "theirs" }
+    /// Why one side prevailed.
+    ConflictReason {
+        /// It had changed the field later.
+        Newer = "newer",
+        /// Nobody can tell who was later, so the provider's value stands.
+        SameTime = "same_time",
+    }
 }

@@ -104,6 +104,7 @@ pub(super) fn origin(origin: proto::SyncOrigin) -> Option<Origin> {
         proto::SyncOrigin::Admin => Origin::Admin,
         proto::SyncOrigin::Api => Origin::Api,
         proto::SyncOrigin::System => Origin::System,
+        proto::SyncOrigin::Asana => Origin::Asana,
     })
 }
 
@@ -116,6 +117,7 @@ impl From<Origin> for proto::SyncOrigin {
             Origin::Admin => Self::Admin,
             Origin::Api => Self::Api,
             Origin::System => Self::System,
+            Origin::Asana => Self::Asana,
         }
     }
 }

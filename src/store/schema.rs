@@ -1,6 +1,21 @@
 //! The tables as diesel sees them; `tests/it/catalog.rs` compares this with the database.
 
 diesel::table! {
+    absence (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        external_id -> Text,
+        source -> Text,
+        user_id -> Uuid,
+        kind -> Nullable<Text>,
+        start_date -> Date,
+        end_date -> Date,
+        update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
     alert (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -127,6 +142,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    area_mapping (tenant_id, integration_id, option_id) {
+        tenant_id -> Uuid,
+        integration_id -> Uuid,
+        option_id -> Text,
+        option_name -> Text,
+        color -> Nullable<Text>,
+        is_enabled -> Bool,
+        area -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     booking (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -178,6 +205,24 @@ diesel::table! {
         unsupported_reason -> Nullable<Text>,
         archived -> Bool,
         check_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    external_user (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        external_id -> Text,
+        name -> Text,
+        email -> Nullable<Text>,
+        email_folded -> Nullable<Text>,
+        practitioner_id -> Nullable<Uuid>,
+        mapped_by -> Nullable<Text>,
+        map_time -> Nullable<Timestamptz>,
+        absences_time -> Nullable<Timestamptz>,
+        missing_time -> Nullable<Timestamptz>,
+        update_time -> Timestamptz,
     }
 }
 
@@ -392,6 +437,114 @@ diesel::table! {
 }
 
 diesel::table! {
+    phase (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        external_id -> Text,
+        name -> Text,
+        is_completed -> Bool,
+        assignee_id -> Nullable<Uuid>,
+        start_date -> Nullable<Date>,
+        due_date -> Nullable<Date>,
+        planned_hours -> Nullable<Numeric>,
+        area -> Nullable<Text>,
+        base_start_date -> Nullable<Date>,
+        base_due_date -> Nullable<Date>,
+        base_planned_hours -> Nullable<Numeric>,
+        base_area -> Nullable<Text>,
+        start_date_change_time -> Nullable<Timestamptz>,
+        due_date_change_time -> Nullable<Timestamptz>,
+        planned_hours_change_time -> Nullable<Timestamptz>,
+        area_change_time -> Nullable<Timestamptz>,
+        area_option_id -> Nullable<Text>,
+        actual_minutes -> Nullable<Integer>,
+        counted_minutes -> Nullable<Integer>,
+        external_update_time -> Nullable<Timestamptz>,
+        presence -> Text,
+        missing_time -> Nullable<Timestamptz>,
+        update_time -> Timestamptz,
+        provider_sync -> Text,
+        provider_sync_attempts -> Integer,
+        provider_sync_time -> Nullable<Timestamptz>,
+        provider_sync_cause -> Nullable<Text>,
+        provider_sync_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    phase_change (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        phase_id -> Uuid,
+        kind -> Text,
+        origin -> Text,
+        cause -> Text,
+        start_date -> Nullable<Date>,
+        due_date -> Nullable<Date>,
+        planned_hours -> Nullable<Numeric>,
+        area -> Nullable<Text>,
+        presence -> Text,
+        provider_sync -> Text,
+        reason -> Nullable<Text>,
+        change_time -> Timestamptz,
+        xact -> BigInt,
+    }
+}
+
+diesel::table! {
+    phase_conflict (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        phase_id -> Uuid,
+        field -> Text,
+        base_value -> Nullable<Text>,
+        our_value -> Nullable<Text>,
+        our_time -> Timestamptz,
+        their_value -> Nullable<Text>,
+        their_time -> Timestamptz,
+        winner -> Text,
+        reason -> Text,
+        create_time -> Timestamptz,
+        revert_time -> Nullable<Timestamptz>,
+        reverted_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    phase_project (tenant_id, phase_id, project_id) {
+        tenant_id -> Uuid,
+        phase_id -> Uuid,
+        project_id -> Uuid,
+        seen_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    planning_settings (tenant_id, integration_id) {
+        tenant_id -> Uuid,
+        integration_id -> Uuid,
+        workspace_id -> Nullable<Text>,
+        workspace_name -> Nullable<Text>,
+        area_field_id -> Nullable<Text>,
+        area_field_name -> Nullable<Text>,
+        hours_field_id -> Nullable<Text>,
+        hours_field_name -> Nullable<Text>,
+        hours_precision -> Nullable<SmallInt>,
+        absence_source -> Text,
+        absence_project_id -> Nullable<Text>,
+        absence_kind_field_id -> Nullable<Text>,
+        deletion_guard_percent -> SmallInt,
+        plan -> Text,
+        workspace_time -> Nullable<Timestamptz>,
+        mapping_time -> Nullable<Timestamptz>,
+        initial_sync_time -> Nullable<Timestamptz>,
+        webhooks_time -> Nullable<Timestamptz>,
+        update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
     practitioner (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -399,6 +552,8 @@ diesel::table! {
         aliases -> Array<Text>,
         archived -> Bool,
         create_time -> Timestamptz,
+        email -> Nullable<Text>,
+        email_folded -> Nullable<Text>,
     }
 }
 
@@ -407,6 +562,26 @@ diesel::table! {
         tenant_id -> Uuid,
         folded_name -> Text,
         practitioner_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    project (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        external_id -> Text,
+        name -> Text,
+        start_date -> Nullable<Date>,
+        due_date -> Nullable<Date>,
+        is_archived -> Bool,
+        has_area_field -> Bool,
+        has_hours_field -> Bool,
+        presence -> Text,
+        missing_time -> Nullable<Timestamptz>,
+        external_update_time -> Nullable<Timestamptz>,
+        sync_time -> Nullable<Timestamptz>,
+        update_time -> Timestamptz,
     }
 }
 
@@ -551,6 +726,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    time_entry (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        external_id -> Text,
+        phase_id -> Uuid,
+        user_id -> Nullable<Uuid>,
+        entry_date -> Date,
+        minutes -> Integer,
+        update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
     webhook_activity (tenant_id, webhook_endpoint_id) {
         tenant_id -> Uuid,
         webhook_endpoint_id -> Uuid,
@@ -638,15 +827,18 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    absence,
     alert,
     alert_destination,
     api_key,
     appointment,
     appointment_change,
     appointment_link,
+    area_mapping,
     booking,
     credential,
     event_type,
+    external_user,
     idempotency_record,
     integration,
     integration_flow,
@@ -659,8 +851,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     patient_import_row,
     patient_link,
     patient_tombstone,
+    phase,
+    phase_change,
+    phase_conflict,
+    phase_project,
+    planning_settings,
     practitioner,
     practitioner_name,
+    project,
     review_item,
     schedule_run,
     service,
@@ -672,6 +870,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     sync_log,
     tenant,
     tenant_key,
+    time_entry,
     webhook_activity,
     webhook_body_key,
     webhook_dedupe,

@@ -317,6 +317,7 @@ fn diesel_type(udt: &str) -> &'static str {
         "int8" => "BigInt",
         "float8" => "Double",
         "jsonb" => "Jsonb",
+        "numeric" => "Numeric",
         "text" => "Text",
         "timestamptz" => "Timestamptz",
         "uuid" => "Uuid",

@@ -17,5 +17,6 @@ export {
 } from "./errors.js";
 export { isRepeatable, type RetryPolicy, type TokenProvider } from "./interceptors.js";
 export { items, type Page, pages } from "./pages.js";
+export { withChange } from "./progress.js";
 export { type Resumable, type ResumeOptions, resuming } from "./streams.js";
 export type { BackOff } from "./wait.js";

@@ -2,7 +2,8 @@
 
 import { AccessService } from "../../src/gen/stellwerk/v1/access_pb.js";
 import { AppointmentService } from "../../src/gen/stellwerk/v1/appointment_pb.js";
-import { connect, ErrorReason, factsOf, resuming } from "../../src/index.js";
+import { type SyncLog, SyncLogService, SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
+import { connect, ErrorReason, factsOf, resuming, withChange } from "../../src/index.js";
 
 export interface Asked {
   readonly baseUrl: string;
@@ -45,6 +46,24 @@ const page = {
     });
     await renewing.client(AccessService).getTenantSettings({});
     return asked;
+  },
+
+  /** What a screen shows of a run: how far it is, message by message, until it has ended. */
+  async progress({ baseUrl, token }: Asked, syncLogId: string): Promise<{ state: string; processed: number }[]> {
+    const syncLogs = connect({ baseUrl, token }).client(SyncLogService);
+    const open = [SyncState.QUEUED, SyncState.RUNNING];
+    const messages = resuming((from, options) => syncLogs.watchSyncLog({ syncLogId, ...from }, options), {
+      isLast: ({ event }) => event.value !== undefined && !open.includes(event.value.state),
+    });
+    const shown = [];
+    let run: SyncLog | undefined;
+    for await (const { event } of messages) {
+      if (event.case === "snapshot") run = event.value;
+      if (event.case === "change") run = withChange(run!, event.value);
+      const { state, counts } = run!;
+      shown.push({ state: SyncState[state] ?? "", processed: counts.reduce((sum, count) => sum + count.processed, 0) });
+    }
+    return shown;
   },
 
   /** Watches until `stopWatching`; what came is in `watched`. */

@@ -6,6 +6,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { Code } from "../../src/index.js";
 import { CHROMIUM, serve } from "../support/browser.js";
+import { CalcomAccount } from "../support/calcom.js";
 import { Stellwerk } from "../support/stellwerk.js";
 import { eventually, inFuture, World } from "../support/world.js";
 import type { Asked } from "./page.js";
@@ -78,6 +79,21 @@ test("a page of a foreign origin may not call", async () => {
 
   // The browser keeps the answer to itself; there are no details to read.
   expect(told).toEqual({ code: Code.Unknown, reason: "UNSPECIFIED", fields: [] });
+});
+
+test("a page follows a run to its end, and what it counts only grows", async () => {
+  const { world, asked } = await caller();
+  const page = await open();
+  const account = await CalcomAccount.create();
+  for (let hour = 24; hour < 29; hour++) await account.book(inFuture(hour));
+  const { integrationId } = await world.linked({ account });
+  const { syncLogId } = (await world.syncLogs.listSyncLogs({ integrationId })).syncLogs[0]!;
+
+  const shown = await page.evaluate(([asked, id]) => window.stellwerk.progress(asked, id), [asked, syncLogId] as const);
+
+  expect(shown.at(-1)?.state).toBe("SUCCEEDED");
+  expect(shown.map(({ processed }) => processed)).toEqual(shown.map(({ processed }) => processed).sort((a, b) => a - b));
+  expect(shown.at(-1)!.processed).toBeGreaterThanOrEqual(6);
 });
 
 test("a watch shows changes as they come, and goes on over a restart without gap or double", async () => {

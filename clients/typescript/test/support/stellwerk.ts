@@ -10,6 +10,8 @@ import { join, resolve } from "node:path";
 export interface Address {
   readonly baseUrl: string;
   readonly httpUrl: string;
+  /** The Cal.com double. */
+  readonly calcomUrl: string;
   readonly adminKey: string;
   readonly webhookPath: string;
   readonly webhookSecret: string;
@@ -87,6 +89,7 @@ export class Stellwerk {
     return {
       baseUrl: `http://127.0.0.1:${this.#ports[0]}`,
       httpUrl: `http://127.0.0.1:${this.#ports[1]}`,
+      calcomUrl: `http://127.0.0.1:${this.#ports[4]}`,
       adminKey: demo.admin_key,
       webhookPath: demo.webhook_path,
       webhookSecret: demo.webhook_secret,

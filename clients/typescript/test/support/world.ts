@@ -6,10 +6,15 @@ import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { expect, inject } from "vitest";
 import { AccessService } from "../../src/gen/stellwerk/v1/access_pb.js";
 import type { Role } from "../../src/gen/stellwerk/v1/access_rule_pb.js";
+import { AlertService } from "../../src/gen/stellwerk/v1/alert_pb.js";
 import { type Appointment, AppointmentService } from "../../src/gen/stellwerk/v1/appointment_pb.js";
+import { type Integration, IntegrationService } from "../../src/gen/stellwerk/v1/integration_pb.js";
 import { type Patient, PatientService } from "../../src/gen/stellwerk/v1/patient_pb.js";
+import { ReviewService } from "../../src/gen/stellwerk/v1/review_pb.js";
+import { type SyncLog, SyncLogService, SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
 import { SignatureScheme, WebhookService } from "../../src/gen/stellwerk/v1/webhook_pb.js";
 import { connect, type Connection, type ConnectionOptions, type ErrorReason, isStellwerkError } from "../../src/index.js";
+import { CalcomAccount } from "./calcom.js";
 
 /** One working scenario for each rpc of a service: the type lacks none. */
 export type Scenarios<S extends DescService> = { readonly [M in keyof S["method"]]: (world: World) => Promise<void> };
@@ -24,6 +29,10 @@ export class World {
   readonly patients;
   readonly appointments;
   readonly webhooks;
+  readonly integrations;
+  readonly syncLogs;
+  readonly reviews;
+  readonly alerts;
 
   private constructor(
     readonly adminKey: string,
@@ -33,6 +42,10 @@ export class World {
     this.patients = admin.client(PatientService);
     this.appointments = admin.client(AppointmentService);
     this.webhooks = admin.client(WebhookService);
+    this.integrations = admin.client(IntegrationService);
+    this.syncLogs = admin.client(SyncLogService);
+    this.reviews = admin.client(ReviewService);
+    this.alerts = admin.client(AlertService);
   }
 
   /** The tenant of this key, perhaps at another server than this run's. */
@@ -74,6 +87,29 @@ export class World {
     return appointment!;
   }
 
+  /** A link with an account at Cal.com, a fresh one unless said; its first run may still be under way. */
+  async linked(more: { account?: CalcomAccount; requestsPerMinute?: number } = {}): Promise<Integration> {
+    const { account = await CalcomAccount.create(), requestsPerMinute = 0 } = more;
+    const { apiKey, instanceUrl } = account;
+    const { integration } = await this.integrations.createIntegration({
+      provider: "calcom",
+      name: "Kalender",
+      apiKey,
+      instanceUrl,
+      requestsPerMinute,
+    });
+    return integration!;
+  }
+
+  /** The first run of an integration, at its end. */
+  async firstRun(integrationId: string): Promise<SyncLog> {
+    return eventually(async () => {
+      const { syncLogs } = await this.syncLogs.listSyncLogs({ integrationId });
+      const first = syncLogs.at(-1);
+      return first && hasEnded(first.state) ? first : undefined;
+    });
+  }
+
   /** Posts a signed event as a booking tool of this tenant does. */
   async deliver(event: object): Promise<string> {
     const { webhookEndpoint, secret } = await this.webhooks.createWebhookEndpoint({
@@ -91,6 +127,11 @@ export class World {
     expect(answer.status).toBe(200);
     return webhookEndpoint!.webhookEndpointId;
   }
+}
+
+/** Whether nothing more happens to a run. */
+export function hasEnded(state: SyncState): boolean {
+  return ![SyncState.UNSPECIFIED, SyncState.QUEUED, SyncState.RUNNING].includes(state);
 }
 
 /** An instant some hours from now, on the second. */

@@ -2,18 +2,30 @@
 
 import type { DescService } from "@bufbuild/protobuf";
 import { AccessService } from "../../../src/gen/stellwerk/v1/access_pb.js";
+import { AlertService } from "../../../src/gen/stellwerk/v1/alert_pb.js";
 import { AppointmentService } from "../../../src/gen/stellwerk/v1/appointment_pb.js";
+import { IntegrationService } from "../../../src/gen/stellwerk/v1/integration_pb.js";
 import { PatientService } from "../../../src/gen/stellwerk/v1/patient_pb.js";
+import { ReviewService } from "../../../src/gen/stellwerk/v1/review_pb.js";
+import { SyncLogService } from "../../../src/gen/stellwerk/v1/sync_log_pb.js";
 import { WebhookService } from "../../../src/gen/stellwerk/v1/webhook_pb.js";
 import type { World } from "../../support/world.js";
 import { access } from "./access.js";
+import { alert } from "./alert.js";
 import { appointment } from "./appointment.js";
+import { integration } from "./integration.js";
 import { patient } from "./patient.js";
+import { review } from "./review.js";
+import { syncLog } from "./sync-log.js";
 import { webhook } from "./webhook.js";
 
 export const scenarios: readonly [DescService, Record<string, (world: World) => Promise<void>>][] = [
   [AccessService, access],
+  [AlertService, alert],
   [AppointmentService, appointment],
+  [IntegrationService, integration],
   [PatientService, patient],
+  [ReviewService, review],
+  [SyncLogService, syncLog],
   [WebhookService, webhook],
 ];

@@ -1,0 +1,102 @@
+import { expect } from "vitest";
+import { CredentialKind, type IntegrationService, IntegrationState } from "../../../src/gen/stellwerk/v1/integration_pb.js";
+import { ErrorReason, resuming } from "../../../src/index.js";
+import { CalcomAccount } from "../../support/calcom.js";
+import { refused, type Scenarios } from "../../support/world.js";
+
+export const integration: Scenarios<typeof IntegrationService> = {
+  async listProviders(world) {
+    const { providers } = await world.integrations.listProviders({ pageSize: 200 });
+
+    const calcom = providers.find(({ provider }) => provider === "calcom");
+    expect(calcom?.credentialKinds).toContain(CredentialKind.API_KEY);
+  },
+
+  async listIntegrations(world) {
+    const { integrationId } = await world.linked();
+
+    const { integrations } = await world.integrations.listIntegrations({ provider: "calcom" });
+
+    expect(integrations.map((one) => one.integrationId)).toEqual([integrationId]);
+  },
+
+  async getIntegration(world) {
+    const { integrationId } = await world.linked();
+
+    const { integration } = await world.integrations.getIntegration({ integrationId });
+
+    expect(integration).toMatchObject({ provider: "calcom", state: IntegrationState.CONNECTED });
+  },
+
+  async createIntegration(world) {
+    const { instanceUrl } = await CalcomAccount.create();
+
+    await refused(
+      world.integrations.createIntegration({ provider: "calcom", name: "Kalender", apiKey: "cal_live_unknown", instanceUrl }),
+      ErrorReason.CREDENTIAL_REFUSED,
+    );
+    const { integrationId } = await world.linked();
+
+    expect((await world.firstRun(integrationId)).counts.map(({ noun }) => noun)).toContain("event_types");
+  },
+
+  async updateIntegration(world) {
+    const { integrationId } = await world.linked();
+
+    const { integration } = await world.integrations.updateIntegration({
+      integrationId,
+      name: "Praxiskalender",
+      outboundPaused: true,
+      updateMask: { paths: ["name", "outbound_paused"] },
+    });
+
+    expect(integration).toMatchObject({ name: "Praxiskalender", outboundPaused: true, inboundPaused: false });
+  },
+
+  async testIntegration(world) {
+    const { integrationId } = await world.linked();
+
+    const trial = await world.integrations.testIntegration({ integrationId });
+
+    expect(trial).toMatchObject({ succeeded: true, reason: "" });
+  },
+
+  async disconnectIntegration(world) {
+    const { integrationId } = await world.linked();
+
+    const { integration } = await world.integrations.disconnectIntegration({ integrationId });
+
+    expect([IntegrationState.DISCONNECTING, IntegrationState.DISCONNECTED]).toContain(integration?.state);
+    await refused(
+      world.integrations.updateIntegration({ integrationId, name: "Neu", updateMask: { paths: ["name"] } }),
+      ErrorReason.INTEGRATION_STATE,
+    );
+  },
+
+  async getIntegrationStatus(world) {
+    const { integrationId } = await world.linked();
+    await world.firstRun(integrationId);
+
+    const { status } = await world.integrations.getIntegrationStatus({ integrationId });
+
+    expect(status).toMatchObject({ eventTypeCount: 1, deadLetterCount: 0, syncHealth: { totalCount: 1, succeededCount: 1 } });
+  },
+
+  async watchIntegrationStatus(world) {
+    const { integrationId } = await world.linked();
+    const names: string[] = [];
+    const dashboards = resuming(
+      (from, options) => world.integrations.watchIntegrationStatus({ integrationId, ...from }, options),
+      { isLast: ({ status }) => status?.integration?.name === "Umbenannt" },
+    );
+
+    for await (const { status } of dashboards) {
+      names.push(status!.integration!.name);
+      if (names.length === 1) {
+        await world.integrations.updateIntegration({ integrationId, name: "Umbenannt", updateMask: { paths: ["name"] } });
+      }
+    }
+
+    expect([...new Set(names)]).toEqual(["Kalender", "Umbenannt"]);
+  },
+};

@@ -1,0 +1,132 @@
+//! What each provider is: one row apiece, and everything a row can say.
+//!
+//! The words are closed enums and no field has a default: a row that says nothing about signatures does not
+//! compile, and what is not supported is refused. What a row cannot say is its adapter's.
+
+use http::StatusCode;
+
+pub mod api;
+pub mod oauth;
+pub mod webhook;
+
+mod asana;
+mod calcom;
+
+pub use api::Api;
+pub use oauth::OAuth;
+pub use webhook::Webhook;
+
+/// An outside service.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Its key: in addresses, rows and settings, as in `asana`.
+    pub id: &'static str,
+    /// Its name for people.
+    pub name: &'static str,
+    pub category: Category,
+    pub connect: Connect,
+    /// Absent for one that is never asked.
+    pub api: Option<Api>,
+    /// Absent for one that never posts.
+    pub webhook: Option<Webhook>,
+    pub adapter: Adapter,
+}
+
+/// What a provider is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Category {
+    Communication,
+    Development,
+    HumanResources,
+    Knowledge,
+    Productivity,
+    ProjectManagement,
+    Scheduling,
+    Storage,
+    Support,
+}
+
+/// What opens a provider's API.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Connect {
+    OAuth(OAuth),
+    ApiKey(ApiKey),
+    /// The tenant chooses.
+    OAuthOrApiKey(OAuth, ApiKey),
+    /// It only posts to us.
+    WebhookOnly,
+}
+
+/// How an API key is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiKey {
+    /// `authorization: Bearer <key>`.
+    Bearer,
+}
+
+/// What moves between us and a provider, once it is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adapter {
+    /// Both lists are what is done today, not what is planned.
+    Full { inbound: &'static [Noun], outbound: &'static [Noun] },
+    /// Connecting works, and webhooks are verified and kept where there are any; nothing is done with them.
+    None,
+}
+
+/// What moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    Patients,
+    Appointments,
+    Projects,
+    Phases,
+    Absences,
+    TimeEntries,
+}
+
+/// A place in a JSON document, as of RFC 6901.
+pub type Pointer = &'static str;
+
+/// A URL as the provider documents it; `{name}` stands for the placeholder of that name.
+pub type UrlTemplate = &'static str;
+
+/// A name and its value, as of a header or a parameter.
+pub type Pair = (&'static str, &'static str);
+
+/// By id.
+static PROVIDERS: [&Provider; 2] = [&asana::ASANA, &calcom::CALCOM];
+
+/// Every provider, by id.
+pub fn all() -> &'static [&'static Provider] {
+    &PROVIDERS
+}
+
+/// The provider with this id.
+pub fn find(id: &str) -> Option<&'static Provider> {
+    PROVIDERS.iter().copied().find(|provider| provider.id == id)
+}
+
+impl Provider {
+    /// How to connect by OAuth, for one that can.
+    pub fn oauth(&self) -> Option<&OAuth> {
+        match &self.connect {
+            Connect::OAuth(oauth) | Connect::OAuthOrApiKey(oauth, _) => Some(oauth),
+            Connect::ApiKey(_) | Connect::WebhookOnly => None,
+        }
+    }
+
+    /// How an API key is presented, for one that takes keys.
+    pub fn api_key(&self) -> Option<ApiKey> {
+        match &self.connect {
+            Connect::ApiKey(key) | Connect::OAuthOrApiKey(_, key) => Some(*key),
+            Connect::OAuth(_) | Connect::WebhookOnly => None,
+        }
+    }
+}
+
+impl Api {
+    /// Whether an answer of this status may mean that we ask too much.
+    pub fn may_be_throttled(&self, status: StatusCode) -> bool {
+        self.throttle.statuses.contains(&status.as_u16())
+    }
+}

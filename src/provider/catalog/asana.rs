@@ -1,0 +1,91 @@
+//! Asana: projects, phases, hours and absences. The adapter is `provider::asana`.
+
+use super::{
+    Adapter, Api, Category, Connect, Noun, OAuth, Provider, Webhook,
+    api::{Ambiguous, Idempotency, Limit, LimitScope, Paging, Throttle, Wait},
+    oauth::{
+        Account, BodyFormat, Client, Failure, Pkce, Refresh, Revoke, RevokeAuth, RevokeMethod, RevokedToken,
+        Rotation, TokenAuth,
+    },
+    webhook::{Address, Dedupe, EventType, Handshake, Lifetime, Routing, Secret, Setup, Verification},
+};
+use crate::provider::signature::Scheme;
+
+pub(super) static ASANA: Provider = Provider {
+    id: "asana",
+    name: "Asana",
+    category: Category::ProjectManagement,
+    connect: Connect::OAuth(OAuth {
+        authorize_url: "https://app.asana.com/-/oauth_authorize",
+        token_url: "https://app.asana.com/-/oauth_token",
+        // An access token is refused with 400 here; webhooks go first, for afterwards nobody may delete them.
+        revoke: Some(Revoke {
+            url: "https://app.asana.com/-/oauth_revoke",
+            method: RevokeMethod::Post,
+            auth: RevokeAuth::Body,
+            token: RevokedToken::Refresh,
+            param: Some("token"),
+            format: BodyFormat::Form,
+        }),
+        pkce: Pkce::S256,
+        token_auth: TokenAuth::Body,
+        token_format: BodyFormat::Form,
+        token_headers: &[],
+        token_params: &[],
+        failure: Failure::Status,
+        scope_separator: ' ',
+        granted_separator: ' ',
+        // Full permissions: the event stream and sections have no scope of their own (read 2026-06).
+        default_scopes: &["default"],
+        authorize_params: &[],
+        placeholders: &[],
+        refresh: Refresh {
+            rotation: Rotation::Unsettled,
+            access_lifetime_s: Some(3_600),
+            idle_lifetime_s: None,
+            sends_redirect_uri: false,
+            needs_scope: None,
+        },
+        // The documentation shows `id`, clients see `gid`.
+        account: Account::Token { id: &["/data/gid", "/data/id"], name: &["/data/name"] },
+        client: Client::Ours,
+    }),
+    api: Some(Api {
+        base_url: "https://app.asana.com/api/1.0",
+        headers: &[("accept", "application/json")],
+        paging: Paging::Cursor {
+            items: "/data",
+            next: "/next_page/offset",
+            param: "offset",
+            size_param: "limit",
+            max_size: 100,
+        },
+        // A free workspace's; a paid one has ten times as much, which no endpoint tells.
+        limits: &[Limit { requests: 150, seconds: 60, per: LimitScope::Token }],
+        throttle: Throttle {
+            statuses: &[424, 429],
+            wait: Wait::RetryAfter { otherwise_s: 60 },
+            ambiguous: Ambiguous::Nothing,
+        },
+        idempotency: Idempotency::Nothing,
+        error_code: Some("/errors/0/message"),
+    }),
+    webhook: Some(Webhook {
+        setup: Setup::Api,
+        address: Address::PerSubscription,
+        verifications: &[Verification {
+            scheme: Scheme::HmacSha256Hex { header: "x-hook-signature", prefix: None },
+            secret: Secret::Handshake,
+        }],
+        handshake: Handshake::EchoSecretHeader { header: "x-hook-secret" },
+        // One delivery holds many events, of many kinds.
+        event_type: EventType::Always("events"),
+        dedupe: Dedupe::Adapter,
+        routing: Routing::Endpoint,
+        lifetime: Lifetime::UntilSilent { hours: 24 },
+    }),
+    adapter: Adapter::Full {
+        inbound: &[Noun::Projects, Noun::Phases, Noun::Absences, Noun::TimeEntries],
+        outbound: &[Noun::Phases],
+    },
+};

@@ -1,0 +1,58 @@
+//! Fields of phases that both sides had changed, and which of them prevailed.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    prelude::{Insertable, Queryable},
+    update,
+};
+use diesel_async::RunQueryDsl;
+
+use crate::{
+    error::{Error, Noun, Result},
+    ids::{PhaseConflictId, PhaseId},
+    store::{Cached, TenantTx, schema::phase_conflict},
+    words::{ConflictReason, PhaseField, Side},
+};
+
+/// A field that both sides had changed. Values are texts: a date, hours, an area; none is no value.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = phase_conflict, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
+pub struct PhaseConflict {
+    pub id: PhaseConflictId,
+    pub phase_id: PhaseId,
+    pub field: PhaseField,
+    /// What both sides had agreed on before.
+    pub base_value: Option<String>,
+    pub our_value: Option<String>,
+    pub our_time: DateTime<Utc>,
+    pub their_value: Option<String>,
+    pub their_time: DateTime<Utc>,
+    pub winner: Side,
+    pub reason: ConflictReason,
+    pub create_time: DateTime<Utc>,
+    /// When a person let the other side prevail; present iff `reverted_by` is.
+    pub revert_time: Option<DateTime<Utc>>,
+    pub reverted_by: Option<String>,
+}
+
+/// Writes conflicts down.
+pub async fn insert(tx: &mut TenantTx, rows: &[PhaseConflict]) -> Result<()> {
+    insert_into(phase_conflict::table).values(rows).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// One conflict. Errors: `NotFound`.
+pub async fn find(tx: &mut TenantTx, id: PhaseConflictId) -> Result<PhaseConflict> {
+    let query = phase_conflict::table.filter(phase_conflict::id.eq(id)).select(PhaseConflict::as_select());
+    query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::PhaseConflict))
+}
+
+/// Writes a conflict as it stands in `row`.
+pub async fn save(tx: &mut TenantTx, row: &PhaseConflict) -> Result<()> {
+    Cached(update(phase_conflict::table.filter(phase_conflict::id.eq(row.id))).set(row))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}

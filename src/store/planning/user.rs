@@ -1,0 +1,76 @@
+//! Users of a planning tool, and whose account each of them is.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    prelude::{Insertable, Queryable},
+    update,
+};
+use diesel_async::RunQueryDsl;
+
+use crate::{
+    error::{Error, Noun, Result},
+    ids::{ExternalUserId, IntegrationId, PractitionerId},
+    store::{Cached, TenantTx, schema::external_user},
+};
+
+/// A user of a planning tool.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = external_user, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
+pub struct ExternalUser {
+    pub id: ExternalUserId,
+    pub integration_id: IntegrationId,
+    pub external_id: String,
+    pub name: String,
+    /// Guests may have none.
+    pub email: Option<String>,
+    /// As `fold::email` makes it.
+    pub email_folded: Option<String>,
+    /// Whose account it is, once a person has said so.
+    pub practitioner_id: Option<PractitionerId>,
+    /// Who said so; present iff the practitioner is, and so is the time.
+    pub mapped_by: Option<String>,
+    pub map_time: Option<DateTime<Utc>>,
+    /// When this user's absences were read last.
+    pub absences_time: Option<DateTime<Utc>>,
+    /// Since when the tool does not list it any more.
+    pub missing_time: Option<DateTime<Utc>>,
+    pub update_time: DateTime<Utc>,
+}
+
+/// One user. Errors: `NotFound`.
+pub async fn find(tx: &mut TenantTx, id: ExternalUserId) -> Result<ExternalUser> {
+    let query = external_user::table.filter(external_user::id.eq(id)).select(ExternalUser::as_select());
+    query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::ExternalUser))
+}
+
+/// One user, locked until the transaction ends. Errors: `NotFound`.
+pub async fn find_for_update(tx: &mut TenantTx, id: ExternalUserId) -> Result<ExternalUser> {
+    let query =
+        external_user::table.filter(external_user::id.eq(id)).select(ExternalUser::as_select()).for_update();
+    query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::ExternalUser))
+}
+
+/// All users of an integration, by their ids there.
+pub async fn all_of(tx: &mut TenantTx, integration: IntegrationId) -> Result<Vec<ExternalUser>> {
+    let query = external_user::table
+        .filter(external_user::integration_id.eq(integration))
+        .order(external_user::external_id)
+        .select(ExternalUser::as_select());
+    Ok(Cached(query).load(tx.conn()).await?)
+}
+
+/// Adds a user.
+pub async fn insert(tx: &mut TenantTx, row: &ExternalUser) -> Result<()> {
+    insert_into(external_user::table).values(row).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Writes a user as it stands in `row`.
+pub async fn save(tx: &mut TenantTx, row: &ExternalUser) -> Result<()> {
+    Cached(update(external_user::table.filter(external_user::id.eq(row.id))).set(row))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}

@@ -24,6 +24,7 @@ pub mod patient;
 pub mod patient_csv;
 pub mod patient_import;
 pub mod patient_link;
+pub mod planning;
 pub mod review;
 pub mod sync_log;
 pub mod upkeep;

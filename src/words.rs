@@ -115,6 +115,8 @@ words! {
         SubscriptionCheck = "subscription_check",
         Disconnect = "disconnect",
         AlertDelivery = "alert_delivery",
+        /// Read at the planning tool what was told to have changed.
+        PlanningRefresh = "planning_refresh",
     }
     /// How a link with a provider stands.
     IntegrationState {

@@ -1,7 +1,6 @@
 //! Runs: begun by people, looked at, and called off.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
 use super::{
     Domain,
@@ -52,22 +51,8 @@ pub async fn start(
     integration: IntegrationId,
     now: DateTime<Utc>,
 ) -> Result<SyncLog> {
-    let run = SyncLog {
-        id: SyncLogId::new(),
-        integration_id: integration,
-        kind: SyncKind::Manual,
-        state: SyncState::Queued,
-        cause: caller.subject.clone(),
-        stage: None,
-        counts: json!({}),
-        errors: json!([]),
-        error_count: 0,
-        reason: None,
-        cancel_asked: false,
-        revision: 0,
-        start_time: micros(now),
-        end_time: None,
-    };
+    let (id, cause) = (SyncLogId::new(), &caller.subject);
+    let run = SyncLog::queued(id, integration, SyncKind::Manual, cause, micros(now));
     let mut tx = domain.store.caller(caller).await?;
     if let Claim::Repeat(begun) = claim(&mut tx, caller, key, run.id).await? {
         return store::sync_log::find(&mut tx, SyncLogId(begun)).await;

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::provider_call::CallFailure;
 use crate::{
@@ -94,20 +93,8 @@ impl Record {
         now: DateTime<Utc>,
     ) -> Self {
         let log = SyncLog {
-            id,
-            integration_id: integration,
-            kind,
             state: SyncState::Running,
-            cause: cause.into(),
-            stage: None,
-            counts: json!({}),
-            errors: json!([]),
-            error_count: 0,
-            reason: None,
-            cancel_asked: false,
-            revision: 0,
-            start_time: now,
-            end_time: None,
+            ..SyncLog::queued(id, integration, kind, cause, now)
         };
         Self { log, is_kept: false, counts: BTreeMap::new(), problems: Vec::new() }
     }

@@ -44,7 +44,7 @@ pub async fn find(tx: &mut TenantTx, integration: IntegrationId) -> Result<Plann
     let query = planning_health::table
         .filter(planning_health::integration_id.eq(integration))
         .select(PlanningHealth::as_select());
-    Ok(Cached(query).first(tx.conn()).await.optional()?.unwrap_or_default())
+    Ok(query.first(tx.conn()).await.optional()?.unwrap_or_default())
 }
 
 /// Writes down why absences could not be read, or that they could.

@@ -123,7 +123,7 @@ pub async fn find(tx: &mut TenantTx, project: ProjectId) -> Result<Option<Projec
     let query = project_cursor::table
         .filter(project_cursor::project_id.eq(project))
         .select(ProjectCursor::as_select());
-    Ok(Cached(query).first(tx.conn()).await.optional()?)
+    Ok(query.first(tx.conn()).await.optional()?)
 }
 
 /// What of a round is still to be read, in the order of ids.
@@ -303,5 +303,5 @@ pub async fn oldest_poll_time(
     let query = project_cursor::table
         .filter(project_cursor::integration_id.eq(integration))
         .select(diesel::dsl::min(project_cursor::poll_time).nullable());
-    Ok(Cached(query).first(tx.conn()).await?)
+    Ok(query.first(tx.conn()).await?)
 }

@@ -13,6 +13,7 @@ use crate::{
 pub mod access;
 pub mod alert;
 pub mod appointment;
+pub mod consent;
 pub mod credential;
 pub mod dead_letter;
 pub mod engine;

@@ -52,6 +52,8 @@ pub enum Error {
     IntegrationState(IntegrationState),
     #[error("the provider did not accept the credential")]
     CredentialRefused,
+    #[error("no consent that lives lets data flow to this provider; an admin gives it with GrantConsent")]
+    ConsentMissing,
     #[error("another integration has this account or its event types")]
     AccountTaken,
     #[error("a run of this integration is under way")]
@@ -129,6 +131,7 @@ pub enum Noun {
     AlertDestination,
     SyncLog,
     DeadLetter,
+    Consent,
     PlanningSettings,
     Project,
     Phase,
@@ -202,6 +205,7 @@ impl fmt::Display for Noun {
             Self::ReviewItem => "review item",
             Self::SyncLog => "sync log",
             Self::DeadLetter => "dead letter",
+            Self::Consent => "consent",
             Self::PlanningSettings => "planning settings",
             Self::Project => "project",
             Self::Phase => "phase",

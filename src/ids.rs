@@ -114,6 +114,8 @@ ids! {
     AlertId;
     /// Where alerts go.
     AlertDestinationId;
+    /// Somebody's leave for data to flow.
+    ConsentId;
     /// A project of the planning tool.
     ProjectId;
     /// A phase of a project: a task of the planning tool.

@@ -184,6 +184,13 @@ words! {
         /// It went away by itself.
         Settled = "settled",
     }
+    /// What a consent lets flow.
+    ConsentScope {
+        Appointments = "appointments",
+        /// Projects and phases.
+        Planning = "planning",
+        Absences = "absences", TimeEntries = "time_entries",
+    }
     /// What is watched.
     AlertRule {
         /// Runs, writes and messages that failed within an hour.

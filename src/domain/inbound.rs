@@ -9,7 +9,7 @@ use http::HeaderMap;
 use secrecy::{SecretSlice, SecretString};
 use serde_json::json;
 
-use super::Domain;
+use super::{Domain, consent};
 use crate::{
     error::{Error, Result},
     ids::{AppointmentId, IntegrationId, PatientId, WebhookEventId},
@@ -19,6 +19,7 @@ use crate::{
     },
     store::{
         self, TenantTx,
+        integration::Integration,
         outbox::NewMessage,
         resolve::ResolvedEndpoint,
         webhook_event::{BodyKey, Taken, WebhookEvent, body_place},
@@ -30,9 +31,11 @@ use crate::{
 mod again;
 mod booking_tool;
 mod calcom;
+mod handshake;
 mod reading;
 
 pub use again::{give_up, replay, retry};
+pub use handshake::{Handshake, shake_hands};
 use reading::{Reading, Said, Unfit};
 
 /// Applying failed here; the server tries again.
@@ -252,10 +255,17 @@ async fn try_apply(
     occasion: &Occasion<'_>,
     reading: &Reading,
 ) -> Result<Result<Applied, Unfit>> {
+    let integration = store::integration::find(tx, occasion.integration).await?;
+    if let Some(dropped) = dropped(tx, &integration).await? {
+        return Ok(Ok(dropped));
+    }
     let said = match &reading.said {
         Ok(said) => said,
         Err(unfit) => return Ok(Err(unfit.clone())),
     };
+    if integration.inbound_paused {
+        return Ok(Ok(Applied::new(EventStatus::Ignored, Some(PAUSED))));
+    }
     tx.begin_savepoint().await?;
     match apply(tx, occasion, said).await {
         Ok(applied) => {
@@ -271,18 +281,21 @@ async fn try_apply(
     }
 }
 
+/// What becomes of anything that comes for an integration that is ended, or that nobody lets data flow to: nothing is kept of it.
+async fn dropped(tx: &mut TenantTx, integration: &Integration) -> Result<Option<Applied>> {
+    let reason = match integration.state {
+        IntegrationState::Disconnecting | IntegrationState::Disconnected => DISCONNECTED,
+        IntegrationState::Connected | IntegrationState::NeedsReconnect => {
+            if consent::opens(tx, integration).await? {
+                return Ok(None);
+            }
+            consent::MISSING
+        }
+    };
+    Ok(Some(Applied { keeps_body: false, ..Applied::new(EventStatus::Ignored, Some(reason)) }))
+}
+
 async fn apply(tx: &mut TenantTx, occasion: &Occasion<'_>, said: &Said) -> Result<Applied> {
-    let integration = store::integration::find(tx, occasion.integration).await?;
-    match integration.state {
-        IntegrationState::Disconnecting | IntegrationState::Disconnected => {
-            let dropped = Applied::new(EventStatus::Ignored, Some(DISCONNECTED));
-            return Ok(Applied { keeps_body: false, ..dropped });
-        }
-        IntegrationState::Connected | IntegrationState::NeedsReconnect if integration.inbound_paused => {
-            return Ok(Applied::new(EventStatus::Ignored, Some(PAUSED)));
-        }
-        IntegrationState::Connected | IntegrationState::NeedsReconnect => {}
-    }
     match said {
         Said::BookingTool(envelope, event) => booking_tool::apply(tx, occasion, envelope, event).await,
         Said::Calcom(event) => calcom::apply(tx, occasion, event).await,

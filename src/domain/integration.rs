@@ -41,6 +41,7 @@ pub struct Changes {
     pub inbound_paused: Option<bool>,
     pub outbound_paused: Option<bool>,
     pub read_only: Option<bool>,
+    pub consent_required: Option<bool>,
     /// Another key of the same account.
     pub api_key: Option<SecretString>,
     /// What the provider lets this account ask.
@@ -121,6 +122,7 @@ pub async fn update(
     row.inbound_paused = changes.inbound_paused.unwrap_or(row.inbound_paused);
     row.outbound_paused = changes.outbound_paused.unwrap_or(row.outbound_paused);
     row.read_only = changes.read_only.unwrap_or(row.read_only);
+    row.consent_required = changes.consent_required.unwrap_or(row.consent_required);
     if let Some((capacity, refill_per_s)) = rate {
         store::integration_flow::set_rate(&mut tx, id, capacity, refill_per_s).await?;
     }

@@ -213,6 +213,7 @@ pub(super) fn new_endpoint(
         limit_per_minute,
         create_time: now,
         disable_time: None,
+        handshake_expire_time: None,
     })
 }
 

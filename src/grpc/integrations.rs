@@ -148,8 +148,15 @@ impl IntegrationService for IntegrationApi {
 
 /// What an update changes: the fields its mask names, or without a mask those that are set.
 fn changes(request: proto::UpdateIntegrationRequest) -> Result<Changes> {
-    const FIELDS: [&str; 6] =
-        ["name", "inbound_paused", "outbound_paused", "read_only", "api_key", "requests_per_minute"];
+    const FIELDS: [&str; 7] = [
+        "name",
+        "inbound_paused",
+        "outbound_paused",
+        "read_only",
+        "api_key",
+        "requests_per_minute",
+        "consent_required",
+    ];
     let mask = request.update_mask.map(|mask| mask.paths);
     if let Some(unknown) = mask.iter().flatten().find(|path| !FIELDS.contains(&path.as_str())) {
         return Err(Error::invalid(
@@ -172,6 +179,7 @@ fn changes(request: proto::UpdateIntegrationRequest) -> Result<Changes> {
         inbound_paused: flag("inbound_paused", request.inbound_paused),
         outbound_paused: flag("outbound_paused", request.outbound_paused),
         read_only: flag("read_only", request.read_only),
+        consent_required: flag("consent_required", request.consent_required),
         api_key: api_key.map(Into::into),
         requests_per_minute: is_rate_named.then_some(request.requests_per_minute.unsigned_abs()),
     })

@@ -50,6 +50,8 @@ pub struct Integration {
     /// Nothing is ever written there.
     pub read_only: bool,
     pub update_time: DateTime<Utc>,
+    /// No data flow without a consent that lives; see `domain::consent`.
+    pub consent_required: bool,
 }
 
 /// When a provider last gave a sign of life.
@@ -77,6 +79,7 @@ impl Integration {
             outbound_paused: false,
             read_only: false,
             update_time: now,
+            consent_required: false,
         }
     }
 }

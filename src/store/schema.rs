@@ -173,6 +173,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    consent (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        patient_id -> Nullable<Uuid>,
+        subject -> Text,
+        scopes -> Array<Text>,
+        text_version -> Text,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        grant_time -> Timestamptz,
+        revoke_time -> Nullable<Timestamptz>,
+        revoker -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     credential (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -254,6 +271,7 @@ diesel::table! {
         outbound_paused -> Bool,
         read_only -> Bool,
         update_time -> Timestamptz,
+        consent_required -> Bool,
     }
 }
 
@@ -699,6 +717,9 @@ diesel::table! {
         reason -> Nullable<Text>,
         check_time -> Nullable<Timestamptz>,
         create_time -> Timestamptz,
+        provider_success_time -> Nullable<Timestamptz>,
+        provider_failure_time -> Nullable<Timestamptz>,
+        provider_removal_time -> Nullable<Timestamptz>,
     }
 }
 
@@ -830,6 +851,7 @@ diesel::table! {
         limit_per_minute -> Integer,
         create_time -> Timestamptz,
         disable_time -> Nullable<Timestamptz>,
+        handshake_expire_time -> Nullable<Timestamptz>,
     }
 }
 
@@ -878,6 +900,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     appointment_link,
     area_mapping,
     booking,
+    consent,
     credential,
     event_type,
     external_user,

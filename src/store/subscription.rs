@@ -32,6 +32,36 @@ pub struct Subscription {
     pub reason: Option<String>,
     pub check_time: Option<DateTime<Utc>>,
     pub create_time: DateTime<Utc>,
+    /// When the provider last delivered, as it says itself.
+    pub provider_success_time: Option<DateTime<Utc>>,
+    pub provider_failure_time: Option<DateTime<Utc>>,
+    /// When the provider will give it up unless a delivery succeeds before.
+    pub provider_removal_time: Option<DateTime<Utc>>,
+}
+
+impl Subscription {
+    /// One that is wanted and not there yet.
+    pub fn new(
+        integration: IntegrationId,
+        endpoint: WebhookEndpointId,
+        resource: String,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id: SubscriptionId::new(),
+            integration_id: integration,
+            webhook_endpoint_id: endpoint,
+            resource,
+            external_id: None,
+            state: SubscriptionState::Pending,
+            reason: None,
+            check_time: None,
+            create_time: now,
+            provider_success_time: None,
+            provider_failure_time: None,
+            provider_removal_time: None,
+        }
+    }
 }
 
 /// All of an integration, oldest first.

@@ -36,6 +36,8 @@ pub struct WebhookEndpoint {
     pub limit_per_minute: i32,
     pub create_time: DateTime<Utc>,
     pub disable_time: Option<DateTime<Utc>>,
+    /// Until when the provider may tell its secret, once; absent as soon as it has.
+    pub handshake_expire_time: Option<DateTime<Utc>>,
 }
 
 /// A secret of an endpoint.
@@ -117,6 +119,16 @@ pub async fn disable(tx: &mut TenantTx, id: WebhookEndpointId, now: DateTime<Utc
         .filter(webhook_endpoint::disable_time.is_null());
     Cached(update(open).set(webhook_endpoint::disable_time.eq(now))).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// Uses up an endpoint's one handshake. False: it was used, is over, or never was to be.
+pub async fn use_handshake(tx: &mut TenantTx, id: WebhookEndpointId, now: DateTime<Utc>) -> Result<bool> {
+    let pending = webhook_endpoint::table
+        .filter(webhook_endpoint::id.eq(id))
+        .filter(webhook_endpoint::disable_time.is_null())
+        .filter(webhook_endpoint::handshake_expire_time.gt(now));
+    let used = webhook_endpoint::handshake_expire_time.eq(None::<DateTime<Utc>>);
+    Ok(Cached(update(pending).set(used)).execute(tx.conn()).await? == 1)
 }
 
 /// Keeps a secret.

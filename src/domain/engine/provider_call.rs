@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::{
-    domain::Domain,
+    domain::{Domain, consent},
     egress::Egress,
     error::{Error, Result},
     ids::{CredentialId, IntegrationId, TenantId},
@@ -39,6 +39,9 @@ pub enum CallFailure {
     /// The integration has no credential that the provider takes.
     #[error("the provider does not accept the credential")]
     Credential,
+    /// Nothing was sent: the integration needs a consent, and none lives.
+    #[error("no consent lets data flow")]
+    Consent,
     #[error("{0}")]
     Call(CallError),
     /// Ours, not the provider's.
@@ -123,6 +126,10 @@ async fn permit(
     // What is being disconnected still takes its webhooks back.
     if !matches!(row.state, IntegrationState::Connected | IntegrationState::Disconnecting) {
         return Err(CallFailure::Credential);
+    }
+    // Nor does it need leave for that.
+    if row.state == IntegrationState::Connected && !consent::opens(&mut tx, &row).await? {
+        return Err(CallFailure::Consent);
     }
     let credential = store::credential::find(&mut tx, integration).await?.ok_or(CallFailure::Credential)?;
     let permit = take(&mut tx, integration, urgency).await?;
@@ -232,6 +239,7 @@ impl From<CallFailure> for Error {
         match failure {
             CallFailure::NotNow { after, .. } => Self::ProviderUnavailable(after),
             CallFailure::Credential => Self::IntegrationState(IntegrationState::NeedsReconnect),
+            CallFailure::Consent => Self::ConsentMissing,
             CallFailure::Call(CallError::Refused(refusal)) => {
                 Self::ProviderRefused { provider: "calcom", reason: refusal.reason() }
             }

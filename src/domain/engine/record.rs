@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::provider_call::CallFailure;
 use crate::{
-    domain::Domain,
+    domain::{Domain, consent},
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId, TenantId},
     provider::calcom::{CallError, Class},
@@ -213,6 +213,7 @@ impl From<CallFailure> for Stop {
         match failure {
             CallFailure::NotNow { after, reason } => Self::Later { after, reason },
             CallFailure::Credential => Self::Ended("CREDENTIAL_REFUSED"),
+            CallFailure::Consent => Self::Ended(consent::MISSING),
             CallFailure::Call(error) => Self::of_call(&error),
             CallFailure::Own(error) => Self::Failed(error),
         }

@@ -231,6 +231,8 @@ fn unread(failure: CallFailure) -> Result<Outcome> {
         CallFailure::Credential => {
             Outcome::Release { after: UNTIL_RECONNECTED, reason: Some("CREDENTIAL_REFUSED".into()) }
         }
+        // A new consent is followed by a look at all that was missed.
+        CallFailure::Consent => Outcome::Done,
         // Somebody else's: anybody can write a uid into a body.
         CallFailure::Call(CallError::Refused(Refusal::NotAllowed)) => Outcome::Done,
         CallFailure::Call(error) if error.class() == Class::Permanent => {

@@ -15,6 +15,9 @@ use crate::{
     words::{EventCause, EventStatus},
 };
 
+/// The body was erased before it could be applied.
+const BODY_GONE: &str = "BODY_GONE";
+
 /// Applies an event again because an admin asks for it; a new event that points at the original. Errors: `BodyGone`.
 pub async fn replay(
     domain: &Domain,
@@ -52,8 +55,12 @@ pub async fn retry(
             tx.commit().await?;
             Ok(Outcome::Done)
         }
-        // Its person was forgotten meanwhile.
-        Err(Error::BodyGone) => Ok(Outcome::Done),
+        // Its person was forgotten meanwhile: nothing is left to try, and that is said.
+        Err(Error::BodyGone) => {
+            note_end(&mut tx, original, EventStatus::Ignored, BODY_GONE, now).await?;
+            tx.commit().await?;
+            Ok(Outcome::Done)
+        }
         Err(error) => Err(error),
     }
 }
@@ -67,10 +74,22 @@ pub async fn give_up(
 ) -> Result<()> {
     let mut tx = domain.store.tenant(tenant).await?;
     let original = store::webhook_event::find(&mut tx, event_of(payload)?).await?;
+    note_end(&mut tx, original, EventStatus::Error, "RETRIES_EXHAUSTED", now).await?;
+    tx.commit().await
+}
+
+/// Writes down that no attempt follows.
+async fn note_end(
+    tx: &mut TenantTx,
+    original: WebhookEvent,
+    status: EventStatus,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let last = WebhookEvent {
         id: WebhookEventId::new(),
-        status: EventStatus::Error,
-        reason: Some("RETRIES_EXHAUSTED".into()),
+        status,
+        reason: Some(reason.into()),
         will_retry: false,
         cause: EventCause::Retry,
         original_id: Some(original.id),
@@ -78,8 +97,7 @@ pub async fn give_up(
         sealed_body: None,
         ..original
     };
-    store::webhook_event::insert(&mut tx, &last).await?;
-    tx.commit().await
+    store::webhook_event::insert(tx, &last).await
 }
 
 fn event_of(payload: &serde_json::Value) -> Result<WebhookEventId> {

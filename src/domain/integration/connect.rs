@@ -92,7 +92,11 @@ pub async fn create(
         None => store::integration::insert(&mut tx, &row).await?,
         // What was ended goes on: its bookings are known, and would be taken for others under another id.
         Some(before) if before.state == IntegrationState::Disconnected => {
-            let again = Integration { create_time: before.create_time, ..row.clone() };
+            let again = Integration {
+                create_time: before.create_time,
+                consent_required: before.consent_required,
+                ..row.clone()
+            };
             store::integration::save(&mut tx, &again).await?;
         }
         Some(_) => return Err(Error::AccountTaken),

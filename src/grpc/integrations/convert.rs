@@ -92,6 +92,7 @@ impl From<Integration> for proto::Integration {
             inbound_paused: row.inbound_paused,
             outbound_paused: row.outbound_paused,
             read_only: row.read_only,
+            consent_required: row.consent_required,
             create_time: Some(timestamp(row.create_time)),
             update_time: Some(timestamp(row.update_time)),
         }

@@ -57,6 +57,7 @@ impl Hook {
             limit_per_minute,
             create_time: now,
             disable_time: None,
+            handshake_expire_time: None,
         };
         let mut tx = practice.tx().await;
         store::webhook_endpoint::insert(&mut tx, &row).await.expect("an endpoint");

@@ -198,13 +198,19 @@ impl Seed {
 
     /// What keeps an integration in step with its provider.
     fn statements_of_engine(&self, integration: Uuid, endpoint: Uuid) -> Vec<String> {
-        let Self { tenant, appointment, .. } = self;
+        let Self { tenant, appointment, patient, .. } = self;
+        let [consent, own_consent] = std::array::from_fn(|_| Uuid::now_v7());
         let [credential, event_type, booking, subscription, intent, sync_log, review, target, alert] =
             std::array::from_fn(|_| Uuid::now_v7());
         vec![
             format!(
                 "INSERT INTO credential (id, integration_id, kind, sealed_secret, cause) \
                  VALUES ('{credential}', '{integration}', 'api_key', '\\x00', '{SUBJECT}')"
+            ),
+            format!(
+                "INSERT INTO consent (id, integration_id, patient_id, subject, scopes, text_version) \
+                 VALUES ('{consent}', '{integration}', NULL, '{SUBJECT}', '{{appointments}}', 'v1'), \
+                 ('{own_consent}', '{integration}', '{patient}', 'api_key|max', '{{appointments}}', 'v1')"
             ),
             format!(
                 "INSERT INTO integration_flow (integration_id, capacity, refill_per_s, tokens) \

@@ -9,7 +9,7 @@ use super::{
     attempt::{Attempt, HALTED, Next},
 };
 use crate::{
-    domain::engine::provider_call::CallFailure,
+    domain::{consent, engine::provider_call::CallFailure},
     error::Result,
     ids::{AppointmentId, IntegrationId, IntentId, ReviewItemId},
     provider::calcom::Class,
@@ -43,6 +43,7 @@ impl Attempt<'_> {
         match failure {
             CallFailure::NotNow { after, reason } => self.halt(after, reason).await,
             CallFailure::Credential => self.halt(HALTED, "CREDENTIAL_REFUSED").await,
+            CallFailure::Consent => self.halt(HALTED, consent::MISSING).await,
             CallFailure::Call(error) => self.failed(intent, error.reason()).await,
             CallFailure::Own(error) => Err(error),
         }
@@ -91,7 +92,7 @@ impl Attempt<'_> {
     async fn is_out(&self, integration: IntegrationId) -> Result<bool> {
         match self.ask(integration, |way| async move { way.calcom().me().await }).await {
             Ok(_) => Ok(false),
-            Err(CallFailure::NotNow { .. } | CallFailure::Credential) => Ok(true),
+            Err(CallFailure::NotNow { .. } | CallFailure::Credential | CallFailure::Consent) => Ok(true),
             Err(CallFailure::Call(error)) => Ok(error.class() == Class::Transient),
             Err(CallFailure::Own(error)) => Err(error),
         }

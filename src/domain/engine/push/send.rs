@@ -11,7 +11,10 @@ use super::{
     order::Order,
 };
 use crate::{
-    domain::engine::provider_call::{self, CallFailure, Way},
+    domain::{
+        consent,
+        engine::provider_call::{self, CallFailure, Way},
+    },
     error::Result,
     ids::IntegrationId,
     provider::calcom::{Booking, CallError, Class, Found},
@@ -63,6 +66,10 @@ impl Attempt<'_> {
             }
             Err(failure @ CallFailure::Credential) => {
                 self.mark(&intent, IntentState::Recorded, "CREDENTIAL_REFUSED").await?;
+                self.unanswered(&intent, failure).await
+            }
+            Err(failure @ CallFailure::Consent) => {
+                self.mark(&intent, IntentState::Recorded, consent::MISSING).await?;
                 self.unanswered(&intent, failure).await
             }
         }

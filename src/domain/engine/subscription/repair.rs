@@ -10,10 +10,10 @@ use super::{CallFailure, Ground, SubscriptionScope, ask, delete, is_ours, list, 
 use crate::{
     domain::{integration::CALCOM, webhook},
     error::{Error, Result},
-    ids::{SubscriptionId, WebhookEndpointId},
+    ids::WebhookEndpointId,
     provider::calcom::{self, SUBSCRIBED_TRIGGERS, SubscriptionWish},
     store::{self, event_type::EventType, subscription::Subscription},
-    words::{SignatureScheme, SubscriptionState},
+    words::SignatureScheme,
 };
 
 /// A subscription with what only its endpoint knows.
@@ -71,17 +71,7 @@ pub(super) async fn want(ground: &Ground<'_>, event_type: &EventType) -> Result<
             )?;
             store::webhook_endpoint::insert(&mut tx, &endpoint).await?;
             webhook::add_secret(&mut tx, &ground.key, &endpoint, now).await?;
-            let fresh = Subscription {
-                id: SubscriptionId::new(),
-                integration_id: ground.id(),
-                webhook_endpoint_id: endpoint.id,
-                resource,
-                external_id: None,
-                state: SubscriptionState::Pending,
-                reason: None,
-                check_time: None,
-                create_time: now,
-            };
+            let fresh = Subscription::new(ground.id(), endpoint.id, resource, now);
             store::subscription::insert(&mut tx, &fresh).await?;
             fresh
         }

@@ -1,0 +1,2 @@
+DROP TABLE consent;
+ALTER TABLE integration DROP COLUMN consent_required;

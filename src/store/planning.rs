@@ -3,6 +3,7 @@
 pub mod absence;
 pub mod bulk;
 pub mod conflict;
+pub mod gone;
 pub mod health;
 pub mod phase;
 pub mod phase_change;

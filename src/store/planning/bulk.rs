@@ -121,8 +121,8 @@ pub async fn insert(
 }
 
 /// Writes phases as they stand in `rows`, after what was asked for at `asked`.
-pub async fn save(tx: &mut TenantTx, rows: &[&Phase], asked: DateTime<Utc>) -> Result<()> {
-    let told: Value = rows.iter().map(|row| told(row)).collect();
+pub async fn save(tx: &mut TenantTx, rows: &[Phase], asked: DateTime<Utc>) -> Result<()> {
+    let told: Value = rows.iter().map(told).collect();
     let query = sql_query(UPDATE).bind::<Jsonb, _>(told).bind::<Timestamptz, _>(asked);
     Cached(query).execute(tx.conn()).await?;
     Ok(())

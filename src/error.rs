@@ -38,8 +38,8 @@ pub enum Error {
     NameTaken { field: String },
     #[error("somebody else has this slot")]
     SlotTaken,
-    #[error("the provider gave this slot to somebody else")]
-    SlotTakenElsewhere { free: Vec<DateTime<Utc>> },
+    #[error("somebody else has this slot; others are free")]
+    SlotTakenOffering { free: Vec<DateTime<Utc>> },
     #[error("the provider takes no bookings for that time")]
     OutsideBookingWindow,
     #[error("the provider refused: {reason}")]

@@ -38,7 +38,7 @@ impl Error {
             Self::NotFound(noun) => (Code::NotFound, 404, noun.reason()),
             Self::SubjectAlreadyLinked => (Code::AlreadyExists, 409, ErrorReason::SubjectAlreadyLinked),
             Self::NameTaken { .. } => (Code::AlreadyExists, 409, ErrorReason::NameTaken),
-            Self::SlotTaken | Self::SlotTakenElsewhere { .. } => {
+            Self::SlotTaken | Self::SlotTakenOffering { .. } => {
                 (Code::FailedPrecondition, 409, ErrorReason::SlotTaken)
             }
             Self::OutsideBookingWindow => (Code::FailedPrecondition, 409, ErrorReason::OutsideBookingWindow),
@@ -112,7 +112,7 @@ impl Error {
             Self::CandidateDecided(state) => Some(("state", state.to_string())),
             Self::ImportState(state) => Some(("state", state.to_string())),
             Self::ImportOffset(offset) => Some(("expected_offset", offset.to_string())),
-            Self::SlotTakenElsewhere { free } => Some(("free_start_times", times(free))),
+            Self::SlotTakenOffering { free } => Some(("free_start_times", times(free))),
             Self::IntegrationState(state) => Some(("state", state.to_string())),
             Self::SyncRunning(id) => Some(("sync_log_id", id.to_string())),
             Self::ReviewItemResolved(resolution) => Some(("resolution", resolution.to_string())),

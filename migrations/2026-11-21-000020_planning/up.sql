@@ -147,7 +147,7 @@ CREATE TABLE phase (
     CONSTRAINT phase_missing_since_iff_not_present CHECK ((missing_time IS NULL) = (presence = 'present')),
     CONSTRAINT phase_provider_sync_known CHECK (provider_sync IN ('none', 'pending', 'synced', 'failed', 'review')));
 COMMENT ON TABLE phase IS 'A phase of one or more projects: a top-level task of the planning tool. One day long, it has a due date and no start date.';
-COMMENT ON COLUMN phase.base_start_date IS 'What both sides last agreed on, like the other base columns: a side that differs from it has changed the field.';
+COMMENT ON COLUMN phase.base_start_date IS 'What the tool had when the two sides were last compared, like the other base columns: a side that differs from it has changed the field since.';
 COMMENT ON COLUMN phase.start_date_change_time IS 'When the field was changed here; null as soon as both sides agree. Likewise for the other change times.';
 COMMENT ON COLUMN phase.area_option_id IS 'The option the tool has; it may be one that is ignored, or one of several that mean the same area.';
 COMMENT ON COLUMN phase.actual_minutes IS 'The sum of the time entries, as the tool says it.';
@@ -237,6 +237,8 @@ CREATE TABLE phase_change (
 COMMENT ON TABLE phase_change IS 'Every change of a phase, and how it stood after it; append-only.';
 CREATE INDEX phase_change_by_phase ON phase_change (tenant_id, phase_id, id);
 CREATE INDEX phase_change_by_xact ON phase_change (tenant_id, xact, id);
+CREATE TRIGGER phase_change_is_not_rewritten BEFORE UPDATE ON phase_change
+    FOR EACH ROW EXECUTE FUNCTION stellwerk_refuse_change();
 
 CREATE TABLE phase_conflict (
     tenant_id uuid NOT NULL DEFAULT current_setting('stellwerk.tenant_id')::uuid,

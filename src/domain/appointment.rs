@@ -43,7 +43,7 @@ pub use watch::{Bookmark, News, Wanted, Watch};
 /// Takes a slot, or turns a hold into a booking; a provider that has to do with it is told.
 ///
 /// Errors: `Invalid`, `SlotTaken`, `HoldExpired`, `AppointmentStatus`, `NotFound` (patient, practitioner, service, hold), `NotOwnRecord`,
-/// `IdempotencyKeyReused`, `PatientContactMissing`; and for who waits, `SlotTakenElsewhere`, `OutsideBookingWindow`, `ProviderRefused`.
+/// `IdempotencyKeyReused`, `PatientContactMissing`; and for who waits, `SlotTakenOffering`, `OutsideBookingWindow`, `ProviderRefused`.
 pub async fn book(
     domain: &Domain,
     caller: &Caller,
@@ -52,7 +52,15 @@ pub async fn book(
     now: DateTime<Utc>,
 ) -> Result<Shown> {
     let (now, wait) = (slot::micros(now), booking.wait);
-    let booked = book_locally(domain, caller, key, booking, now).await?;
+    let wanted = wait::Wanted {
+        service: booking.service,
+        practitioner: booking.practitioner,
+        start: booking.start.unwrap_or(now),
+    };
+    let booked = match book_locally(domain, caller, key, booking, now).await {
+        Err(Error::SlotTaken) => return Err(wait::instead(domain, caller, &wanted, wait).await),
+        booked => booked?,
+    };
     wait::for_provider(domain, caller, booked, wait, Asked::Book).await
 }
 
@@ -92,7 +100,7 @@ pub async fn hold(
 /// Moves a booked or conflicting appointment; the old slot is free in the same moment.
 ///
 /// Errors: `Invalid`, `SlotTaken`, `AppointmentStatus`, `NotFound` (appointment, practitioner), `NotOwnRecord`, `IdempotencyKeyReused`; and
-/// for who waits, `SlotTakenElsewhere`, `OutsideBookingWindow`, `ProviderRefused`.
+/// for who waits, `SlotTakenOffering`, `OutsideBookingWindow`, `ProviderRefused`.
 pub async fn reschedule(
     domain: &Domain,
     caller: &Caller,
@@ -104,7 +112,15 @@ pub async fn reschedule(
     if let Some(practitioner) = to.practitioner {
         slot::check_own(caller, practitioner)?;
     }
-    let moved = retry_deadlocks(|| move_to(domain, caller, key, &to, now)).await?;
+    let moved = match retry_deadlocks(|| move_to(domain, caller, key, &to, now)).await {
+        Err(Error::SlotTaken) if to.wait.is_some() => {
+            let row = queries::get(domain, caller, to.appointment, now).await?.appointment;
+            let (service, practitioner) = (row.service_id, to.practitioner.or(row.practitioner_id));
+            let wanted = wait::Wanted { service, practitioner, start: to.start };
+            return Err(wait::instead(domain, caller, &wanted, to.wait).await);
+        }
+        moved => moved?,
+    };
     wait::for_provider(domain, caller, moved, to.wait, Asked::Reschedule).await
 }
 

@@ -3,6 +3,7 @@
 pub mod absence;
 pub mod bulk;
 pub mod conflict;
+pub mod field;
 pub mod gone;
 pub mod health;
 pub mod phase;

@@ -242,6 +242,7 @@ async fn events_and_changes_are_not_rewritten_even_by_the_owner() {
         format!("UPDATE {partition} SET status = 'success'"),
         format!("DELETE FROM {partition}"),
         "UPDATE appointment_change SET cause = 'somebody'".into(),
+        "UPDATE phase_change SET cause = 'somebody'".into(),
     ] {
         outcomes.push((owner.attempt(&statement).await, statement));
     }

@@ -6,10 +6,12 @@ use chrono::{DateTime, Utc};
 use tokio::time::{self, Instant};
 
 use super::{
-    AppointmentId, Caller, Change, ChangeKind, Domain, Error, Result, free_slots, queries, slot, store,
+    AppointmentId, Caller, Change, ChangeKind, Domain, Error, PractitionerId, Result, free_slots, queries,
+    slot, store,
 };
 use crate::{
     domain::engine::push::is_about_the_time,
+    ids::ServiceId,
     provider::calcom::Refusal,
     store::{
         appointment::{Appointment, SyncStanding},
@@ -34,10 +36,31 @@ pub(super) enum Asked {
     Cancel,
 }
 
+/// Whose time was wanted, and when.
+pub(super) struct Wanted {
+    pub(super) service: Option<ServiceId>,
+    pub(super) practitioner: Option<PractitionerId>,
+    pub(super) start: DateTime<Utc>,
+}
+
+/// The refusal of a slot that is taken here; who has time to wait is told what is free instead.
+pub(super) async fn instead(
+    domain: &Domain,
+    caller: &Caller,
+    wanted: &Wanted,
+    wait: Option<Duration>,
+) -> Error {
+    let Some(wait) = wait else { return Error::SlotTaken };
+    match time::timeout(wait.min(LONGEST), offers(domain, caller, wanted)).await {
+        Ok(free) => Error::SlotTakenOffering { free },
+        Err(_) => Error::SlotTaken,
+    }
+}
+
 /// How it stands when the provider has answered, or after `wait`. What it refused is given up here, and the
 /// caller is told.
 ///
-/// Errors: `SlotTakenElsewhere`, `OutsideBookingWindow`, `ProviderRefused`, `PatientContactMissing`.
+/// Errors: `SlotTakenOffering`, `OutsideBookingWindow`, `ProviderRefused`, `PatientContactMissing`.
 pub(super) async fn for_provider(
     domain: &Domain,
     caller: &Caller,
@@ -164,12 +187,15 @@ async fn told(domain: &Domain, caller: &Caller, row: &Appointment, code: &'stati
     if !is_about_the_time(code) {
         return Error::ProviderRefused { provider: "calcom", reason: code };
     }
-    let free = match (row.service_id, row.practitioner_id) {
+    let wanted = Wanted { service: row.service_id, practitioner: row.practitioner_id, start: row.start_time };
+    Error::SlotTakenOffering { free: offers(domain, caller, &wanted).await }
+}
+
+async fn offers(domain: &Domain, caller: &Caller, wanted: &Wanted) -> Vec<DateTime<Utc>> {
+    match (wanted.service, wanted.practitioner) {
         (Some(service), Some(practitioner)) => {
-            let of = (service, practitioner);
-            free_slots::next(domain, caller.tenant, of, row.start_time, OFFERED).await
+            free_slots::next(domain, caller.tenant, (service, practitioner), wanted.start, OFFERED).await
         }
         _ => Vec::new(),
-    };
-    Error::SlotTakenElsewhere { free }
+    }
 }

@@ -122,9 +122,14 @@ pub(super) async fn changes(ground: &Ground<'_>, record: &mut Record) -> Result<
     let watermark = store::sync_log::watermark(&mut tx, ground.id(), NOUN).await?;
     tx.commit().await?;
     let mut pager = Pager::changed(watermark.unwrap_or(ground.integration.create_time) - OVERLAP);
+    let before = record.count(NOUN).processed;
     loop {
         let page = page(ground, pager.query()).await?;
         count_unreadable(record, &page);
+        if let Some(total) = page.total {
+            let count = record.count(NOUN);
+            count.total = count.total.max(Some(before + total));
+        }
         let turned = pager.turn(page);
         take_in(ground, record, &turned.fresh).await?;
         note_reached(ground, &turned.fresh, watermark).await?;

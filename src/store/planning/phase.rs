@@ -66,7 +66,7 @@ pub struct PhaseFields {
     pub area: Option<Area>,
 }
 
-/// The same, as both sides last agreed on it: a side that differs has changed the field.
+/// What the tool had when the two sides were last compared: a side that differs has changed the field since.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = phase, check_for_backend(diesel::pg::Pg))]
 #[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]

@@ -193,6 +193,7 @@ impl Seed {
         ]
         .into_iter()
         .chain(self.statements_of_engine(integration, endpoint))
+        .chain(self.statements_of_planning(integration))
         .collect()
     }
 
@@ -260,6 +261,51 @@ impl Seed {
             format!(
                 "INSERT INTO alert (id, rule, state, value, threshold, begin_time) \
                  VALUES ('{alert}', 'failures', 'firing', 6, 5, now())"
+            ),
+        ]
+    }
+
+    /// What a planning tool holds. Somebody's own absence and somebody else's.
+    fn statements_of_planning(&self, integration: Uuid) -> Vec<String> {
+        let Self { practitioner, .. } = self;
+        let [user, other_user, project, phase, absence, other_absence, entry, change, conflict] =
+            std::array::from_fn(|_| Uuid::now_v7());
+        vec![
+            format!("INSERT INTO planning_settings (integration_id) VALUES ('{integration}')"),
+            format!(
+                "INSERT INTO area_mapping VALUES (DEFAULT, '{integration}', 'o1', 'Montage', NULL, true)"
+            ),
+            format!(
+                "INSERT INTO external_user (id, integration_id, external_id, practitioner_id, mapped_by, \
+                 map_time) VALUES ('{user}', '{integration}', 'u1', '{practitioner}', '{SUBJECT}', now()), \
+                 ('{other_user}', '{integration}', 'u2', NULL, NULL, NULL)"
+            ),
+            format!(
+                "INSERT INTO project (id, integration_id, external_id, name) \
+                 VALUES ('{project}', '{integration}', 'p1', 'Haus am Wall')"
+            ),
+            format!(
+                "INSERT INTO phase (id, integration_id, external_id, name) \
+                 VALUES ('{phase}', '{integration}', 't1', 'Montage')"
+            ),
+            format!("INSERT INTO phase_project VALUES (DEFAULT, '{phase}', '{project}', now())"),
+            format!(
+                "INSERT INTO absence (id, integration_id, external_id, source, user_id, start_date, end_date) \
+                 VALUES ('{absence}', '{integration}', 'a1', 'out_of_office', '{user}', '2026-03-02', \
+                 '2026-03-06'), ('{other_absence}', '{integration}', 'a2', 'out_of_office', '{other_user}', \
+                 '2026-03-02', '2026-03-06')"
+            ),
+            format!(
+                "INSERT INTO time_entry (id, integration_id, external_id, phase_id, entry_date, minutes) \
+                 VALUES ('{entry}', '{integration}', 'e1', '{phase}', '2026-03-02', 90)"
+            ),
+            format!(
+                "INSERT INTO phase_change (id, phase_id, kind, origin, cause, presence, provider_sync) \
+                 VALUES ('{change}', '{phase}', 'created', 'asana', 'system', 'present', 'synced')"
+            ),
+            format!(
+                "INSERT INTO phase_conflict (id, phase_id, field, our_time, their_time, winner, reason) \
+                 VALUES ('{conflict}', '{phase}', 'due_date', now(), now(), 'theirs', 'newer')"
             ),
         ]
     }

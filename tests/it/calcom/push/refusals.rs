@@ -35,13 +35,28 @@ async fn whoever_waits_for_a_slot_that_is_taken_there_is_told_what_is_free() {
     let refused = practice.book_and_wait(on_day(3, 9)).await.unwrap_err();
     app.work_until_idle().await;
 
-    let Error::SlotTakenElsewhere { free } = refused else { panic!("{refused}") };
+    let Error::SlotTakenOffering { free } = refused else { panic!("{refused}") };
     let half_past_ten = on_day(3, 10) + chrono::TimeDelta::minutes(30);
     assert_eq!(free, [half_past_ten, on_day(3, 11), on_day(3, 11) + chrono::TimeDelta::minutes(30)]);
     assert_eq!(practice.review_items().await, []);
     // The time is nobody's here.
     practice.calcom.unblock(practice.host.id);
     assert!(practice.book_and_wait(on_day(3, 9)).await.is_ok());
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_slot_that_is_taken_here_is_told_what_is_free() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.book_and_wait(on_day(3, 9)).await.unwrap();
+    practice.book_and_wait(on_day(3, 11)).await.unwrap();
+
+    let refused = practice.book_and_wait(on_day(3, 9)).await.unwrap_err();
+
+    let Error::SlotTakenOffering { free } = refused else { panic!("{refused}") };
+    let half = chrono::TimeDelta::minutes(30);
+    assert_eq!(free, [on_day(3, 9) + half, on_day(3, 10), on_day(3, 10) + half]);
 }
 
 #[tokio::test]
@@ -93,7 +108,7 @@ async fn a_race_that_was_lost_there_is_a_refusal_like_any_other() {
     let refused = practice.book_and_wait(on_day(3, 9)).await.unwrap_err();
     app.work_until_idle().await;
 
-    assert!(matches!(refused, Error::SlotTakenElsewhere { .. }), "{refused}");
+    assert!(matches!(refused, Error::SlotTakenOffering { .. }), "{refused}");
     let rival = practice.only_living();
     assert_eq!(rival.attendees[0].name, "Rita Rival");
     // Her booking finds the time free here.
@@ -116,7 +131,7 @@ async fn a_move_to_a_time_that_is_taken_there_goes_back() {
     let alone = practice.until(id, ProviderSync::Review).await;
     app.work_until_idle().await;
 
-    assert!(matches!(refused, Error::SlotTakenElsewhere { .. }), "{refused}");
+    assert!(matches!(refused, Error::SlotTakenOffering { .. }), "{refused}");
     for row in [&waited, &alone] {
         assert_eq!((row.status, row.start_time), (AppointmentStatus::Booked, on_day(3, 9)));
     }

@@ -1,8 +1,11 @@
 //! What the outside services say, and how to tell that it was them.
 
+pub mod asana;
 pub mod booking_tool;
 pub mod calcom;
+pub mod call;
 pub mod catalog;
+mod fields;
 pub mod signature;
 
 use crate::words::SignatureScheme;

@@ -32,6 +32,7 @@ pub mod api_key;
 pub mod appointment;
 pub mod appointment_link;
 pub mod booking;
+pub mod call_slot;
 pub mod consent;
 pub mod credential;
 pub mod dead_letter;

@@ -20,7 +20,6 @@ mod booking;
 mod call;
 mod error;
 mod event_type;
-mod fields;
 mod instance;
 mod me;
 mod new_booking;
@@ -33,7 +32,8 @@ mod verdict;
 pub mod webhook;
 
 pub use booking::{Booking, BookingPage, BookingQuery, BookingStatus, Found, ListStatus, Sort};
-pub use error::{CallError, Class, NoAnswer, Refusal};
+pub use error::{CallError, Refusal};
+pub use crate::provider::call::{Class, NoAnswer, Refuses};
 pub use event_type::{BookingField, Confirmation, EventType, Obstacle};
 pub use instance::{InstanceError, parse_instance};
 pub use me::Me;

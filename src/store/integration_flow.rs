@@ -65,6 +65,11 @@ const LONGEST_OPENING_S: i32 = 300;
 /// A probe that says nothing for this long was lost with its process.
 const PROBE_S: i32 = 60;
 
+/// A budget that was too large is halved, and grows back to its whole in this time from nothing.
+const RECOVERY_S: f64 = 600.0;
+/// The least that is left of a budget, as a part: what a free plan has of a paid one's.
+const SLOWEST: f64 = 0.1;
+
 /// Makes the flow of an integration: `capacity` calls at once, `refill_per_s` on average.
 pub async fn insert(tx: &mut TenantTx, id: IntegrationId, capacity: f64, refill_per_s: f64) -> Result<()> {
     insert_into(integration_flow::table)
@@ -95,17 +100,22 @@ pub async fn find(tx: &mut TenantTx, id: IntegrationId) -> Result<Option<Flow>> 
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
-/// Takes a token, unless fewer than `reserve` would be left: work that nobody waits for leaves some to those who do. Commit at once,
-/// because others wait for the row. While the breaker is half open one caller probes and the others wait.
-pub async fn take(tx: &mut TenantTx, id: IntegrationId, reserve: f64) -> Result<Permit> {
+/// Takes a token, unless less than the part `reserve` of all would be left: work that nobody waits for leaves some to those who do.
+/// Commit at once, because others wait for the row. While the breaker is half open one caller probes and the others wait. None where
+/// the integration has no flow.
+pub async fn take(tx: &mut TenantTx, id: IntegrationId, reserve: f64) -> Result<Option<Permit>> {
     let query = sql_query(
-        "WITH seen AS ( \
-             SELECT *, least(capacity, tokens + refill_per_s * extract(epoch FROM clock_timestamp() - refill_time)) AS filled, \
-                 clock_timestamp() AS at \
+        "WITH kept AS ( \
+             SELECT *, clock_timestamp() AS at, \
+                 least(1, pace + coalesce(extract(epoch FROM clock_timestamp() - pace_time) / $4, 0)) AS pace_now \
              FROM integration_flow WHERE integration_id = $1 FOR UPDATE), \
+         paced AS (SELECT *, greatest(1, capacity * pace_now) AS room, refill_per_s * pace_now AS per_s FROM kept), \
+         seen AS ( \
+             SELECT *, least(room, tokens + per_s * extract(epoch FROM at - refill_time)) AS filled, \
+                 least(room, 1 + $2 * room) AS wanted FROM paced), \
          judged AS ( \
              SELECT *, breaker <> 'closed' AND coalesce(breaker_until > at, false) AS is_open, \
-                 coalesce(pause_until > at, false) AS is_paused, filled >= 1 + $2 AS is_within FROM seen) \
+                 coalesce(pause_until > at, false) AS is_paused, filled >= wanted AS is_within FROM seen) \
          UPDATE integration_flow f SET refill_time = j.at, \
              tokens = CASE WHEN NOT j.is_open AND NOT j.is_paused AND j.is_within THEN j.filled - 1 ELSE j.filled END, \
              breaker = CASE WHEN f.breaker = 'open' AND NOT j.is_open AND NOT j.is_paused AND j.is_within THEN 'half_open' ELSE f.breaker END, \
@@ -115,20 +125,21 @@ pub async fn take(tx: &mut TenantTx, id: IntegrationId, reserve: f64) -> Result<
          RETURNING NOT j.is_open AND NOT j.is_paused AND j.is_within AS goes, j.is_open, \
              CASE WHEN j.is_open THEN extract(epoch FROM j.breaker_until - j.at) \
                  WHEN j.is_paused THEN extract(epoch FROM j.pause_until - j.at) \
-                 ELSE (1 + $2 - j.filled) / j.refill_per_s END::double precision AS wait_s",
+                 ELSE (j.wanted - j.filled) / j.per_s END::double precision AS wait_s",
     )
     .bind::<SqlUuid, _>(id)
     .bind::<Double, _>(reserve)
-    .bind::<Integer, _>(PROBE_S);
+    .bind::<Integer, _>(PROBE_S)
+    .bind::<Double, _>(RECOVERY_S);
     let Some(Taken { goes, is_open, wait_s }) = Cached(query).load(tx.conn()).await?.pop() else {
-        return Ok(Permit::Go);
+        return Ok(None);
     };
     let wait = Duration::from_secs_f64(wait_s.clamp(0.01, 3600.0));
-    Ok(match (goes, is_open) {
+    Ok(Some(match (goes, is_open) {
         (true, _) => Permit::Go,
         (false, true) => Permit::Open(wait),
         (false, false) => Permit::Wait(wait),
-    })
+    }))
 }
 
 /// The provider answered, whatever it said: the breaker closes.
@@ -170,5 +181,18 @@ pub async fn pause(tx: &mut TenantTx, id: IntegrationId, wait: Duration) -> Resu
          WHERE integration_id = $1",
     );
     Cached(query.bind::<SqlUuid, _>(id).bind::<Double, _>(wait.as_secs_f64())).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The provider said that we ask too much: nothing is left of the budget now, and half of it comes back. What else was under way when it
+/// said so says the same once more, which counts once. Call it before `pause`.
+pub async fn slow_down(tx: &mut TenantTx, id: IntegrationId) -> Result<()> {
+    let query = sql_query(
+        "UPDATE integration_flow SET tokens = 0, refill_time = clock_timestamp(), pace_time = clock_timestamp(), \
+             pace = greatest($2, least(1, pace + coalesce(extract(epoch FROM clock_timestamp() - pace_time) / $3, 0)) / 2) \
+         WHERE integration_id = $1 AND (pause_until IS NULL OR pause_until <= clock_timestamp())",
+    );
+    let query = query.bind::<SqlUuid, _>(id).bind::<Double, _>(SLOWEST).bind::<Double, _>(RECOVERY_S);
+    Cached(query).execute(tx.conn()).await?;
     Ok(())
 }

@@ -291,6 +291,8 @@ diesel::table! {
         last_success_time -> Nullable<Timestamptz>,
         last_failure_time -> Nullable<Timestamptz>,
         last_failure_reason -> Nullable<Text>,
+        pace -> Double,
+        pace_time -> Nullable<Timestamptz>,
     }
 }
 

@@ -160,6 +160,7 @@ async fn every_role_has_exactly_these_rights() {
     appointment_change   ----         ri--         ----         ri--         ----         ri--         ri--
     appointment_link     ----         riud         ----         ----         ----         riud         riud
     booking              ----         riud         ----         riud         ----         riud         riud
+    call_slot            ----         ----         ----         ----         ----         ----         riu-
     consent              ----         riu-         riu-         ----         r-u-         riu-         riu-
     credential           ----         ----         ----         ----         ----         ----         riud
     event_type           ----         riud         r---         r---         ----         r---         riud

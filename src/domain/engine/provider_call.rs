@@ -1,8 +1,7 @@
 //! Asking a provider: whether it may be asked now, with whose key, and what its answer says about how it is.
 //!
-//! Budget, pause and breaker are rows that all instances share. What is found out here is about the provider;
-//! what to do about the
-//! piece of work is its handler's.
+//! Budget, pause, breaker and the calls under way are rows that all instances share. What is found out here is about
+//! the provider; what to do about the piece of work is its handler's.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,15 +10,26 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::{
-    domain::{Domain, consent},
+    domain::{
+        Domain, consent,
+        credential::{self, Bearer, BearerError},
+    },
     egress::Egress,
     error::{Error, Result},
     ids::{CredentialId, IntegrationId, TenantId},
-    provider::calcom::{Calcom, CallError, Class, DEFAULT_INSTANCE},
-    store::{self, TenantTx, credential::Credential, integration::Integration, integration_flow::Permit},
+    provider::{
+        asana::{self, Asana},
+        calcom::{self, Calcom},
+        call::{CallError, Class, Refuses},
+    },
+    store::{self, TenantTx, integration::Integration, integration_flow::Permit},
     telemetry::{self, metrics as names},
     words::IntegrationState,
 };
+
+mod asana_call;
+
+pub use asana_call::{asana, asana_write};
 
 /// Who waits for the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +42,7 @@ pub enum Urgency {
 
 /// Why there is no answer to work with.
 #[derive(Debug, thiserror::Error)]
-pub enum CallFailure {
+pub enum CallFailure<R: Refuses = calcom::Refusal> {
     /// Nothing was sent, or the provider asked for patience: later, and no attempt is used up.
     #[error("the provider is not to be asked for the next {} s: {reason}", .after.as_secs())]
     NotNow { after: Duration, reason: &'static str },
@@ -43,11 +53,14 @@ pub enum CallFailure {
     #[error("no consent lets data flow")]
     Consent,
     #[error("{0}")]
-    Call(CallError),
+    Call(CallError<R>),
     /// Ours, not the provider's.
     #[error("{0}")]
     Own(Error),
 }
+
+/// Why Asana gave no answer to work with.
+pub type AsanaFailure = CallFailure<asana::Refusal>;
 
 /// A provider that may be asked once, for as long as a call takes.
 pub struct Way {
@@ -61,139 +74,138 @@ pub struct Way {
 const RESERVED_PART: f64 = 0.2;
 /// For how long a failure that opened the breaker puts its own work off; what comes after asks the breaker.
 const OUT: Duration = Duration::from_secs(5);
+/// With a credential that was just changed the work can go on at once.
+const CHANGED: Duration = Duration::from_millis(100);
 
 impl Way {
     pub fn calcom(&self) -> Calcom<'_> {
         Calcom::new(&self.egress, &self.instance, &self.secret)
     }
+
+    pub fn asana(&self) -> Asana<'_> {
+        Asana::new(&self.egress, &self.instance, &self.secret)
+    }
 }
 
-/// Asks Cal.com once. The answer is looked at for what it says about the provider: the breaker counts it, a
-/// limit pauses the
-/// integration, a refused credential is remembered until somebody brings another.
-pub async fn calcom<T, F: Future<Output = Result<T, CallError>>>(
+/// Asks Cal.com once. The answer is looked at for what it says about the provider: the breaker counts it, a limit
+/// pauses the integration, a refused credential is remembered until somebody brings another.
+pub async fn calcom<T, F: Future<Output = Result<T, calcom::CallError>>>(
     domain: &Domain,
     tenant: TenantId,
     integration: IntegrationId,
     urgency: Urgency,
     call: impl FnOnce(Arc<Way>) -> F,
 ) -> Result<T, CallFailure> {
-    let way = Arc::new(permit(domain, tenant, integration, urgency).await?);
+    let bearer = credential::bearer(domain, tenant, integration).await?;
+    let mut tx = domain.store.tenant(tenant).await?;
+    let row = find(&mut tx, integration).await?;
+    let permit = store::integration_flow::take(&mut tx, integration, reserve(urgency)).await?;
+    tx.commit().await?;
+    may_go(permit.unwrap_or(Permit::Go))?;
+    let way = Arc::new(way(domain, &row, bearer)?);
     let result = call(way.clone()).await;
-    let status = match &result {
-        Ok(_) => "OK",
-        Err(error) => error.reason(),
-    };
-    counter!(names::PROVIDER_CALLS, "provider" => "calcom", "status" => status).increment(1);
-    let is_out = match note(domain, tenant, integration, way.credential, result.as_ref().err()).await {
-        Ok(is_out) => is_out,
-        // The answer counts all the same: it may be of a write.
-        Err(error) => {
-            telemetry::log_error("how a provider answered could not be written down", &error);
-            false
+    count(&result);
+    let note = note(domain, tenant, integration, result.as_ref().err()).await;
+    let is_out = written(note);
+    match result {
+        Err(CallError::Credential) => {
+            // One that somebody brought meanwhile, or a fresh token.
+            credential::refused(domain, tenant, integration, way.credential).await?;
+            Err(CallFailure::NotNow { after: CHANGED, reason: "CREDENTIAL_CHANGED" })
         }
-    };
-    result.map_err(|error| match error {
-        CallError::Throttled { retry_after } => {
-            CallFailure::NotNow { after: retry_after, reason: "THROTTLED" }
-        }
-        CallError::Credential => CallFailure::Credential,
-        error if is_out && error.class() == Class::Transient => {
-            CallFailure::NotNow { after: OUT, reason: "PROVIDER_OUT" }
-        }
-        error => CallFailure::Call(error),
-    })
+        result => result.map_err(|error| failure(error, is_out)),
+    }
 }
 
 /// The way to an integration's provider, whatever its budget; for questions about the way itself. Errors:
-/// `CredentialRefused`.
+/// `CredentialRefused`, `ProviderUnavailable`.
 pub async fn open(domain: &Domain, tenant: TenantId, integration: IntegrationId) -> Result<Way> {
+    let bearer = credential::bearer(domain, tenant, integration).await.map_err(|error| match error {
+        BearerError::Missing => Error::CredentialRefused,
+        BearerError::NotNow { after, .. } => Error::ProviderUnavailable(after),
+        BearerError::Own(error) => error,
+    })?;
     let mut tx = domain.store.tenant(tenant).await?;
     let row = store::integration::find(&mut tx, integration).await?;
-    let credential = store::credential::find(&mut tx, integration).await?;
-    tx.commit().await?;
-    way(domain, tenant, &row, &credential.ok_or(Error::CredentialRefused)?).await
+    tx.end_reading();
+    way(domain, &row, bearer)
 }
 
-async fn permit(
-    domain: &Domain,
-    tenant: TenantId,
-    integration: IntegrationId,
-    urgency: Urgency,
-) -> Result<Way, CallFailure> {
-    let mut tx = domain.store.tenant(tenant).await?;
-    let row = store::integration::find(&mut tx, integration).await?;
-    // What is being disconnected still takes its webhooks back.
-    if !matches!(row.state, IntegrationState::Connected | IntegrationState::Disconnecting) {
-        return Err(CallFailure::Credential);
+/// The integration, if its provider may be asked at all.
+async fn find<R: Refuses>(tx: &mut TenantTx, id: IntegrationId) -> Result<Integration, CallFailure<R>> {
+    let row = store::integration::find(tx, id).await?;
+    match row.state {
+        IntegrationState::Connected if consent::opens(tx, &row).await? => Ok(row),
+        IntegrationState::Connected => Err(CallFailure::Consent),
+        // What is being disconnected still takes its webhooks back, and needs no leave for that.
+        IntegrationState::Disconnecting => Ok(row),
+        _ => Err(CallFailure::Credential),
     }
-    // Nor does it need leave for that.
-    if row.state == IntegrationState::Connected && !consent::opens(&mut tx, &row).await? {
-        return Err(CallFailure::Consent);
+}
+
+fn reserve(urgency: Urgency) -> f64 {
+    match urgency {
+        Urgency::Person => 0.0,
+        Urgency::Background => RESERVED_PART,
     }
-    let credential = store::credential::find(&mut tx, integration).await?.ok_or(CallFailure::Credential)?;
-    let permit = take(&mut tx, integration, urgency).await?;
-    tx.commit().await?;
+}
+
+fn may_go<R: Refuses>(permit: Permit) -> Result<(), CallFailure<R>> {
     match permit {
-        Permit::Go => Ok(way(domain, tenant, &row, &credential).await?),
+        Permit::Go => Ok(()),
         Permit::Wait(after) => Err(CallFailure::NotNow { after, reason: "THROTTLED" }),
         Permit::Open(after) => Err(CallFailure::NotNow { after, reason: "PROVIDER_OUT" }),
     }
 }
 
-async fn take(tx: &mut TenantTx, integration: IntegrationId, urgency: Urgency) -> Result<Permit> {
-    let reserve = match urgency {
-        Urgency::Person => 0.0,
-        Urgency::Background => {
-            let flow = store::integration_flow::find(tx, integration).await?;
-            flow.map_or(0.0, |flow| flow.capacity * RESERVED_PART)
-        }
+fn way(domain: &Domain, integration: &Integration, bearer: Bearer) -> Result<Way> {
+    let documented = match integration.provider.as_str() {
+        asana::PROVIDER => asana::DEFAULT_BASE,
+        _ => calcom::DEFAULT_INSTANCE,
     };
-    store::integration_flow::take(tx, integration, reserve).await
-}
-
-async fn way(
-    domain: &Domain,
-    tenant: TenantId,
-    integration: &Integration,
-    credential: &Credential,
-) -> Result<Way> {
-    let key = domain.tenant_key(tenant).await?;
-    let secret = key
-        .open(store::credential::place(credential.id), &credential.sealed_secret)
-        .map_err(Error::internal)?;
-    let secret = String::from_utf8(secret).map_err(|_| Error::internal("a credential that is no text"))?;
-    let instance = integration.instance_url.as_deref().unwrap_or(DEFAULT_INSTANCE);
+    let instance = integration.instance_url.as_deref().unwrap_or(documented);
     Ok(Way {
         egress: domain.egress.clone(),
         instance: instance.parse().map_err(Error::internal)?,
-        secret: secret.into(),
-        credential: (credential.id, credential.version),
+        credential: bearer.used(),
+        secret: bearer.secret,
     })
 }
 
+fn count<T, R: Refuses>(result: &Result<T, CallError<R>>) {
+    let status = match result {
+        Ok(_) => "OK",
+        Err(error) => error.reason(),
+    };
+    counter!(names::PROVIDER_CALLS, "provider" => R::PROVIDER, "status" => status).increment(1);
+}
+
 /// Says whether the provider counts as out now.
-async fn note(
+async fn note<R: Refuses>(
     domain: &Domain,
     tenant: TenantId,
     integration: IntegrationId,
-    used: (CredentialId, i32),
-    error: Option<&CallError>,
+    error: Option<&CallError<R>>,
 ) -> Result<bool> {
     let mut tx = domain.store.tenant(tenant).await?;
-    let is_out = match error {
-        None | Some(CallError::Refused(_)) => {
-            store::integration_flow::note_success(&mut tx, integration).await?;
+    let is_out = note_in(&mut tx, integration, error).await?;
+    tx.commit().await?;
+    Ok(is_out)
+}
+
+async fn note_in<R: Refuses>(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    error: Option<&CallError<R>>,
+) -> Result<bool> {
+    Ok(match error {
+        None | Some(CallError::Refused(_) | CallError::Credential) => {
+            store::integration_flow::note_success(tx, integration).await?;
             false
         }
         Some(CallError::Throttled { retry_after }) => {
-            store::integration_flow::note_success(&mut tx, integration).await?;
-            store::integration_flow::pause(&mut tx, integration, *retry_after).await?;
-            false
-        }
-        Some(CallError::Credential) => {
-            store::integration_flow::note_success(&mut tx, integration).await?;
-            ask_to_reconnect(&mut tx, integration, used).await?;
+            store::integration_flow::note_success(tx, integration).await?;
+            store::integration_flow::pause(tx, integration, *retry_after).await?;
             false
         }
         Some(
@@ -202,46 +214,56 @@ async fn note(
             | CallError::NotSent(_)
             | CallError::UnexpectedShape { .. }
             | CallError::AddressRefused(_)),
-        ) => store::integration_flow::note_failure(&mut tx, integration, error.reason()).await?,
-    };
-    tx.commit().await?;
-    Ok(is_out)
+        ) => store::integration_flow::note_failure(tx, integration, error.reason()).await?,
+    })
 }
 
-/// Unless somebody brought another credential while the old one was being refused.
-async fn ask_to_reconnect(
-    tx: &mut TenantTx,
-    integration: IntegrationId,
-    used: (CredentialId, i32),
-) -> Result<()> {
-    let mut row = store::integration::find_for_update(tx, integration).await?;
-    let current = store::credential::find(tx, integration).await?;
-    let is_current = current.is_some_and(|credential| (credential.id, credential.version) == used);
-    if row.state == IntegrationState::Connected && is_current {
-        row.state = IntegrationState::NeedsReconnect;
-        row.state_reason = Some("CREDENTIAL_REFUSED".into());
-        row.update_time = chrono::Utc::now();
-        store::integration::save(tx, &row).await?;
-        tracing::warn!(integration.id = %integration, "the provider no longer accepts the credential");
+/// The answer counts even where it could not be written down how the provider is: it may be of a write.
+fn written(noted: Result<bool>) -> bool {
+    noted.unwrap_or_else(|error| {
+        telemetry::log_error("how a provider answered could not be written down", &error);
+        false
+    })
+}
+
+fn failure<R: Refuses>(error: CallError<R>, is_out: bool) -> CallFailure<R> {
+    match error {
+        CallError::Throttled { retry_after } => {
+            CallFailure::NotNow { after: retry_after, reason: "THROTTLED" }
+        }
+        CallError::Credential => CallFailure::Credential,
+        error if is_out && error.class() == Class::Transient => {
+            CallFailure::NotNow { after: OUT, reason: "PROVIDER_OUT" }
+        }
+        error => CallFailure::Call(error),
     }
-    Ok(())
 }
 
-impl From<Error> for CallFailure {
+impl<R: Refuses> From<Error> for CallFailure<R> {
     fn from(error: Error) -> Self {
         Self::Own(error)
     }
 }
 
+impl<R: Refuses> From<BearerError> for CallFailure<R> {
+    fn from(error: BearerError) -> Self {
+        match error {
+            BearerError::Missing => Self::Credential,
+            BearerError::NotNow { after, reason } => Self::NotNow { after, reason },
+            BearerError::Own(error) => Self::Own(error),
+        }
+    }
+}
+
 /// For callers who are told at once.
-impl From<CallFailure> for Error {
-    fn from(failure: CallFailure) -> Self {
+impl<R: Refuses> From<CallFailure<R>> for Error {
+    fn from(failure: CallFailure<R>) -> Self {
         match failure {
             CallFailure::NotNow { after, .. } => Self::ProviderUnavailable(after),
             CallFailure::Credential => Self::IntegrationState(IntegrationState::NeedsReconnect),
             CallFailure::Consent => Self::ConsentMissing,
             CallFailure::Call(CallError::Refused(refusal)) => {
-                Self::ProviderRefused { provider: "calcom", reason: refusal.reason() }
+                Self::ProviderRefused { provider: R::PROVIDER, reason: refusal.reason() }
             }
             CallFailure::Call(_) => Self::ProviderUnavailable(OUT),
             CallFailure::Own(error) => error,

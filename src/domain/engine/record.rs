@@ -10,7 +10,7 @@ use crate::{
     domain::{Domain, consent},
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId, TenantId},
-    provider::calcom::{CallError, Class},
+    provider::call::{CallError, Class, Refuses},
     store::{self, integration::Integration, sync_log::SyncLog},
     vault::TenantKey,
     words::{SyncKind, SyncState},
@@ -208,8 +208,8 @@ impl From<Error> for Stop {
     }
 }
 
-impl From<CallFailure> for Stop {
-    fn from(failure: CallFailure) -> Self {
+impl<R: Refuses> From<CallFailure<R>> for Stop {
+    fn from(failure: CallFailure<R>) -> Self {
         match failure {
             CallFailure::NotNow { after, reason } => Self::Later { after, reason },
             CallFailure::Credential => Self::Ended("CREDENTIAL_REFUSED"),
@@ -221,7 +221,7 @@ impl From<CallFailure> for Stop {
 }
 
 impl Stop {
-    fn of_call(error: &CallError) -> Self {
+    fn of_call<R: Refuses>(error: &CallError<R>) -> Self {
         match error.class() {
             Class::Permanent => Self::Ended(error.reason()),
             Class::Credential => Self::Ended("CREDENTIAL_REFUSED"),

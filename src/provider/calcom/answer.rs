@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::call::Effect;
+use crate::provider::call::Effect;
 use super::error::CallError;
-use super::fields::Fields;
+use crate::provider::fields::Fields;
 use crate::egress::Fetched;
 
 pub(super) struct Answer {

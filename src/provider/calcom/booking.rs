@@ -11,7 +11,7 @@ use super::Calcom;
 use super::answer::Answer;
 use super::call::{Call, instant};
 use super::error::{CallError, Refusal};
-use super::fields::Fields;
+use crate::provider::fields::Fields;
 use super::new_booking::NewBooking;
 use super::person::{Attendee, Host};
 

@@ -9,8 +9,9 @@ use serde_json::Value;
 use url::Url;
 
 use super::answer::Answer;
-use super::error::{CallError, NoAnswer, Refusal};
-use super::fields::is_key;
+use super::error::{CallError, Refusal};
+use crate::provider::call::Effect;
+use crate::provider::fields::is_key;
 use super::{Calcom, Exchange, verdict};
 use crate::egress::{EgressError, EgressRequest, Fetched};
 
@@ -18,13 +19,6 @@ use crate::egress::{EgressError, EgressRequest, Fetched};
 pub(super) const VERSION: HeaderName = HeaderName::from_static("cal-api-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_CHARS: usize = 128;
-
-/// What a lost request leaves open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
-    Read,
-    Write,
-}
 
 pub(super) struct Call {
     method: Method,
@@ -91,7 +85,7 @@ impl Calcom<'_> {
             Effect::Read => self.egress.send(request).await,
             Effect::Write => self.egress.send_within(request, self.write_timeout).await,
         };
-        let fetched = outcome.map_err(|error| lost(effect, error))?;
+        let fetched = outcome.map_err(|error| CallError::lost(effect, error))?;
         self.remember(Some(exchange(&fetched)));
         if fetched.status.is_success() {
             Answer::read(effect, &fetched)
@@ -143,27 +137,4 @@ fn exchange(fetched: &Fetched) -> Exchange {
     let id = fetched.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
     let request_id = id.filter(|id| is_key(id)).map(|id| id.chars().take(MAX_REQUEST_ID_CHARS).collect());
     Exchange { status: fetched.status.as_u16(), request_id }
-}
-
-/// A request that never connected was certainly not executed; one that broke later perhaps was.
-fn lost(effect: Effect, error: EgressError) -> CallError {
-    match error {
-        EgressError::UrlRefused
-        | EgressError::NotHttps
-        | EgressError::AddressRefused
-        | EgressError::Setup => CallError::AddressRefused(error),
-        EgressError::NameUnresolved | EgressError::Unreachable(_) | EgressError::Tls => {
-            CallError::NotSent(error)
-        }
-        EgressError::Timeout => unanswered(effect, NoAnswer::Timeout),
-        EgressError::Broken => unanswered(effect, NoAnswer::Broken),
-        EgressError::BodyTooLarge { .. } => unanswered(effect, NoAnswer::TooLarge),
-    }
-}
-
-pub(super) fn unanswered(effect: Effect, how: NoAnswer) -> CallError {
-    match effect {
-        Effect::Read => CallError::Transient(how),
-        Effect::Write => CallError::Unknown(how),
-    }
 }

@@ -1,73 +1,11 @@
-//! Why a call to Cal.com gave no usable result, sorted by what to do about it.
+//! What Cal.com refuses.
 
 use std::fmt;
-use std::time::Duration;
 
-use crate::egress::EgressError;
+use crate::provider::call::{self, Refuses};
 
-/// Why a call failed. `Display` repeats nothing the provider said and no address, so it may be shown and
-/// logged; so may `Debug`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// The credential is blocked for a while; waiting costs no attempt.
-    #[error("the provider's rate limit is reached for the next {} s", .retry_after.as_secs())]
-    Throttled { retry_after: Duration },
-    /// A read without a usable answer: it may be repeated as it is.
-    #[error("the provider could not be read: {0}")]
-    Transient(NoAnswer),
-    /// A write that may have been done: look before repeating it.
-    #[error("whether the provider did it is unknown: {0}")]
-    Unknown(NoAnswer),
-    /// No connection came about, so nothing was done.
-    #[error("the provider could not be reached: {0}")]
-    NotSent(EgressError),
-    /// The provider understood and said no.
-    #[error("{0}")]
-    Refused(Refusal),
-    /// The key or token itself is not accepted (any more).
-    #[error("the provider does not accept the credential")]
-    Credential,
-    /// The answer is not of the contract asked for: another version, another service, a proxy's page.
-    #[error("the provider's answer is not of the documented form: {what}")]
-    UnexpectedShape {
-        /// What was looked for, as in `data.uid`.
-        what: &'static str,
-        /// Set when a write was answered with success: then it was probably done.
-        may_be_done: bool,
-    },
-    /// The instance's address may not be called from here.
-    #[error("the provider's address is not allowed: {0}")]
-    AddressRefused(EgressError),
-}
-
-/// How a request was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoAnswer {
-    #[error("no answer in time")]
-    Timeout,
-    #[error("the connection broke")]
-    Broken,
-    #[error("the answer is too large")]
-    TooLarge,
-    /// A status that says nothing about what was done.
-    #[error("HTTP status {0}")]
-    Status(u16),
-}
-
-/// What a message in the outbox does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// Wait as told; no attempt is used.
-    Throttled,
-    /// Certainly not done: repeat after a delay.
-    Transient,
-    /// Perhaps done: look it up, then decide.
-    Unknown,
-    /// Repeating changes nothing.
-    Permanent,
-    /// Pause the integration, ask to reconnect.
-    Credential,
-}
+/// Why a call to Cal.com failed.
+pub type CallError = call::CallError<Refusal>;
 
 /// What the provider refused. There is no stable code for most of them: they are told apart by status and
 /// fragments of the message, so after a refused booking the state is read again before anything is concluded.
@@ -122,31 +60,11 @@ pub enum Refusal {
     Other { status: u16 },
 }
 
-impl CallError {
-    pub fn class(&self) -> Class {
-        match self {
-            Self::Throttled { .. } => Class::Throttled,
-            Self::Transient(_) | Self::NotSent(_) => Class::Transient,
-            Self::Unknown(_) | Self::UnexpectedShape { may_be_done: true, .. } => Class::Unknown,
-            Self::Credential => Class::Credential,
-            Self::Refused(_) | Self::AddressRefused(_) | Self::UnexpectedShape { may_be_done: false, .. } => {
-                Class::Permanent
-            }
-        }
-    }
+impl Refuses for Refusal {
+    const PROVIDER: &'static str = "calcom";
 
-    /// A code for rows and answers.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Throttled { .. } => "THROTTLED",
-            Self::Transient(_) => "PROVIDER_UNREADABLE",
-            Self::Unknown(_) => "OUTCOME_UNKNOWN",
-            Self::NotSent(_) => "PROVIDER_UNREACHABLE",
-            Self::Refused(refusal) => refusal.reason(),
-            Self::Credential => "CREDENTIAL_REFUSED",
-            Self::UnexpectedShape { .. } => "UNEXPECTED_ANSWER",
-            Self::AddressRefused(_) => "ADDRESS_REFUSED",
-        }
+    fn reason(&self) -> &'static str {
+        self.reason()
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Calcom;
 use super::call::Call;
 use super::error::{CallError, Refusal};
-use super::fields::Fields;
+use crate::provider::fields::Fields;
 
 const VERSION: &str = "2024-06-14";
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Calcom;
 use super::call::Call;
 use super::error::CallError;
-use super::fields::Fields;
+use crate::provider::fields::Fields;
 
 /// The user a credential acts as.
 #[derive(Clone, PartialEq, Eq)]

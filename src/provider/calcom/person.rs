@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::fields::Fields;
+use crate::provider::fields::Fields;
 
 /// Cal.com invents an address for an attendee who has only a phone number.
 const PLACEHOLDER_DOMAIN: &str = "@sms.cal.com";

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::Calcom;
 use super::call::{Call, instant};
 use super::error::CallError;
-use super::fields::{Fields, time};
+use crate::provider::fields::{Fields, time};
 
 const VERSION: &str = "2024-09-04";
 

@@ -9,7 +9,7 @@ use url::Url;
 use super::Calcom;
 use super::call::Call;
 use super::error::CallError;
-use super::fields::Fields;
+use crate::provider::fields::Fields;
 use super::webhook::Trigger;
 
 /// The only payload version there is (2026-03).

@@ -6,19 +6,16 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
 use http::StatusCode;
-use http::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use super::call::{Effect, unanswered};
-use super::error::{CallError, NoAnswer, Refusal};
-use super::fields::{Fields, is_key};
+use super::error::{CallError, Refusal};
+use crate::provider::call::{Effect, NoAnswer, block};
+use crate::provider::fields::{Fields, is_key};
 use crate::egress::Fetched;
 
 /// Exceeding a limit blocks the credential for 60 s; the service itself does not say so in a header.
 const BLOCK: Duration = Duration::from_secs(60);
-const LONGEST_BLOCK: Duration = Duration::from_secs(3600);
 const MAX_FIELDS: usize = 20;
 const MAX_FIELD_CHARS: usize = 80;
 
@@ -26,14 +23,14 @@ const MAX_FIELD_CHARS: usize = 80;
 pub(super) fn of(effect: Effect, fetched: &Fetched) -> CallError {
     let status = fetched.status;
     if status == StatusCode::TOO_MANY_REQUESTS {
-        return CallError::Throttled { retry_after: block(&fetched.headers) };
+        return CallError::Throttled { retry_after: block(&fetched.headers, BLOCK) };
     }
     let complaint = Complaint::of(&fetched.body);
     if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
         // Newer host errors are not mapped to a status of their own, but they come before anything is stored.
         return match complaint.as_ref().and_then(Complaint::host_unavailable) {
             Some(refusal) => CallError::Refused(refusal),
-            None => unanswered(effect, NoAnswer::Status(status.as_u16())),
+            None => CallError::unanswered(effect, NoAnswer::Status(status.as_u16())),
         };
     }
     match complaint {
@@ -42,17 +39,6 @@ pub(super) fn of(effect: Effect, fetched: &Fetched) -> CallError {
         // A proxy's page, a moved address, or no Cal.com at all: above all not «no such booking».
         _ => CallError::UnexpectedShape { what: "error", may_be_done: false },
     }
-}
-
-/// As told by the answer, else a minute. A date is measured from the answer's own.
-fn block(headers: &HeaderMap) -> Duration {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let date = |text: &str| DateTime::parse_from_rfc2822(text).ok();
-    let told = text(RETRY_AFTER).and_then(|after| match after.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => (date(after)? - date(text(DATE)?)?).to_std().ok(),
-    });
-    told.unwrap_or(BLOCK).clamp(Duration::from_secs(1), LONGEST_BLOCK)
 }
 
 struct Complaint {

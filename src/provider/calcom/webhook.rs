@@ -11,7 +11,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::fields::{Fields, text};
+use crate::provider::fields::{Fields, text};
 
 mod facts;
 mod trigger;

@@ -218,6 +218,10 @@ impl Seed {
                  VALUES ('{integration}', 120, 2, 120)"
             ),
             format!(
+                "INSERT INTO call_slot (integration_id, is_write, number, holder, lease_until) \
+                 VALUES ('{integration}', false, 1, '{booking}', now())"
+            ),
+            format!(
                 "INSERT INTO event_type (id, integration_id, instance_url, external_id, slug, title, \
                  length_minutes, check_time) \
                  VALUES ('{event_type}', '{integration}', 'https://calendar.example.org', '{event_type}', \

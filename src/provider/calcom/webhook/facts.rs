@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::super::booking::BookingStatus;
-use super::super::fields::Fields;
+use crate::provider::fields::Fields;
 use super::super::person::{Attendee, Host};
 
 /// A booking as a delivery describes it. Only the times are always there.

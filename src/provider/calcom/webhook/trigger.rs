@@ -1,6 +1,6 @@
 //! What made Cal.com call.
 
-use super::super::fields::text;
+use crate::provider::fields::text;
 
 const MAX_NAME_CHARS: usize = 100;
 

@@ -1,0 +1,141 @@
+//! Asking Asana: as many calls at once as it bears, and once more where its token was not taken.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use super::{AsanaFailure, CHANGED, Urgency, Way, count, failure, find, may_go, note_in, reserve, way, written};
+use crate::{
+    domain::{
+        Domain,
+        credential::{self, Bearer},
+    },
+    error::Result,
+    ids::{IntegrationId, TenantId},
+    provider::{
+        asana::{CallError, Plan, READS_AT_ONCE, WRITES_AT_ONCE},
+        call::Effect,
+    },
+    store::{self, call_slot::CallSlot, integration_flow::Permit},
+};
+
+/// Longer than any call takes: a slot whose holder was killed is free again after this.
+const SLOT_LEASE: Duration = Duration::from_secs(90);
+/// How long a call waits here for another to end, before its work is put off.
+const SLOT_PATIENCE: Duration = Duration::from_secs(2);
+const SLOT_POLL: Duration = Duration::from_millis(50);
+
+/// Asks Asana for something. A token that it does not take is replaced once and the question repeated, so `call` may be
+/// called twice. The answer is looked at for what it says about the provider, as with Cal.com.
+pub async fn asana<T, F: Future<Output = Result<T, CallError>>>(
+    domain: &Domain,
+    tenant: TenantId,
+    integration: IntegrationId,
+    urgency: Urgency,
+    call: impl Fn(Arc<Way>) -> F,
+) -> Result<T, AsanaFailure> {
+    Asking { domain, tenant, integration, urgency, effect: Effect::Read }.ask(call).await
+}
+
+/// Has Asana change something; of those fewer may be under way at once. Otherwise like [`asana`]: a token that it does not
+/// take changed nothing, so the write is repeated.
+pub async fn asana_write<T, F: Future<Output = Result<T, CallError>>>(
+    domain: &Domain,
+    tenant: TenantId,
+    integration: IntegrationId,
+    urgency: Urgency,
+    call: impl Fn(Arc<Way>) -> F,
+) -> Result<T, AsanaFailure> {
+    Asking { domain, tenant, integration, urgency, effect: Effect::Write }.ask(call).await
+}
+
+struct Asking<'a> {
+    domain: &'a Domain,
+    tenant: TenantId,
+    integration: IntegrationId,
+    urgency: Urgency,
+    effect: Effect,
+}
+
+impl Asking<'_> {
+    async fn ask<T, F: Future<Output = Result<T, CallError>>>(
+        &self,
+        call: impl Fn(Arc<Way>) -> F,
+    ) -> Result<T, AsanaFailure> {
+        let (domain, tenant, integration) = (self.domain, self.tenant, self.integration);
+        let first = credential::bearer(domain, tenant, integration).await?;
+        let used = first.used();
+        let (result, is_out) = self.once(first, &call).await?;
+        if !matches!(result, Err(CallError::Credential)) {
+            return result.map_err(|error| failure(error, is_out));
+        }
+        let second = credential::refused(domain, tenant, integration, used).await?;
+        let used = second.used();
+        let (result, is_out) = self.once(second, &call).await?;
+        if matches!(result, Err(CallError::Credential)) {
+            credential::blocked(domain, tenant, integration, used).await?;
+        }
+        result.map_err(|error| failure(error, is_out))
+    }
+
+    /// Also says whether the provider counts as out now.
+    async fn once<T, F: Future<Output = Result<T, CallError>>>(
+        &self,
+        bearer: Bearer,
+        call: &impl Fn(Arc<Way>) -> F,
+    ) -> Result<(Result<T, CallError>, bool), AsanaFailure> {
+        let (way, slot) = self.permit(bearer).await?;
+        let result = call(Arc::new(way)).await;
+        count(&result);
+        let is_out = written(self.note(slot, result.as_ref().err()).await);
+        Ok((result, is_out))
+    }
+
+    async fn permit(&self, bearer: Bearer) -> Result<(Way, CallSlot), AsanaFailure> {
+        let until = Instant::now() + SLOT_PATIENCE;
+        loop {
+            let mut tx = self.domain.store.tenant(self.tenant).await?;
+            let row = find(&mut tx, self.integration).await?;
+            // The budget's row is locked first, so that slots are given out one after another.
+            let permit = match store::integration_flow::take(&mut tx, self.integration, reserve(self.urgency)).await? {
+                Some(permit) => permit,
+                None => {
+                    let per_minute = f64::from(Plan::Free.requests_per_minute());
+                    store::integration_flow::insert(&mut tx, self.integration, per_minute / 2.0, per_minute / 120.0).await?;
+                    tx.commit().await?;
+                    continue;
+                }
+            };
+            if permit != Permit::Go {
+                tx.commit().await?;
+                may_go(permit)?;
+                continue;
+            }
+            let (is_write, at_once) = match self.effect {
+                Effect::Read => (false, READS_AT_ONCE),
+                Effect::Write => (true, WRITES_AT_ONCE),
+            };
+            if let Some(slot) = store::call_slot::take(&mut tx, self.integration, is_write, at_once, SLOT_LEASE).await? {
+                tx.commit().await?;
+                return Ok((way(self.domain, &row, bearer)?, slot));
+            }
+            // Undoes the taking from the budget, too.
+            drop(tx);
+            if Instant::now() >= until {
+                return Err(AsanaFailure::NotNow { after: CHANGED, reason: "CALLS_UNDER_WAY" });
+            }
+            sleep(SLOT_POLL).await;
+        }
+    }
+
+    async fn note(&self, slot: CallSlot, error: Option<&CallError>) -> Result<bool> {
+        let mut tx = self.domain.store.tenant(self.tenant).await?;
+        if matches!(error, Some(CallError::Throttled { .. })) {
+            store::integration_flow::slow_down(&mut tx, self.integration).await?;
+        }
+        let is_out = note_in(&mut tx, self.integration, error).await?;
+        store::call_slot::give_back(&mut tx, slot).await?;
+        tx.commit().await?;
+        Ok(is_out)
+    }
+}

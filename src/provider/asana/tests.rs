@@ -1,0 +1,3 @@
+//! What is read and what is sent.
+
+use super::*;

@@ -10,6 +10,7 @@ pub mod phase;
 pub mod phase_change;
 pub mod project;
 pub mod project_cursor;
+pub mod reading;
 pub mod settings;
 pub mod time_entry;
 pub mod user;

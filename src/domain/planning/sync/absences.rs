@@ -16,7 +16,7 @@ use crate::{
     provider::asana::{FieldContent, Offset, Refusal, Task, TaskSubtype},
     store::{
         self,
-        planning::{absence::Absence, user::ExternalUser},
+        planning::{absence::Absence, reading, user::ExternalUser},
     },
     words::{AbsenceSource, ConsentScope},
 };
@@ -50,7 +50,7 @@ pub(super) async fn read(reader: &Reader<'_>, record: &mut Record, force: bool) 
     }
     let (id, now) = (reader.id(), reader.now());
     let mut tx = reader.tx().await?;
-    store::planning::absence::forget_other_sources(&mut tx, id, source).await?;
+    reading::forget_absences_elsewhere(&mut tx, id, source).await?;
     store::sync_log::set_watermark(&mut tx, id, ABSENCES, Some(now), now).await?;
     Ok(tx.commit().await?)
 }
@@ -58,7 +58,7 @@ pub(super) async fn read(reader: &Reader<'_>, record: &mut Record, force: bool) 
 async fn of_people(reader: &Reader<'_>, record: &mut Record, force: bool) -> Result<(), Stop> {
     let until = if force { reader.now() } else { reader.now() - ASKED_AGAIN_AFTER };
     let mut tx = reader.tx().await?;
-    let users = store::planning::user::to_be_asked(&mut tx, reader.id(), until).await?;
+    let users = reading::users_to_be_asked(&mut tx, reader.id(), until).await?;
     tx.end_reading();
     let mut refusals = 0;
     for user in users {
@@ -123,9 +123,9 @@ async fn of_person(reader: &Reader<'_>, user: &ExternalUser) -> Result<Option<Re
     }
     let kept: Vec<String> = kept.into_iter().collect();
     let mut tx = reader.tx().await?;
-    store::planning::absence::keep(&mut tx, &rows).await?;
-    store::planning::absence::forget_of_user(&mut tx, user.id, begin, &kept).await?;
-    store::planning::user::note_absences_read(&mut tx, user.id, reader.now()).await?;
+    reading::keep_absences(&mut tx, &rows).await?;
+    reading::forget_absences_of(&mut tx, user.id, begin, &kept).await?;
+    reading::note_absences_read(&mut tx, user.id, reader.now()).await?;
     tx.commit().await?;
     Ok(None)
 }
@@ -148,7 +148,7 @@ async fn of_project(reader: &Reader<'_>, record: &mut Record, project: &str) -> 
         kept.extend(rows.iter().map(|row| row.external_id.clone()));
         kept.extend(page.unfit.into_iter().filter_map(|unfit| unfit.gid));
         let mut tx = reader.tx().await?;
-        store::planning::absence::keep(&mut tx, &rows).await?;
+        reading::keep_absences(&mut tx, &rows).await?;
         tx.commit().await?;
         record.count(ABSENCES).processed += u64::try_from(page.items.len()).unwrap_or_default();
         record.save(reader.ground).await?;
@@ -160,7 +160,7 @@ async fn of_project(reader: &Reader<'_>, record: &mut Record, project: &str) -> 
     let kept: Vec<String> = kept.into_iter().collect();
     let source = AbsenceSource::Project;
     let mut tx = reader.tx().await?;
-    let (known, gone) = store::planning::absence::count_not_in(&mut tx, reader.id(), source, &kept).await?;
+    let (known, gone) = reading::count_absences_not_in(&mut tx, reader.id(), source, &kept).await?;
     let share = f64::from(reader.settings.deletion_guard_percent) / 100.0;
     let count = |rows: i64| u64::try_from(rows).unwrap_or_default();
     if guard::are_too_many(count(gone), count(known), share) {
@@ -168,7 +168,7 @@ async fn of_project(reader: &Reader<'_>, record: &mut Record, project: &str) -> 
         record.add_error(ABSENCES.into(), TOO_MANY_GONE);
         ask_somebody(reader).await?;
     } else {
-        store::planning::absence::forget_not_in(&mut tx, reader.id(), source, &kept).await?;
+        reading::forget_absences_not_in(&mut tx, reader.id(), source, &kept).await?;
         tx.commit().await?;
     }
     available(reader).await

@@ -9,7 +9,10 @@ use crate::{
     provider::asana::{Offset, Refusal},
     store::{
         self,
-        planning::time_entry::{TimeEntry, ToBeCounted},
+        planning::{
+            reading::{self, ToBeCounted},
+            time_entry::TimeEntry,
+        },
     },
     words::ConsentScope,
 };
@@ -34,7 +37,7 @@ pub(super) async fn read(reader: &Reader<'_>, record: &mut Record) -> Result<(),
     let (mut after, mut refusals) = (None, 0);
     loop {
         let mut tx = reader.tx().await?;
-        let some = store::planning::time_entry::to_be_counted(&mut tx, reader.id(), after, SOME).await?;
+        let some = reading::to_be_counted(&mut tx, reader.id(), after, SOME).await?;
         tx.end_reading();
         let Some(last) = some.last() else { break };
         after = Some(last.id);
@@ -101,10 +104,10 @@ async fn of_phase(reader: &Reader<'_>, phase: &ToBeCounted) -> Result<Option<Ref
         }
     }
     let mut tx = reader.tx().await?;
-    store::planning::time_entry::keep(&mut tx, &rows).await?;
-    store::planning::time_entry::forget_of_phase(&mut tx, phase.id, &kept).await?;
+    reading::keep_time_entries(&mut tx, &rows).await?;
+    reading::forget_time_entries_of(&mut tx, phase.id, &kept).await?;
     // What the task told, whatever the entries add up to: otherwise they would be read again for ever.
-    store::planning::time_entry::note_counted(&mut tx, phase).await?;
+    reading::note_counted(&mut tx, phase).await?;
     tx.commit().await?;
     Ok(None)
 }

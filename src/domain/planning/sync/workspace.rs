@@ -18,7 +18,7 @@ use crate::{
     provider::asana::{self, Offset},
     store::{
         self,
-        planning::{project::Project, settings::PlanningSettings, user::ExternalUser},
+        planning::{project::Project, reading, settings::PlanningSettings, user::ExternalUser},
     },
     words::Presence,
 };
@@ -54,7 +54,7 @@ pub(super) async fn users(reader: &Reader<'_>, record: &mut Record) -> Result<()
             let after = described(reader, user, before.as_ref(), now);
             match before {
                 None => store::planning::user::insert(&mut tx, &after).await?,
-                Some(before) if before != after => store::planning::user::save_described(&mut tx, &after).await?,
+                Some(before) if before != after => reading::describe_user(&mut tx, &after).await?,
                 Some(_) => {}
             }
         }
@@ -75,7 +75,7 @@ pub(super) async fn users(reader: &Reader<'_>, record: &mut Record) -> Result<()
     let mut tx = reader.tx().await?;
     for user in known.into_values().filter(|user| user.missing_time.is_none()) {
         let left = ExternalUser { missing_time: Some(now), update_time: now, ..user };
-        store::planning::user::save_described(&mut tx, &left).await?;
+        reading::describe_user(&mut tx, &left).await?;
     }
     Ok(tx.commit().await?)
 }

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId},
     page::{Page, Paged},
+    provider::asana::PROVIDER as ASANA,
     store::{
         self,
         sync_log::{Filter, SyncLog},
@@ -41,7 +42,7 @@ pub async fn get(domain: &Domain, caller: &Caller, id: SyncLogId) -> Result<Sync
     Ok(found)
 }
 
-/// Begins a run of everything: event types, webhooks, bookings; or returns the run that this key began.
+/// Begins a run of everything there is at the provider; or returns the run that this key began.
 ///
 /// Errors: `NotFound` (integration), `Invalid` (a provider that is not asked), `IntegrationState`, `SyncRunning`, `IdempotencyKeyReused`.
 pub async fn start(
@@ -59,7 +60,7 @@ pub async fn start(
     }
     // Locked, so that a run never begins behind the back of a disconnection.
     let row = store::integration::find_for_update(&mut tx, integration).await?;
-    if row.provider != CALCOM {
+    if row.provider != CALCOM && row.provider != ASANA {
         return Err(Error::invalid("integration_id", "must be of a provider that is asked"));
     }
     if row.state != IntegrationState::Connected {

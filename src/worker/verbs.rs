@@ -9,6 +9,7 @@ use crate::{
         Domain, alert,
         engine::{push, reconcile, refresh, subscription, sync_run},
         inbound, integration, patient_import,
+        planning::sync,
     },
     error::{Error, Result},
     store::outbox::{self, Claimed, Outcome},
@@ -44,6 +45,7 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
             integration::run_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::AlertDelivery => alert::deliver(domain, message, &payload, Utc::now()).await,
+        MessageKind::PlanningRefresh => sync::refresh::run(domain, message, &payload, Utc::now()).await,
     }
 }
 
@@ -77,6 +79,8 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
             integration::give_up_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::AlertDelivery => Ok(()),
+        // The poll finds it, too.
+        MessageKind::PlanningRefresh => Ok(()),
     }
 }
 

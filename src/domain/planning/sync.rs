@@ -7,8 +7,11 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::super::engine::record::{Ground, Record, Stop};
-use crate::ids::ProjectId;
+use crate::{
+    domain::engine::record::{Ground, Record, Stop},
+    error::Result,
+    ids::ProjectId,
+};
 
 mod absences;
 mod estimate;
@@ -36,6 +39,13 @@ pub(in crate::domain) struct Part {
     project: Option<ProjectId>,
 }
 
+impl Part {
+    /// Whether it is anything but what happened in the projects.
+    pub(in crate::domain) fn is_named(&self) -> bool {
+        self.absences || self.hours || self.project.is_some()
+    }
+}
+
 /// Looks at one part. A look that ended early is gone on with by the next one of the same `round`.
 pub(in crate::domain) async fn look(
     ground: &Ground<'_>,
@@ -54,7 +64,9 @@ pub(in crate::domain) async fn look(
         Part { project: Some(project), .. } => poll::read_completely(&reader, record, *project, round).await,
         Part { .. } => poll::run(&reader, record, round).await,
     };
-    record.count(progress::REQUESTS).processed += reader.requests();
+    if done.is_ok() {
+        record.count(progress::REQUESTS).processed += reader.requests();
+    }
     done
 }
 

@@ -22,7 +22,7 @@ use crate::{
         },
     },
     error::{Error, Result},
-    ids::IntegrationId,
+    ids::{IntegrationId, ProjectId},
     provider::asana::{CallError, Refusal, Task},
     store::{self, TenantTx, planning::settings::PlanningSettings},
     words::ConsentScope,
@@ -105,6 +105,12 @@ impl<'a> Reader<'a> {
     /// The time as the database tells it, which is one for all instances.
     pub(super) fn now(&self) -> DateTime<Utc> {
         crate::domain::integration::micros(Utc::now() + self.ahead)
+    }
+
+    /// The tool's id of a project whose tasks are phases.
+    pub(super) fn gid_of(&self, project: ProjectId) -> Option<String> {
+        let mut projects = self.dictionary.projects.iter();
+        projects.find(|(_, id)| **id == project).map(|(gid, _)| gid.clone())
     }
 
     /// Requests that were made.

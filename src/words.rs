@@ -117,6 +117,8 @@ words! {
         AlertDelivery = "alert_delivery",
         /// Read at the planning tool what was told to have changed.
         PlanningRefresh = "planning_refresh",
+        /// Make the planning tool's task what the phase is.
+        PhasePush = "phase_push",
     }
     /// How a link with a provider stands.
     IntegrationState {

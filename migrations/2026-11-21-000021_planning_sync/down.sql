@@ -6,7 +6,7 @@ BEGIN
         EXECUTE replace(pg_get_functiondef(of_function), 'c.noun IN (''bookings'', ''phases'')', 'c.noun = ''bookings''');
     END LOOP;
 END $$;
-DELETE FROM outbox WHERE kind = 'planning_refresh';
+DELETE FROM outbox WHERE kind IN ('planning_refresh', 'phase_push');
 ALTER TABLE outbox
     DROP CONSTRAINT outbox_kind_known,
     ADD CONSTRAINT outbox_kind_known CHECK (kind IN ('webhook_event_retry', 'patient_import', 'appointment_push',

@@ -8,8 +8,7 @@ use crate::{
     domain::{
         Domain, alert,
         engine::{push, reconcile, refresh, subscription, sync_run},
-        inbound, integration, patient_import,
-        planning::sync,
+        inbound, integration, patient_import, planning,
     },
     error::{Error, Result},
     store::outbox::{self, Claimed, Outcome},
@@ -45,7 +44,8 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
             integration::run_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::AlertDelivery => alert::deliver(domain, message, &payload, Utc::now()).await,
-        MessageKind::PlanningRefresh => sync::refresh::run(domain, message, &payload, Utc::now()).await,
+        MessageKind::PlanningRefresh => planning::sync::refresh::run(domain, message, &payload, Utc::now()).await,
+        MessageKind::PhasePush => planning::push::run(domain, message, &payload, Utc::now()).await,
     }
 }
 
@@ -81,6 +81,10 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
         MessageKind::AlertDelivery => Ok(()),
         // The poll finds it, too.
         MessageKind::PlanningRefresh => Ok(()),
+        MessageKind::PhasePush => {
+            let payload = payload(domain, message).await?;
+            planning::push::give_up(domain, message, &payload, Utc::now()).await
+        }
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) fn message_kind(kind: proto::MessageKind) -> Option<MessageKind> {
         proto::MessageKind::Disconnect => MessageKind::Disconnect,
         proto::MessageKind::AlertDelivery => MessageKind::AlertDelivery,
         proto::MessageKind::PlanningRefresh => MessageKind::PlanningRefresh,
+        proto::MessageKind::PhasePush => MessageKind::PhasePush,
     })
 }
 
@@ -100,6 +101,7 @@ impl From<MessageKind> for proto::MessageKind {
             MessageKind::Disconnect => Self::Disconnect,
             MessageKind::AlertDelivery => Self::AlertDelivery,
             MessageKind::PlanningRefresh => Self::PlanningRefresh,
+            MessageKind::PhasePush => Self::PhasePush,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 
 mod absences;
 mod estimate;
-pub(super) mod full;
+pub(in crate::domain) mod full;
 mod gone;
 mod guard;
 mod hints;

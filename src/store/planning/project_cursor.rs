@@ -26,6 +26,8 @@ pub struct ProjectCursor {
     /// Where its events go on.
     pub event_token: Option<String>,
     pub event_token_time: Option<DateTime<Utc>>,
+    /// When its events were last asked for.
+    pub poll_time: Option<DateTime<Utc>>,
     /// Events were missed: it must be read completely.
     pub is_gapped: bool,
     /// The complete reading that is, or was last, under way.

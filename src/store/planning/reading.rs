@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, PgExpressionMethods, PgSortExpressionMethods, QueryDsl,
-    SelectableHelper, delete, insert_into, prelude::Queryable, query_dsl::methods::FilterDsl as _, update,
+    SelectableHelper, delete, insert_into, prelude::Queryable, update,
 };
 use diesel_async::RunQueryDsl;
 
@@ -92,8 +92,8 @@ pub async fn keep_absences(tx: &mut TenantTx, rows: &[Absence]) -> Result<()> {
             .values(row)
             .on_conflict((absence::tenant_id, absence::integration_id, absence::external_id))
             .do_update()
-            .set(told)
-            .filter(is_other);
+            .set(told);
+        let statement = diesel::query_dsl::methods::FilterDsl::filter(statement, is_other);
         Cached(statement).execute(tx.conn()).await?;
     }
     Ok(())
@@ -214,8 +214,8 @@ pub async fn keep_time_entries(tx: &mut TenantTx, rows: &[TimeEntry]) -> Result<
             .values(row)
             .on_conflict((time_entry::tenant_id, time_entry::integration_id, time_entry::external_id))
             .do_update()
-            .set(told)
-            .filter(is_other);
+            .set(told);
+        let statement = diesel::query_dsl::methods::FilterDsl::filter(statement, is_other);
         Cached(statement).execute(tx.conn()).await?;
     }
     Ok(())

@@ -90,9 +90,9 @@ async fn of_person(reader: &Reader<'_>, user: &ExternalUser) -> Result<Option<Re
     let mut offset: Option<Offset> = None;
     loop {
         let (workspace, gid, from) =
-            (reader.workspace.clone(), user.external_id.clone(), offset.clone());
+            (reader.workspace.as_str(), user.external_id.as_str(), offset.as_ref());
         let asked = reader.ask(|way| async move {
-            way.asana().ooo_entries(&workspace, &gid, Some(begin), None, from.as_ref()).await
+            way.asana().ooo_entries(workspace, gid, Some(begin), None, from).await
         });
         let page = match asked.await {
             Ok((page, _)) => page,
@@ -135,8 +135,8 @@ async fn of_project(reader: &Reader<'_>, record: &mut Record, project: &str) -> 
     let mut kept = HashSet::new();
     let mut offset: Option<Offset> = None;
     loop {
-        let (of, from) = (project.to_owned(), offset.clone());
-        let asked = reader.ask(|way| async move { way.asana().tasks(&of, None, from.as_ref()).await });
+        let from = offset.as_ref();
+        let asked = reader.ask(|way| async move { way.asana().tasks(project, None, from).await });
         let page = match asked.await {
             Ok((page, _)) => page,
             Err(failure) => match refusal(&failure) {

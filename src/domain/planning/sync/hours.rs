@@ -74,8 +74,8 @@ async fn of_phase(reader: &Reader<'_>, phase: &ToBeCounted) -> Result<Option<Ref
     let mut kept = Vec::new();
     let mut offset: Option<Offset> = None;
     loop {
-        let (gid, from) = (phase.external_id.clone(), offset.clone());
-        let asked = reader.ask(|way| async move { way.asana().time_entries(&gid, from.as_ref()).await });
+        let (gid, from) = (phase.external_id.as_str(), offset.as_ref());
+        let asked = reader.ask(|way| async move { way.asana().time_entries(gid, from).await });
         let page = match asked.await {
             Ok((page, _)) => page,
             Err(failure) => match refusal(&failure) {

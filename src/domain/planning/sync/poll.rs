@@ -65,8 +65,8 @@ async fn one(reader: &Reader<'_>, record: &mut Record, project: ProjectId, round
     let mut token = cursor.as_ref().and_then(|cursor| cursor.event_token.clone());
     let mut is_gapped = cursor.as_ref().is_none_or(|cursor| cursor.is_gapped);
     loop {
-        let (of, since) = (gid.clone(), token.clone());
-        let asked = reader.ask(|way| async move { way.asana().events(&of, since.as_deref()).await });
+        let (of, since) = (gid.as_str(), token.as_deref());
+        let asked = reader.ask(|way| async move { way.asana().events(of, since).await });
         match asked.await {
             Ok((Events::Restart { sync }, _)) => {
                 // From before the reading on, so that nothing between the two is missed.
@@ -150,15 +150,14 @@ async fn changed_since(
     gid: &str,
     cursor: Option<&project_cursor::ProjectCursor>,
 ) -> Result<(), Stop> {
-    let Some(since) = cursor.and_then(|cursor| cursor.poll_time.max(cursor.round_begin_time)) else {
+    let Some(since) = cursor.and_then(|cursor| cursor.poll_time.or(cursor.round_begin_time)) else {
         return Ok(());
     };
     let since = since + reader.dictionary.skew - OVERLAP;
     let mut offset: Option<Offset> = None;
     loop {
-        let (of, from) = (gid.to_owned(), offset.clone());
-        let ask = reader
-            .ask(|way| async move { way.asana().tasks(&of, Some(since), from.as_ref()).await });
+        let from = offset.as_ref();
+        let ask = reader.ask(|way| async move { way.asana().tasks(gid, Some(since), from).await });
         let (page, asked) = ask.await?;
         let taken = reader.take_in(&page.items, None, asked, None).await?;
         super::count(record, taken);

@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
     /// Asks once. With the answer comes when it was asked for.
     pub(super) async fn ask<T, F: Future<Output = Result<T, CallError>>>(
         &self,
-        call: impl FnOnce(Arc<Way>) -> F,
+        call: impl Fn(Arc<Way>) -> F,
     ) -> Result<(T, DateTime<Utc>), Failure> {
         let (domain, tenant) = (self.ground.domain, self.ground.tenant);
         // Before the permit: what is taken for older than it is, is only read again.
@@ -146,8 +146,7 @@ impl<'a> Reader<'a> {
     /// Reads one task.
     pub(super) async fn task(&self, gid: &str) -> Result<(Answer<Task>, DateTime<Utc>), Stop> {
         let asked = self.now();
-        let gid = gid.to_owned();
-        match self.ask(|way| async move { way.asana().task(&gid).await }).await {
+        match self.ask(|way| async move { way.asana().task(gid).await }).await {
             Ok((task, asked)) => Ok((Answer::Here(task), asked)),
             Err(failure) => Ok((missing(failure)?, asked)),
         }

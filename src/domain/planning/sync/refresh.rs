@@ -205,9 +205,8 @@ async fn list(
     let since = since - OVERLAP;
     let mut offset: Option<Offset> = None;
     for _ in 0..PAGES_AT_MOST {
-        let (of, from) = (project.to_owned(), offset.clone());
-        let ask = reader
-            .ask(|way| async move { way.asana().tasks(&of, Some(since), from.as_ref()).await });
+        let from = offset.as_ref();
+        let ask = reader.ask(|way| async move { way.asana().tasks(project, Some(since), from).await });
         let (page, asked) = ask.await?;
         super::count(record, reader.take_in(&page.items, Some(hints), asked, None).await?);
         wanted.retain(|(task, _)| page.items.iter().all(|item| item.gid != *task));

@@ -89,9 +89,8 @@ pub(super) async fn one(
         begin(reader, project).await?;
     }
     while !is_over.load(Ordering::Relaxed) {
-        let (of, from) = (gid.to_owned(), offset.clone());
-        let asked =
-            reader.ask(|way| async move { way.asana().tasks(&of, None, from.as_ref()).await }).await;
+        let from = offset.as_ref();
+        let asked = reader.ask(|way| async move { way.asana().tasks(gid, None, from).await }).await;
         let (page, asked) = match asked {
             Ok(answer) => answer,
             Err(failure) => match refusal(&failure) {
@@ -130,8 +129,7 @@ async fn take_token(reader: &Reader<'_>, gid: &str, cursor: &ProjectCursor) -> R
     if cursor.event_token.is_some() && cursor.event_token_time.is_some_and(is_young) {
         return Ok(());
     }
-    let of = gid.to_owned();
-    let answer = reader.ask(|way| async move { way.asana().events(&of, None).await }).await;
+    let answer = reader.ask(|way| async move { way.asana().events(gid, None).await }).await;
     let token = match answer {
         Ok((Events::Restart { sync }, _)) => sync,
         Ok((Events::Page(page), _)) => page.sync,

@@ -37,10 +37,10 @@ pub(super) async fn users(reader: &Reader<'_>, record: &mut Record) -> Result<()
     *record.count(USERS) = Default::default();
     let mut offset: Option<Offset> = None;
     loop {
-        let (workspace, from) = (reader.workspace.clone(), offset.clone());
+        let (workspace, from) = (reader.workspace.as_str(), offset.as_ref());
         let asked = reader.ask(|way| async move {
             let asana = way.asana();
-            let page = asana.users(&workspace, from.as_ref()).await?;
+            let page = asana.users(workspace, from).await?;
             Ok((page, asana.newest_exchange().and_then(|exchange| exchange.date)))
         });
         let ((page, date), _) = asked.await?;
@@ -135,8 +135,8 @@ pub(super) async fn projects(
     *record.count(PROJECTS) = Default::default();
     let mut offset: Option<Offset> = None;
     loop {
-        let (workspace, from) = (reader.workspace.clone(), offset.clone());
-        let ask = reader.ask(|way| async move { way.asana().projects(&workspace, from.as_ref()).await });
+        let (workspace, from) = (reader.workspace.as_str(), offset.as_ref());
+        let ask = reader.ask(|way| async move { way.asana().projects(workspace, from).await });
         let (page, _) = ask.await?;
         let now = reader.now();
         let mut tx = reader.tx().await?;
@@ -258,8 +258,7 @@ async fn become_missing(reader: &Reader<'_>, project: Project, presence: Presenc
 }
 
 async fn ask(reader: &Reader<'_>, gid: &str) -> Result<Answer<asana::Project>, Stop> {
-    let of = gid.to_owned();
-    match reader.ask(|way| async move { way.asana().project(&of).await }).await {
+    match reader.ask(|way| async move { way.asana().project(gid).await }).await {
         Ok((project, _)) => Ok(Answer::Here(project)),
         Err(failure) => missing(failure),
     }

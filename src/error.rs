@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use crate::ids::{AppointmentId, SyncLogId};
 use crate::words::{
-    AppointmentStatus, CandidateState, ImportState, IntegrationState, Resolution, ReviewKind, Role, PhaseField, Presence,
+    AppointmentStatus, CandidateState, ImportState, IntegrationState, PhaseField, Presence, Resolution,
+    ReviewKind, Role,
 };
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

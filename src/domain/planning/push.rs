@@ -49,12 +49,22 @@ pub async fn queue(tx: &mut TenantTx, phase: &mut Phase, cause: &str, now: DateT
 }
 
 /// Works on a message.
-pub async fn run(_domain: &Domain, _message: &Claimed, payload: &Value, _now: DateTime<Utc>) -> Result<Outcome> {
+pub async fn run(
+    _domain: &Domain,
+    _message: &Claimed,
+    payload: &Value,
+    _now: DateTime<Utc>,
+) -> Result<Outcome> {
     let work: Work = serde_json::from_value(payload.clone()).map_err(Error::internal)?;
     Err(Error::internal(format!("phase {} has no way to its planning tool yet", work.phase_id)))
 }
 
 /// No try is left.
-pub async fn give_up(_domain: &Domain, _message: &Claimed, _payload: &Value, _now: DateTime<Utc>) -> Result<()> {
+pub async fn give_up(
+    _domain: &Domain,
+    _message: &Claimed,
+    _payload: &Value,
+    _now: DateTime<Utc>,
+) -> Result<()> {
     Ok(())
 }

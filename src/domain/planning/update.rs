@@ -146,8 +146,13 @@ fn check_dates(changes: &Changes, wanted: &PhaseFields) -> Result<()> {
 
 fn check_precision(settings: &PlanningSettings, phase: &Phase, wanted: &PhaseFields) -> Result<()> {
     let (Some(hours), Some(places)) = (wanted.planned_hours, settings.hours_precision) else { return Ok(()) };
-    if wanted.planned_hours != phase.fields.planned_hours && hours.normalize().scale() > places.unsigned_abs().into() {
-        return Err(Error::invalid("planned_hours", format!("the planning tool keeps {places} decimal places")));
+    if wanted.planned_hours != phase.fields.planned_hours
+        && hours.normalize().scale() > places.unsigned_abs().into()
+    {
+        return Err(Error::invalid(
+            "planned_hours",
+            format!("the planning tool keeps {places} decimal places"),
+        ));
     }
     Ok(())
 }

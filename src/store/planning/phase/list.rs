@@ -87,7 +87,7 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, page: &Page<Cursor>) -> Re
     if let Some(practitioner) = filter.practitioner {
         let accounts = external_user::table
             .filter(external_user::practitioner_id.eq(practitioner))
-            .select(external_user::id);
+            .select(external_user::id.nullable());
         query = query.filter(phase::assignee_id.eq_any(accounts));
     }
     if let Some(provider_sync) = filter.provider_sync {
@@ -110,9 +110,6 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, page: &Page<Cursor>) -> Re
         None => query,
     };
     let is_about_time = filter.is_about_time();
-    let cursor = |row: &Phase| Cursor {
-        due_date: row.fields.due_date.filter(|_| is_about_time),
-        id: row.id,
-    };
+    let cursor = |row: &Phase| Cursor { due_date: row.fields.due_date.filter(|_| is_about_time), id: row.id };
     Ok(page.cut(Cached(query).load(tx.conn()).await?, cursor))
 }

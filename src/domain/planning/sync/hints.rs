@@ -96,12 +96,6 @@ impl Hint {
     pub(super) fn since(&self) -> Option<DateTime<Utc>> {
         self.0.values().min().copied()
     }
-
-    fn merge(&mut self, other: Self) {
-        for (what, time) in other.0 {
-            self.note(what, time);
-        }
-    }
 }
 
 impl Hints {
@@ -113,15 +107,6 @@ impl Hints {
         }
         hints.bound();
         hints
-    }
-
-    pub(super) fn merge(&mut self, other: Self) {
-        for (task, hint) in other.tasks {
-            self.tasks.entry(task).or_default().merge(hint);
-        }
-        self.projects.extend(other.projects);
-        self.everything |= other.everything;
-        self.bound();
     }
 
     pub(super) fn is_empty(&self) -> bool {

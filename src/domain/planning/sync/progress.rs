@@ -54,10 +54,6 @@ impl<'a> Progress<'a> {
         self.inner.lock().await.record.add_error(subject, reason);
     }
 
-    pub(super) async fn count(&self, noun: &str, records: u64) {
-        self.inner.lock().await.record.count(noun).processed += records;
-    }
-
     async fn tell(&self, inner: &mut Inner<'_>, reader: &Reader<'_>) -> Result<(), Stop> {
         if inner.told.elapsed() >= TOLD_EVERY {
             inner.count_requests(reader);

@@ -123,6 +123,8 @@ words! {
         AlertDelivery = "alert_delivery",
         /// Ask for another access token well before the refresh token is forgotten.
         CredentialRefresh = "credential_refresh",
+        /// Read at the planning tool what was told to have changed.
+        PlanningRefresh = "planning_refresh",
         /// Make the planning tool's task what the phase is.
         PhasePush = "phase_push",
     }

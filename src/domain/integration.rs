@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     ids::IntegrationId,
     page::{Page, Paged},
-    provider::calcom::CallError,
+    provider::{asana::PROVIDER as ASANA, calcom::CallError},
     store::{self, TenantTx, credential::Renewed, integration::Integration, outbox::NewMessage},
     words::{CredentialKind, IntegrationState, MessageKind, SyncState},
 };
@@ -248,7 +248,7 @@ pub(in crate::domain) async fn catch_up(
     cause: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    if after.provider != CALCOM || after.state != IntegrationState::Connected {
+    if !matches!(after.provider.as_str(), CALCOM | ASANA) || after.state != IntegrationState::Connected {
         return Ok(());
     }
     let is_back = before.state != after.state;
@@ -259,7 +259,11 @@ pub(in crate::domain) async fn catch_up(
     }
     if is_back || writes {
         subscription::queue(tx, after.id, cause, now).await?;
-        reconcile::queue_sweep(tx, after.id, cause, now).await?;
+        if after.provider == CALCOM {
+            reconcile::queue_sweep(tx, after.id, cause, now).await?;
+        } else {
+            reconcile::queue(tx, after.id, cause, now).await?;
+        }
     } else if hears {
         reconcile::queue(tx, after.id, cause, now).await?;
     }

@@ -45,6 +45,7 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
         }
         MessageKind::AlertDelivery => alert::deliver(domain, message, &payload, Utc::now()).await,
         MessageKind::CredentialRefresh => credential::run(domain, message.tenant_id, &payload).await,
+        MessageKind::PlanningRefresh => planning::sync::refresh::run(domain, message, &payload, Utc::now()).await,
         MessageKind::PhasePush => planning::push::run(domain, message, &payload, Utc::now()).await,
     }
 }
@@ -81,6 +82,8 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
         MessageKind::AlertDelivery => Ok(()),
         // Whoever needs a token asks again, and the dashboard shows when it runs out.
         MessageKind::CredentialRefresh => Ok(()),
+        // The poll finds it, too.
+        MessageKind::PlanningRefresh => Ok(()),
         MessageKind::PhasePush => {
             let payload = payload(domain, message).await?;
             planning::push::give_up(domain, message, &payload, Utc::now()).await

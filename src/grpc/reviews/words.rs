@@ -51,6 +51,7 @@ pub(super) fn message_kind(kind: proto::MessageKind) -> Option<MessageKind> {
         proto::MessageKind::Disconnect => MessageKind::Disconnect,
         proto::MessageKind::AlertDelivery => MessageKind::AlertDelivery,
         proto::MessageKind::CredentialRefresh => MessageKind::CredentialRefresh,
+        proto::MessageKind::PlanningRefresh => MessageKind::PlanningRefresh,
         proto::MessageKind::PhasePush => MessageKind::PhasePush,
     })
 }
@@ -101,6 +102,7 @@ impl From<MessageKind> for proto::MessageKind {
             MessageKind::Disconnect => Self::Disconnect,
             MessageKind::AlertDelivery => Self::AlertDelivery,
             MessageKind::CredentialRefresh => Self::CredentialRefresh,
+            MessageKind::PlanningRefresh => Self::PlanningRefresh,
             MessageKind::PhasePush => Self::PhasePush,
         }
     }

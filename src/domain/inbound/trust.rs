@@ -11,16 +11,17 @@ use url::Url;
 
 use super::{Domain, secret_place};
 use crate::{
+    domain::oauth_client,
     egress::Egress,
     error::{Error, Result},
     ids::TenantId,
     issuer::PublicKeys,
     provider::{
         catalog::{
-            Verification,
+            self, Verification,
             webhook::{ClientSecret, Proof},
         },
-        oauth::rebase,
+        oauth::{Client, Placeholders, rebase},
         signature::{self, Audience, Receiver, Refusal, Request, Verified},
     },
     store::{self, resolve::ResolvedEndpoint},
@@ -105,6 +106,16 @@ pub(super) fn secret_of_client(
         ClientSecret::OAuth => domain.deployments.client(provider).map(|client| client.secret),
     };
     verification.proof.key(&secret?).ok()
+}
+
+/// Who we are to a provider for a tenant: its own registration, else the installation's.
+async fn client(domain: &Domain, tenant: TenantId, provider: &str) -> Result<Option<Client>> {
+    let Some(row) = catalog::find(provider) else { return Ok(None) };
+    match oauth_client::current(domain, tenant, row, &Placeholders::default()).await {
+        Ok(client) => Ok(Some(client)),
+        Err(Error::OAuthNotConfigured { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Our client's id as the tenant is known there, where tokens are made for it.

@@ -24,7 +24,7 @@ use crate::{
         oauth::{Client, Placeholders, rebase},
         signature::{self, Audience, Receiver, Refusal, Request, Verified},
     },
-    store::{self, resolve::ResolvedEndpoint},
+    store::resolve::ResolvedEndpoint,
     vault::TenantKey,
 };
 

@@ -13,6 +13,7 @@ use crate::{
     issuer::{self, IssuerConfigError, Issuers},
     store::{Store, connect::PoolConfig},
     vault::{Vault, VaultError},
+    web::peer::Network,
 };
 
 /// Everything a server needs beside its listeners.
@@ -21,6 +22,8 @@ pub struct App {
     pub domain: Domain,
     pub issuers: Arc<Issuers>,
     pub rules: Arc<AccessRules>,
+    /// The proxies whose word on where a call came from counts.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// A setting that does not work.
@@ -61,6 +64,7 @@ impl App {
         let egress = Arc::new(Egress::new(EgressConfig { allow_private, ..EgressConfig::default() })?);
         let configs = callers.issuers_file.as_deref().map_or(Ok(Vec::new()), issuer::load)?;
         let issuers = Arc::new(Issuers::new(configs, egress.clone())?);
-        Ok(Self { domain: Domain { egress, ..domain }, issuers, rules })
+        let trusted_proxies = callers.trusted_proxies.clone();
+        Ok(Self { domain: Domain { egress, ..domain }, issuers, rules, trusted_proxies })
     }
 }

@@ -137,6 +137,10 @@ pub struct CallerConfig {
     /// Default: none, the sender is who connects.
     #[arg(long, env = "STELLWERK_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
+    /// What an outside scheduler shows as `authorization: Bearer …` at `/api/cron/{schedule}`, 32 characters or more; without it there
+    /// is no such route. Give it by the environment: other users see arguments.
+    #[arg(long, env = "CRON_SECRET", hide_env_values = true, value_name = "SECRET", value_parser = secret)]
+    cron_secret: Option<SecretString>,
 }
 
 /// What bounds a process.
@@ -285,6 +289,21 @@ impl KeyConfig {
     /// Takes keys that were found elsewhere, as in the data folder.
     pub fn set_root_keys(&mut self, keys: SecretString) {
         self.root_keys = Some(keys);
+    }
+}
+
+/// Less can be guessed.
+const CRON_SECRET_CHARACTERS: usize = 32;
+
+impl CallerConfig {
+    /// What opens `/api/cron`; `None` when none was given, or one that is too short to be one.
+    pub fn cron_secret(&self) -> Option<&str> {
+        let given = given(&self.cron_secret)?;
+        if given.chars().count() < CRON_SECRET_CHARACTERS {
+            tracing::warn!("CRON_SECRET is shorter than 32 characters, so /api/cron does not exist");
+            return None;
+        }
+        Some(given)
     }
 }
 

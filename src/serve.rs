@@ -23,7 +23,7 @@ use crate::{
     app::App,
     config::Config,
     telemetry::install_metrics,
-    web::{self, Web, flood::FloodLimit, health::Readiness},
+    web::{self, CronSecret, Web, flood::FloodLimit, health::Readiness},
 };
 use connections::Protocol;
 use gate::Gate;
@@ -121,6 +121,7 @@ pub async fn serve(
         gate,
         flood: FloodLimit::new(limits.flood_limit, limits.flood_window, Instant::now()),
         trusted_proxies: config.callers.trusted_proxies.clone(),
+        cron: config.callers.cron_secret().map(CronSecret::new),
     });
     let web = if api { web::router(web) } else { web::probes(web) };
     let metrics = metrics::router(install_metrics(), app.domain.store.clone());

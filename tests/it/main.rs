@@ -30,6 +30,7 @@ mod appointments;
 mod calcom;
 mod catalog;
 mod consents;
+mod cron;
 mod dead_letters;
 mod dev;
 mod faults;

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     ids::IntegrationId,
     page::{Page, Paged},
-    provider::calcom::CallError,
+    provider::{asana::PROVIDER as ASANA, calcom::CallError},
     store::{self, TenantTx, integration::Integration, outbox::NewMessage},
     words::{IntegrationState, MessageKind, SyncState},
 };
@@ -238,7 +238,7 @@ async fn catch_up(
     cause: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    if after.provider != CALCOM || after.state != IntegrationState::Connected {
+    if !matches!(after.provider.as_str(), CALCOM | ASANA) || after.state != IntegrationState::Connected {
         return Ok(());
     }
     let is_back = before.state != after.state;
@@ -262,11 +262,15 @@ pub(in crate::domain) async fn make_up(
     cause: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    if row.provider == CALCOM && row.state == IntegrationState::Connected {
-        subscription::queue(tx, row.id, cause, now).await?;
-        reconcile::queue_sweep(tx, row.id, cause, now).await?;
+    if !matches!(row.provider.as_str(), CALCOM | ASANA) || row.state != IntegrationState::Connected {
+        return Ok(());
     }
-    Ok(())
+    subscription::queue(tx, row.id, cause, now).await?;
+    if row.provider == CALCOM {
+        reconcile::queue_sweep(tx, row.id, cause, now).await
+    } else {
+        reconcile::queue(tx, row.id, cause, now).await
+    }
 }
 
 /// Queues work on an integration as a whole.

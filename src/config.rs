@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, value_parser};
+use clap::{Args, builder::BoolishValueParser, value_parser};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -111,12 +111,12 @@ pub struct ListenConfig {
     /// Where `/metrics` is served. Keep it internal.
     #[arg(long, env = "STELLWERK_METRICS_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:7212")]
     pub metrics_address: SocketAddr,
-    /// Whether this process serves rpcs and webhooks; otherwise its listeners answer probes alone.
-    #[arg(long, env = "STELLWERK_API", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    pub api: bool,
-    /// Whether this process works on the queue.
-    #[arg(long, env = "STELLWERK_WORKER", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    pub worker: bool,
+    /// Serve rpcs and webhooks alone; other processes work on the queue.
+    #[arg(long, env = "STELLWERK_NO_WORKER", value_parser = BoolishValueParser::new())]
+    no_worker: bool,
+    /// Work on the queue alone; the listeners answer probes and nothing else.
+    #[arg(long, env = "STELLWERK_WORKER_ONLY", value_parser = BoolishValueParser::new())]
+    worker_only: bool,
 }
 
 /// Who may call, from where, and whom we call.
@@ -311,6 +311,18 @@ impl PublicUrlConfig {
     /// Where providers reach the HTTP adapter, without a trailing slash.
     pub fn base(&self) -> String {
         self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.http_address))
+    }
+}
+
+impl ListenConfig {
+    /// Whether this process serves rpcs and webhooks.
+    pub fn api(&self) -> bool {
+        !self.worker_only
+    }
+
+    /// Whether this process works on the queue.
+    pub fn worker(&self) -> bool {
+        !self.no_worker
     }
 }
 

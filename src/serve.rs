@@ -108,7 +108,7 @@ pub async fn serve(
     let health = HealthReporter::new();
     let open = grpc_stack::open_services(health.clone())?;
     // Probes are answered in any case: who restarts a process does not care what it is there for.
-    let api = config.listen.api;
+    let api = config.listen.api();
     let (services, names) = match api {
         true => (services, grpc_stack::service_names(&app.rules)),
         false => (Routes::default(), Vec::new()),

@@ -11,6 +11,7 @@ use crate::{
     error::Error,
     grpc::access_rules::{AccessRuleError, AccessRules, DESCRIPTORS},
     issuer::{self, IssuerConfigError, Issuers},
+    provider::deployment::DeploymentError,
     store::{Store, connect::PoolConfig},
     vault::{Vault, VaultError},
     web::peer::Network,
@@ -37,6 +38,8 @@ pub enum SetupError {
     Issuers(#[from] IssuerConfigError),
     #[error("the way out cannot be set up")]
     Egress(#[from] EgressError),
+    #[error("the providers' settings cannot be used")]
+    Providers(#[from] DeploymentError),
     #[error("the access rules of the protos are not whole")]
     AccessRules(#[from] AccessRuleError),
 }
@@ -53,6 +56,7 @@ pub fn domain(
         vault: Arc::new(Vault::from_root_keys(root_keys.expose_secret())?),
         egress: Arc::new(Egress::new(EgressConfig::default())?),
         public_url,
+        deployments: Arc::default(),
         key_rings: Arc::default(),
     })
 }
@@ -66,6 +70,7 @@ impl App {
         let configs = callers.issuers_file.as_deref().map_or(Ok(Vec::new()), issuer::load)?;
         let issuers = Arc::new(Issuers::new(configs, egress.clone())?);
         let trusted_proxies = callers.trusted_proxies.clone();
-        Ok(Self { domain: Domain { egress, ..domain }, issuers, rules, trusted_proxies })
+        let deployments = Arc::new(callers.providers.deployments()?);
+        Ok(Self { domain: Domain { egress, deployments, ..domain }, issuers, rules, trusted_proxies })
     }
 }

@@ -36,6 +36,8 @@ pub enum Cadence {
 enum Work {
     /// For every connected integration of a provider.
     Queue(Order),
+    /// For every grant that can run out.
+    RefreshTokens,
     SweepSyncLogs,
 }
 
@@ -95,6 +97,8 @@ fn schedules() -> Vec<Schedule> {
             Cadence::EveryMinutes(60),
             calcom(MessageKind::SubscriptionCheck, json!({})),
         ),
+        // By its old name; it is for every provider's tokens.
+        is("refresh-asana-tokens", Cadence::EveryMinutes(6 * 60), Work::RefreshTokens),
         is("poll-asana", Cadence::EveryMinutes(5), asana(MessageKind::Reconcile, json!({}))),
         is("sync-asana", Cadence::Daily(at(5, 0)), asana(MessageKind::SyncRun, json!({}))),
         is(
@@ -143,6 +147,13 @@ impl Schedule {
         match &self.work {
             Work::Queue(order) => {
                 let queued = store::schedule::run(&domain.store, self.name, occurrence, order).await?;
+                if let Some(integrations @ 1..) = queued {
+                    tracing::debug!(schedule = self.name, integrations, "queued");
+                }
+                Ok(queued)
+            }
+            Work::RefreshTokens => {
+                let queued = store::schedule::refreshes(&domain.store, self.name, occurrence).await?;
                 if let Some(integrations @ 1..) = queued {
                     tracing::debug!(schedule = self.name, integrations, "queued");
                 }

@@ -65,7 +65,7 @@ async fn nobody_without_the_secret_runs_anything() {
     let other = SECRET.replace('0', "1");
 
     let mut answers = Vec::new();
-    for bearers in [&[][..], &[&other], &[&SECRET[1..]], &[""], &[SECRET, SECRET]] {
+    for bearers in [&[][..], &[other.as_str()], &[&SECRET[1..]], &[""], &[SECRET, SECRET]] {
         for schedule in ["sweep-calcom", "no-such-schedule"] {
             answers.push(ask(&app, Method::GET, &format!("/api/cron/{schedule}"), bearers).await);
         }

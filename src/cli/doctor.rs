@@ -162,7 +162,11 @@ fn partitions(missing: &[String]) -> Finding {
         return Finding::ok("partitions", "this month's and the next one's are there");
     }
     let says = format!("missing: {}; events go into the default partition", missing.join(", "));
-    Finding::warning("partitions", says, "run a server that works on the queue, too: it makes them every hour")
+    Finding::warning(
+        "partitions",
+        says,
+        "run a server that works on the queue, too: it makes them every hour",
+    )
 }
 
 fn clock(ours: DateTime<Utc>, theirs: DateTime<Utc>) -> Finding {

@@ -25,7 +25,9 @@ impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let config = &self.config;
         if !config.listen.api() && !config.listen.worker() {
-            return Err(Failure::refused_because("--no-worker and --worker-only together leave nothing to do"));
+            return Err(Failure::refused_because(
+                "--no-worker and --worker-only together leave nothing to do",
+            ));
         }
         let shutdown = Shutdown::on_signals().map_err(|error| Failure::failed(&error))?;
         if config.database.url().is_none() {

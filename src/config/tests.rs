@@ -140,7 +140,8 @@ fn a_process_serves_works_or_does_both() {
 
 #[test]
 fn a_cron_secret_that_can_be_guessed_is_none() {
-    let secret = |text: &str| parse(&["--cron-secret", text]).unwrap().callers.cron_secret().map(str::to_owned);
+    let secret =
+        |text: &str| parse(&["--cron-secret", text]).unwrap().callers.cron_secret().map(str::to_owned);
 
     assert_eq!(secret(""), None);
     assert_eq!(secret(&"x".repeat(31)), None);

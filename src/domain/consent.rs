@@ -181,7 +181,9 @@ pub async fn opens_for(
 /// Whose consent it becomes. Errors: `NotFound` where a patient names somebody else.
 fn whose(caller: &Caller, named: Option<PatientId>) -> Result<Option<PatientId>> {
     match (caller.role, caller.person) {
-        (Role::Patient, Some(Person::Patient(own))) if named.is_none_or(|named| named == own) => Ok(Some(own)),
+        (Role::Patient, Some(Person::Patient(own))) if named.is_none_or(|named| named == own) => {
+            Ok(Some(own))
+        }
         (Role::Patient, _) => Err(Error::NotFound(Noun::Patient)),
         _ => Ok(named),
     }

@@ -38,7 +38,10 @@ impl PrivacyApi {
         let peer = request.extensions().get::<Peer>();
         Whence {
             address: peer.map(|Peer(connected)| sender(connected.ip(), &headers, &self.trusted_proxies)),
-            user_agent: headers.get(http::header::USER_AGENT).and_then(|name| name.to_str().ok()).map(Into::into),
+            user_agent: headers
+                .get(http::header::USER_AGENT)
+                .and_then(|name| name.to_str().ok())
+                .map(Into::into),
         }
     }
 }

@@ -155,9 +155,8 @@ pub async fn assign_bodies(
     external_patient_id: &str,
     patient: PatientId,
 ) -> Result<()> {
-    let events = webhook_event::table
-        .filter(webhook_event::integration_id.eq(integration))
-        .select(webhook_event::id);
+    let events =
+        webhook_event::table.filter(webhook_event::integration_id.eq(integration)).select(webhook_event::id);
     let nobodys = webhook_body_key::table
         .filter(webhook_body_key::external_patient_id.eq(external_patient_id))
         .filter(webhook_body_key::patient_id.is_null())

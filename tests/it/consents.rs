@@ -68,8 +68,7 @@ async fn it_is_kept_who_agreed_to_what_and_from_where_and_a_repeat_is_the_same()
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let (hr, of) = (acme.hr().await, integration(&acme).await);
-    let mut request =
-        GrantConsentRequest { idempotency_key: "k-1".into(), ..appointments_for(&of) };
+    let mut request = GrantConsentRequest { idempotency_key: "k-1".into(), ..appointments_for(&of) };
     request.scopes.push(ConsentScope::Appointments.into());
     let mut call = Request::new(request.clone());
     // What a stranger writes of its address is not believed.
@@ -80,7 +79,10 @@ async fn it_is_kept_who_agreed_to_what_and_from_where_and_a_repeat_is_the_same()
 
     assert_eq!(repeated, given);
     assert_eq!((given.integration_id.as_str(), given.patient_id.as_str()), (of.as_str(), ""));
-    assert_eq!((given.scopes, given.text_version.as_str()), (vec![ConsentScope::Appointments.into()], "2026-11"));
+    assert_eq!(
+        (given.scopes, given.text_version.as_str()),
+        (vec![ConsentScope::Appointments.into()], "2026-11")
+    );
     assert!(given.subject.starts_with("api_key|"), "{}", given.subject);
     assert_eq!(given.address, "127.0.0.1");
     assert!(given.user_agent.starts_with("tonic/"), "{}", given.user_agent);
@@ -150,7 +152,11 @@ async fn a_delivery_without_consent_is_answered_and_nothing_of_it_is_kept() {
     let late = tool.patient_created(person("p4")).await;
 
     for (what, answer) in [("fit", &fit), ("unfit", &unfit), ("late", &late)] {
-        assert_eq!((answer.status.as_u16(), &answer.body["reason"]), (200, &"CONSENT_MISSING".into()), "{what}");
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body["reason"]),
+            (200, &"CONSENT_MISSING".into()),
+            "{what}"
+        );
     }
     assert_eq!((kept.as_str(), people), ("0", vec![]));
     assert_eq!(welcome.body["status"], "success");
@@ -217,10 +223,7 @@ async fn without_consent_nothing_is_asked_or_written_and_a_consent_catches_up() 
     assert_eq!((asked, here), (0, vec![line("booked", on_day(5, 9))]));
     assert_eq!(reason(&slots.unwrap_err()), "CONSENT_MISSING");
     until_sync_is(&linked, &booked, "synced").await;
-    assert_eq!(
-        linked.appointments().await,
-        [line("booked", on_day(3, 10)), line("booked", on_day(5, 9))]
-    );
+    assert_eq!(linked.appointments().await, [line("booked", on_day(3, 10)), line("booked", on_day(5, 9))]);
 }
 
 /// P2. The step that is under way ends, and no other one begins.
@@ -270,6 +273,10 @@ async fn a_patients_own_no_goes_before_the_houses_yes() {
     tenant.admin.appointments().cancel_appointment(cancel).await.expect("cancelled");
     until_sync_is(&linked, &told, "synced").await;
 
-    let living = double.bookings().into_iter().filter(|one| one.status == double::Status::Accepted).map(|one| one.start);
+    let living = double
+        .bookings()
+        .into_iter()
+        .filter(|one| one.status == double::Status::Accepted)
+        .map(|one| one.start);
     assert_eq!(living.collect::<Vec<_>>(), [on_day(6, 10)]);
 }

@@ -6,9 +6,8 @@ use stellwerk::proto::{
     access_service_client::AccessServiceClient, alert_service_client::AlertServiceClient,
     appointment_service_client::AppointmentServiceClient,
     integration_service_client::IntegrationServiceClient, patient_service_client::PatientServiceClient,
-    privacy_service_client::PrivacyServiceClient,
-    review_service_client::ReviewServiceClient, sync_log_service_client::SyncLogServiceClient,
-    webhook_service_client::WebhookServiceClient,
+    privacy_service_client::PrivacyServiceClient, review_service_client::ReviewServiceClient,
+    sync_log_service_client::SyncLogServiceClient, webhook_service_client::WebhookServiceClient,
 };
 use tonic::{
     Request, Status,

@@ -23,12 +23,20 @@ pub(super) fn all(theirs: &Records, own: &Records) -> Vec<Case> {
         case("PrivacyService/GrantConsent", "patient_id", &theirs.patient, "PATIENT_NOT_FOUND", |id| {
             grant(&own.integration, &id)
         }),
-        case("PrivacyService/RevokeConsent", "consent_id", &theirs.consent, "CONSENT_NOT_FOUND", |consent_id| {
-            RevokeConsentRequest { consent_id, ..Default::default() }
-        }),
-        case("PrivacyService/ListConsents", "integration_id", &theirs.integration, NOTHING, |integration_id| {
-            ListConsentsRequest { integration_id, ..Default::default() }
-        }),
+        case(
+            "PrivacyService/RevokeConsent",
+            "consent_id",
+            &theirs.consent,
+            "CONSENT_NOT_FOUND",
+            |consent_id| RevokeConsentRequest { consent_id, ..Default::default() },
+        ),
+        case(
+            "PrivacyService/ListConsents",
+            "integration_id",
+            &theirs.integration,
+            NOTHING,
+            |integration_id| ListConsentsRequest { integration_id, ..Default::default() },
+        ),
         case("PrivacyService/ListConsents", "patient_id", &theirs.patient, NOTHING, |patient_id| {
             ListConsentsRequest { patient_id, ..Default::default() }
         }),

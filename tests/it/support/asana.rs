@@ -118,7 +118,7 @@ impl Planner {
             cause: "test".into(),
             create_time: now,
             update_time: now,
-            scopes: Vec::new(),
+            scopes: vec![],
             expire_time: None,
             refresh_due_time: None,
         };

@@ -14,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{domain::Domain, error::Error, ids::WebhookEventId, serve::gate::Gate, status::reason_name};
 
+mod authorization;
 pub mod flood;
 pub mod health;
 pub mod peer;
@@ -47,7 +48,10 @@ struct Answer<'a> {
 pub fn router(web: Arc<Web>) -> Router {
     // HEAD and GET are how some providers ask whether an address is meant for them.
     let deliveries = get(webhooks::receive).head(webhooks::receive).post(webhooks::receive);
-    guarded(Router::new().route("/api/webhooks/{provider}/{endpoint}", deliveries), web)
+    let routes = Router::new()
+        .route("/api/webhooks/{provider}/{endpoint}", deliveries)
+        .route("/api/auth/{provider}/callback", get(authorization::callback));
+    guarded(routes, web)
 }
 
 /// Only what a process answers that takes no deliveries.

@@ -5,10 +5,10 @@ use secrecy::ExposeSecret;
 use tonic::Request;
 
 use super::{
-    Domain, Error, Result, Tokens, checked, filters, id, key, proto,
-    wire::{optional_id, timestamp},
+    Domain, Result, Tokens, checked, filters, id, key, proto, wire::timestamp,
 };
 use crate::{
+    grpc::optional_id,
     domain::{
         authorization::{self, Start},
         credential,

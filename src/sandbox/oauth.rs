@@ -58,7 +58,6 @@ pub struct OAuth {
 }
 
 pub(super) struct Inner {
-    provider: &'static Provider,
     row: &'static catalog::OAuth,
     state: Mutex<World>,
 }
@@ -99,10 +98,10 @@ struct Grant {
 impl OAuth {
     /// A double of a provider on a free port. `None`: the provider knows no OAuth.
     pub async fn start(provider: &str) -> io::Result<Option<Self>> {
-        let Some((provider, row)) = catalog::find(provider).and_then(|one| Some((one, one.oauth()?))) else {
+        let Some(row) = catalog::find(provider).and_then(Provider::oauth) else {
             return Ok(None);
         };
-        let inner = Arc::new(Inner { provider, row, state: Mutex::default() });
+        let inner = Arc::new(Inner { row, state: Mutex::default() });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let router = Router::new().fallback(serve).with_state(inner.clone());

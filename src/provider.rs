@@ -6,6 +6,8 @@ pub mod calcom;
 pub mod call;
 pub mod catalog;
 mod fields;
+#[cfg(test)]
+mod scripted;
 pub mod signature;
 
 use crate::words::SignatureScheme;

@@ -8,13 +8,13 @@
 //!
 //! It listens on loopback and posts to loopback, nothing else, and so needs no guard on where it may go.
 
+pub use crate::sandbox::gate::{Gate, Point};
 pub use api::Operation;
 pub use booking::{Attendee, Booking, NewBooking, Seat, Source, Status};
 pub use courier::{Delivery, Outcome};
 pub use demo::Demo;
 pub use event_type::{EventType, EventTypeOptions, Frequency, Recurrence};
 pub use faults::{Fault, Rule, When};
-pub use gate::{Gate, Point};
 pub use handle::Calcom;
 pub use people::{Hours, User};
 pub use record::Recorded;
@@ -33,7 +33,6 @@ mod demo;
 mod engine;
 mod event_type;
 mod faults;
-mod gate;
 mod handle;
 mod inner;
 mod limit;
@@ -47,7 +46,6 @@ pub mod spec;
 #[cfg(test)]
 mod tests;
 mod webhook;
-mod wire;
 mod world;
 
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +60,6 @@ pub enum Error {
     Unknown { noun: &'static str },
     #[error("Cal.com refuses with {}: {}", .0.status, .0.message)]
     Refused(Refusal),
-    #[error("no request came to the gate in 30 s")]
-    NotReached,
 }
 
 impl From<Refusal> for Error {
@@ -77,9 +73,7 @@ impl Error {
         match self {
             Self::Unknown { .. } => http::StatusCode::NOT_FOUND,
             Self::Refused(refusal) => refusal.http_status(),
-            Self::NotLoopback | Self::Client(_) | Self::Listen(_) | Self::NotReached => {
-                http::StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::NotLoopback | Self::Client(_) | Self::Listen(_) => http::StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use super::booking::new_uuid;
 use super::faults::Fault;
-use super::gate::Point;
 use super::inner::{Busy, Inner, Passage};
 use super::limit::{Allowance, Counted};
 use super::record::Recorded;
 use super::refusal::Refusal;
-use super::wire::Knife;
+use crate::sandbox::gate::Point;
+use crate::sandbox::wire::Knife;
 
 mod bookings;
 mod call;

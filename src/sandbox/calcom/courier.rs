@@ -7,17 +7,18 @@ use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use serde::Serialize;
-use url::{Host, Url};
+use url::Url;
 
 use super::Error;
 use super::engine::{Detail, Event};
 use super::faults::Fault;
 use super::inner::Inner;
 use super::payload::{self, Scene};
-use super::record::Ring;
 use super::settings::Generation;
 use super::webhook::{Trigger, Webhook};
 use crate::provider::signature;
+use crate::sandbox::client::{self, is_loopback};
+use crate::sandbox::ring::Ring;
 
 /// Workers of the queued generation at once (tasker/trigger/config.ts).
 const WORKERS: usize = 25;
@@ -88,7 +89,7 @@ struct Parcel {
 impl Courier {
     pub(crate) fn new(kept: usize, timeout: Duration) -> Result<Self, Error> {
         Ok(Self {
-            client: client(timeout)?,
+            client: client::of(timeout).map_err(Error::Client)?,
             deliveries: Ring::new(kept),
             held: Mutex::default(),
             workers: Arc::new(tokio::sync::Semaphore::new(WORKERS)),
@@ -325,36 +326,4 @@ fn signed(webhook: &Webhook, body: &[u8]) -> String {
         Some(secret) if !secret.is_empty() => signature::sign_legacy(secret.as_bytes(), body),
         _ => NO_SECRET.to_owned(),
     }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let is_here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    is_here && url.scheme() == "http"
-}
-
-/// reqwest insists on a TLS configuration even for plain HTTP. This one trusts nobody, and leaves the
-/// choice of a process-wide crypto provider to whoever runs the sandbox.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a double is no part of the product: it has a client of its own"
-)]
-pub(super) fn client(timeout: Duration) -> Result<reqwest::Client, Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Client(error.into()))?
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .timeout(timeout)
-        .build()
-        .map_err(|error| Error::Client(error.into()))
 }

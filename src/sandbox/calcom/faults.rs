@@ -1,14 +1,14 @@
 //! What goes wrong on purpose, and when.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
 use super::api::Operation;
 use super::refusal::Refusal;
 use super::webhook::Trigger;
+pub use crate::sandbox::script::When;
+use crate::sandbox::script::{self, Line};
+
+pub(crate) type Script = script::Script<Rule>;
 
 /// One thing that goes wrong. The first group concerns requests, the second webhooks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,20 +57,6 @@ pub enum Fault {
     },
     /// Held back until [`super::Calcom::release_webhooks`].
     WebhookHeld,
-}
-
-/// How often.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum When {
-    /// The next so many times.
-    Next(u32),
-    /// Each time with this probability, the same draws for the same seed.
-    Chance {
-        probability: f64,
-        seed: u64,
-    },
-    Always,
 }
 
 /// A line of the script.
@@ -145,75 +131,20 @@ impl Rule {
     }
 }
 
-#[derive(Default)]
-pub(crate) struct Script {
-    lines: Mutex<Lines>,
-}
-
-#[derive(Default)]
-struct Lines {
-    rules: Vec<(u64, Rule, Option<StdRng>)>,
-    last_id: u64,
+impl Line for Rule {
+    fn when(&mut self) -> &mut When {
+        &mut self.when
+    }
 }
 
 impl Script {
-    pub(crate) fn add(&self, rule: Rule) -> u64 {
-        let draws = match rule.when {
-            When::Chance { seed, .. } => Some(StdRng::seed_from_u64(seed)),
-            When::Next(_) | When::Always => None,
-        };
-        let mut lines = self.lines();
-        lines.last_id += 1;
-        let id = lines.last_id;
-        lines.rules.push((id, rule, draws));
-        id
-    }
-
-    /// What is left of the script, with the id of each line.
-    pub(crate) fn rules(&self) -> Vec<(u64, Rule)> {
-        self.lines().rules.iter().map(|(id, rule, _)| (*id, rule.clone())).collect()
-    }
-
-    pub(crate) fn remove(&self, id: u64) -> bool {
-        let mut lines = self.lines();
-        let count = lines.rules.len();
-        lines.rules.retain(|(one, ..)| *one != id);
-        lines.rules.len() < count
-    }
-
-    pub(crate) fn clear(&self) {
-        self.lines().rules.clear();
-    }
-
     /// The faults that strike this request; they are used up.
     pub(crate) fn of_request(&self, operation: Operation) -> Vec<Fault> {
-        self.strike(|rule| rule.concerns(operation))
+        self.strike(|rule| rule.concerns(operation)).into_iter().map(|rule| rule.fault).collect()
     }
 
     /// The faults that strike this delivery; they are used up.
     pub(crate) fn of_webhook(&self, trigger: Trigger) -> Vec<Fault> {
-        self.strike(|rule| rule.is_about(trigger))
-    }
-
-    fn strike(&self, concerns: impl Fn(&Rule) -> bool) -> Vec<Fault> {
-        let mut lines = self.lines();
-        let mut struck = Vec::new();
-        for (_, rule, draws) in lines.rules.iter_mut().filter(|(_, rule, _)| concerns(rule)) {
-            let strikes = match (&mut rule.when, draws) {
-                (When::Next(left), _) => std::mem::replace(left, left.saturating_sub(1)) > 0,
-                (When::Chance { probability, .. }, Some(draws)) => draws.random::<f64>() < *probability,
-                (When::Chance { .. }, None) => false,
-                (When::Always, _) => true,
-            };
-            if strikes {
-                struck.push(rule.fault.clone());
-            }
-        }
-        lines.rules.retain(|(_, rule, _)| rule.when != When::Next(0));
-        struck
-    }
-
-    fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        self.strike(|rule| rule.is_about(trigger)).into_iter().map(|rule| rule.fault).collect()
     }
 }

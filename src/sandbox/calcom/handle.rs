@@ -12,15 +12,15 @@ use super::booking::Booking;
 use super::courier::Delivery;
 use super::event_type::{EventType, EventTypeOptions};
 use super::faults::Rule;
-use super::gate::{Gate, Point};
 use super::inner::Inner;
 use super::people::{Hours, User};
 use super::record::Recorded;
 use super::reservation::Reservation;
 use super::settings::{Clock, Generation, Limits, Settings};
 use super::webhook::Webhook;
-use super::wire::Wire;
 use super::{Error, control};
+use crate::sandbox::gate::{Gate, Point};
+use crate::sandbox::wire::Wire;
 
 /// A running Cal.com. Clones are the same one; with the last of them it stops.
 #[derive(Clone)]

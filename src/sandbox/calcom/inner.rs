@@ -11,12 +11,13 @@ use super::booking::{NewBooking, Source, new_uid};
 use super::courier::Courier;
 use super::engine::{Cancelling, Moving, Shown};
 use super::faults::Script;
-use super::gate::{Gates, Point};
 use super::limit::Throttle;
-use super::record::{Recorded, Ring};
+use super::record::Recorded;
 use super::refusal::Refusal;
 use super::settings::{Clock, Generation, Settings};
 use super::world::World;
+use crate::sandbox::gate::{Gates, Point};
+use crate::sandbox::ring::Ring;
 
 pub(crate) struct Inner {
     pub(super) address: SocketAddr,
@@ -26,7 +27,7 @@ pub(crate) struct Inner {
     pub(super) clock: Clock,
     pub(super) throttle: Throttle,
     pub(super) script: Script,
-    pub(super) gates: Gates,
+    pub(super) gates: Gates<Operation>,
     pub(super) requests: Ring<Recorded>,
     pub(super) courier: Courier,
     /// Requests and deliveries under way.

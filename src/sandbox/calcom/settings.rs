@@ -1,11 +1,10 @@
-//! What a double is started with, and the time it lives in.
+//! What a double is started with.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+
+pub use crate::sandbox::clock::Clock;
 
 /// The two ways of Cal.com's public source to tell a subscriber; both are met in the field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -75,41 +74,5 @@ impl Default for Settings {
             id_offset: 0,
             requests_name_predecessor: true,
         }
-    }
-}
-
-/// The double's time: the system's, or one that stands still until it is moved.
-#[derive(Clone, Debug)]
-pub struct Clock(Arc<Hands>);
-
-#[derive(Debug)]
-struct Hands {
-    stands: bool,
-    /// Milliseconds: since 1970 for a clock that stands, ahead of the system otherwise.
-    millis: AtomicI64,
-}
-
-impl Clock {
-    pub fn system() -> Self {
-        Self(Arc::new(Hands { stands: false, millis: AtomicI64::new(0) }))
-    }
-
-    pub fn standing_at(moment: DateTime<Utc>) -> Self {
-        Self(Arc::new(Hands { stands: true, millis: AtomicI64::new(moment.timestamp_millis()) }))
-    }
-
-    pub fn advance(&self, by: TimeDelta) {
-        self.0.millis.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
-    }
-
-    /// To the millisecond, as everything at Cal.com.
-    pub fn now(&self) -> DateTime<Utc> {
-        let millis = self.0.millis.load(Ordering::SeqCst);
-        let now = if self.0.stands {
-            DateTime::from_timestamp_millis(millis).unwrap_or_default()
-        } else {
-            Utc::now() + TimeDelta::milliseconds(millis)
-        };
-        now.duration_trunc(TimeDelta::milliseconds(1)).unwrap_or(now)
     }
 }

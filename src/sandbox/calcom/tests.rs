@@ -58,7 +58,7 @@ impl Stage {
         let host = calcom.add_user("Mara Vogt", "mara.vogt@example.com", Berlin);
         let options = EventTypeOptions::default();
         let visit = calcom.add_event_type(host.id, "visit", "Visit", 30, options).unwrap();
-        Self { calcom, host, visit, client: courier::client(Duration::from_secs(30)).unwrap() }
+        Self { calcom, host, visit, client: crate::sandbox::client::of(Duration::from_secs(30)).unwrap() }
     }
 
     fn event_type(&self, slug: &str, length_minutes: u32, options: EventTypeOptions) -> i64 {

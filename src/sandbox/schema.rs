@@ -1,65 +1,44 @@
-//! As much of JSON Schema as the description uses.
+//! As much of JSON Schema as the providers' descriptions use, and where those are.
+
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
 /// What is held against a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// Unknown keys are wrong: Cal.com drops them without a word.
+pub(crate) enum Reading {
+    /// Unknown keys are wrong: providers drop them without a word.
     Request,
     /// Unknown keys are new; and the description is known to be wrong in places.
     Answer,
 }
 
-pub(super) struct Schemas<'a> {
+pub(crate) struct Schemas<'a> {
     document: &'a Value,
     reading: Reading,
+    differences: &'a [Difference],
 }
+
+/// Where a description and the service differ, by schema (or the end of its name) and property: seen in the source of
+/// the service or in published answers. Everything else must be as described.
+pub(crate) type Difference = (&'static str, &'static str, Instead);
 
 /// What may be there although the description says otherwise.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Instead {
+pub(crate) enum Instead {
     Null,
     Text,
     Zero,
     Anything,
 }
 
-/// Where the description and the service differ, by schema (or the end of its name) and property: seen in the
-/// source of the service or in published answers. Everything else must be as described.
-const DIFFERENCES: [(&str, &str, Instead); 17] = [
-    // Subscriptions have UUIDs; what was not given is null.
-    ("WebhookOutputDto", "id", Instead::Text),
-    ("WebhookOutputDto", "payloadTemplate", Instead::Null),
-    ("WebhookOutputDto", "secret", Instead::Null),
-    ("BookingOutput_2024_08_13", "description", Instead::Null),
-    ("BookingOutput_2024_08_13", "location", Instead::Null),
-    ("BookingOutput_2024_08_13", "updatedAt", Instead::Null),
-    ("BookingOutput_2024_08_13", "rating", Instead::Null),
-    // Of an empty list.
-    ("PaginationMetaDto", "currentPage", Instead::Zero),
-    // Policies that are not set are `{"disabled": true}`, and the window is no array.
-    ("EventTypeOutput_2024_06_14", "bookingWindow", Instead::Anything),
-    ("EventTypeOutput_2024_06_14", "seats", Instead::Anything),
-    // Objects, not texts.
-    ("EventTypeOutput_2024_06_14", "users", Instead::Anything),
-    // Typed as objects by the generator.
-    ("EventTypeOutput_2024_06_14", "slotInterval", Instead::Anything),
-    ("EventTypeOutput_2024_06_14", "successRedirectUrl", Instead::Anything),
-    ("EventTypeOutput_2024_06_14", "forwardParamsSuccessRedirect", Instead::Anything),
-    ("EmailDefaultFieldOutput_2024_06_14", "required", Instead::Anything),
-    ("BookingAttendee", "language", Instead::Null),
-    // Described as containing itself.
-    ("GetReservedSlotOutput_2024_09_04", "data", Instead::Anything),
-];
-
 impl<'a> Schemas<'a> {
-    pub(super) fn of(document: &'a Value, reading: Reading) -> Self {
-        Self { document, reading }
+    pub(crate) fn of(document: &'a Value, reading: Reading, differences: &'a [Difference]) -> Self {
+        Self { document, reading, differences }
     }
 
     /// What is wrong, with the place of it.
-    pub(super) fn check(&self, schema: &Value, value: &Value) -> Result<(), String> {
+    pub(crate) fn check(&self, schema: &Value, value: &Value) -> Result<(), String> {
         self.look(schema, value, "", "")
     }
 
@@ -122,7 +101,8 @@ impl<'a> Schemas<'a> {
             let described = properties.and_then(|properties| properties.get(key));
             let other = schema.get("additionalProperties").filter(|other| other.is_object());
             match (described, other) {
-                (Some(_), _) if self.reading == Reading::Answer && is_known_to_differ(name, key, value) => {}
+                (Some(_), _)
+                    if self.reading == Reading::Answer && self.is_known_to_differ(name, key, value) => {}
                 (Some(described), _) | (None, Some(described)) => self.look(described, value, "", &place)?,
                 (None, None) if properties.is_some() && self.reading == Reading::Request => {
                     return Err(format!("{place}: there is no such key"));
@@ -132,18 +112,35 @@ impl<'a> Schemas<'a> {
         }
         Ok(())
     }
+    fn is_known_to_differ(&self, name: &str, key: &str, value: &Value) -> bool {
+        self.differences.iter().any(|(schema, property, instead)| {
+            let is_so = match instead {
+                Instead::Null => value.is_null(),
+                Instead::Text => value.is_string(),
+                Instead::Zero => value == 0,
+                Instead::Anything => true,
+            };
+            name.ends_with(schema) && key == *property && is_so
+        })
+    }
 }
 
-fn is_known_to_differ(name: &str, key: &str, value: &Value) -> bool {
-    DIFFERENCES.iter().any(|(schema, property, instead)| {
-        let is_so = match instead {
-            Instead::Null => value.is_null(),
-            Instead::Text => value.is_string(),
-            Instead::Zero => value == 0,
-            Instead::Anything => true,
-        };
-        name.ends_with(schema) && key == *property && is_so
-    })
+/// The folder with what providers publish, where there is one: `$STELLWERK_SHARED`, or else the folder `shared` beside
+/// this project's.
+pub fn shared_folder() -> Option<PathBuf> {
+    let named = std::env::var_os("STELLWERK_SHARED").map(PathBuf::from);
+    let beside = || Some(PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?).parent()?.join("shared"));
+    named.or_else(beside).filter(|folder| folder.is_dir())
+}
+
+/// A description below that folder; says on standard error that it is missing.
+pub(crate) fn described(file: &str) -> Option<Value> {
+    let read = || serde_json::from_str(&std::fs::read_to_string(shared_folder()?.join(file)).ok()?).ok();
+    let described = read();
+    if described.is_none() {
+        eprintln!("{file} is not at hand: nothing is held against it");
+    }
+    described
 }
 
 fn check_type(schema: &Map<String, Value>, value: &Value, place: &str) -> Result<(), String> {

@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Error;
-use super::api::Operation;
-
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Where a request can be stopped.
@@ -19,6 +16,10 @@ pub enum Point {
     AfterApplying,
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("no request came to the gate in 30 s")]
+pub struct NotReached;
+
 /// Stops the next request of its kind, once. Dropping it lets the request go on.
 #[derive(Debug)]
 pub struct Gate {
@@ -28,10 +29,10 @@ pub struct Gate {
 
 impl Gate {
     /// Waits until a request stands before the gate, for up to 30 s.
-    pub async fn reached(&mut self) -> Result<(), Error> {
+    pub async fn reached(&mut self) -> Result<(), NotReached> {
         match tokio::time::timeout(DEADLINE, &mut self.arrived).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Error::NotReached),
+            Ok(Err(_)) | Err(_) => Err(NotReached),
         }
     }
 
@@ -42,20 +43,26 @@ impl Gate {
     }
 }
 
-#[derive(Default)]
-pub(crate) struct Gates {
-    armed: Mutex<Vec<Armed>>,
+/// Of a double whose requests have kinds `O`.
+pub(crate) struct Gates<O> {
+    armed: Mutex<Vec<Armed<O>>>,
 }
 
-struct Armed {
+impl<O> Default for Gates<O> {
+    fn default() -> Self {
+        Self { armed: Mutex::default() }
+    }
+}
+
+struct Armed<O> {
     point: Point,
-    operation: Operation,
+    operation: O,
     arrived: oneshot::Sender<()>,
     opened: oneshot::Receiver<()>,
 }
 
-impl Gates {
-    pub(crate) fn arm(&self, point: Point, operation: Operation) -> Gate {
+impl<O: Copy + PartialEq> Gates<O> {
+    pub(crate) fn arm(&self, point: Point, operation: O) -> Gate {
         let (arrived, arriving) = oneshot::channel();
         let (open, opened) = oneshot::channel();
         self.armed.lock().unwrap_or_else(PoisonError::into_inner).push(Armed {
@@ -67,12 +74,12 @@ impl Gates {
         Gate { arrived: arriving, open: Some(open) }
     }
 
-    pub(crate) fn is_armed(&self, point: Point, operation: Operation) -> bool {
+    pub(crate) fn is_armed(&self, point: Point, operation: O) -> bool {
         let armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
         armed.iter().any(|gate| gate.point == point && gate.operation == operation)
     }
 
-    pub(crate) async fn pass(&self, point: Point, operation: Operation) {
+    pub(crate) async fn pass(&self, point: Point, operation: O) {
         let gate = {
             let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
             let place = armed.iter().position(|gate| gate.point == point && gate.operation == operation);

@@ -39,6 +39,7 @@ mod outbox;
 mod patients;
 mod program;
 mod protos;
+mod provider_calls;
 mod reviews;
 mod secrets;
 mod support;

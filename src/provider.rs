@@ -5,7 +5,9 @@ pub mod booking_tool;
 pub mod calcom;
 pub mod call;
 pub mod catalog;
+pub mod deployment;
 mod fields;
+pub mod oauth;
 #[cfg(test)]
 mod scripted;
 pub mod signature;

@@ -15,7 +15,8 @@ use tokio::task::JoinHandle;
 
 use crate::support::{
     PATIENCE,
-    asana::{Connected, connect_asana, double},
+    asana::double,
+    asana_token::{Connected, connect_asana},
     calcom::app,
     wait_until,
 };

@@ -3,7 +3,6 @@
 use chrono::Utc;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-
 use stellwerk::domain::engine::schedule::{self, Seen};
 
 use crate::support::app::TestApp;

@@ -14,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{domain::Domain, error::Error, ids::WebhookEventId, serve::gate::Gate, status::reason_name};
 
+mod authorization;
 mod cron;
 pub mod flood;
 pub mod health;
@@ -56,7 +57,8 @@ pub fn router(web: Arc<Web>) -> Router {
         .post(webhooks::receive_for_client);
     let mut routes = Router::new()
         .route("/api/webhooks/{provider}", of_clients)
-        .route("/api/webhooks/{provider}/{endpoint}", deliveries);
+        .route("/api/webhooks/{provider}/{endpoint}", deliveries)
+        .route("/api/auth/{provider}/callback", get(authorization::callback));
     if web.cron.is_some() {
         routes = routes.route("/api/cron/{schedule}", cron::routes());
     }

@@ -27,6 +27,7 @@
 mod access;
 mod alerts;
 mod appointments;
+mod authorizations;
 mod asana;
 mod calcom;
 mod catalog;
@@ -42,6 +43,7 @@ mod outbox;
 mod patients;
 mod program;
 mod protos;
+mod provider_calls;
 mod providers;
 mod reviews;
 mod root_keys;

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod ends;
+mod quiet;
 mod rows;
 
 use stellwerk::{

@@ -1,6 +1,6 @@
 //! A tenant whose provider is a double: a person goes to its consent page and comes back as a browser does.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use stellwerk::{
     provider::catalog,
@@ -78,7 +78,12 @@ pub(crate) async fn consent(authorization_url: &str) -> Url {
 
 /// What our callback answers to that browser: the status, where it is sent, and the page.
 pub(crate) async fn come_back(app: &TestApp, back: &Url) -> (u16, Option<Url>, String) {
-    let here = format!("http://{}{}?{}", app.http(), back.path(), back.query().unwrap_or_default());
+    come_back_to(app.http(), back).await
+}
+
+/// The same at another server.
+pub(crate) async fn come_back_to(http: SocketAddr, back: &Url) -> (u16, Option<Url>, String) {
+    let here = format!("http://{http}{}?{}", back.path(), back.query().unwrap_or_default());
     let answer = browser().get(here).send().await.expect("an answer");
     let location = answer.headers().get("location").map(|to| to.to_str().expect("text").parse().expect("a URL"));
     (answer.status().as_u16(), location, answer.text().await.expect("a body"))

@@ -37,6 +37,7 @@ mod logs;
 mod metrics;
 mod outbox;
 mod patients;
+mod planning;
 mod program;
 mod protos;
 mod reviews;

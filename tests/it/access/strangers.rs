@@ -2,6 +2,7 @@
 
 mod cases;
 mod link_cases;
+mod planning_cases;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +33,7 @@ async fn a_strangers_id_answers_like_an_unknown_one() {
 
     let mut cases = cases::all(&theirs, &own);
     cases.extend(link_cases::all(&theirs, &own));
+    cases.extend(planning_cases::all(&theirs, &own));
     let mut wrong = Vec::new();
     for case in &cases {
         let path = format!("/stellwerk.v1.{}", case.rpc);
@@ -142,6 +144,7 @@ struct Records {
     review_item: String,
     dead_letter: String,
     alert_destination: String,
+    planning: planning_cases::Planning,
 }
 
 impl Records {
@@ -192,6 +195,7 @@ impl Records {
         let [sync_log, review_item, dead_letter, alert_destination] =
             plant(owner, tenant, &integration).await;
         Self {
+            planning: planning_cases::Planning::plant(owner, tenant, &integration).await,
             sync_log,
             review_item,
             dead_letter,

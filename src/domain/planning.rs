@@ -2,7 +2,9 @@
 
 pub mod conflict;
 pub mod merge;
+pub mod observe;
 pub mod push;
 pub mod queries;
+pub mod reading;
 pub mod update;
 pub mod user_mapping;

@@ -3,6 +3,7 @@
 pub mod absence;
 pub mod conflict;
 pub mod field;
+pub mod intent;
 pub mod phase;
 pub mod phase_change;
 pub mod project;

@@ -2,9 +2,10 @@
 
 pub mod conflict;
 pub mod merge;
-pub mod observe;
 pub mod push;
 pub mod queries;
-pub mod reading;
+mod reading;
+mod standing;
+pub mod sync;
 pub mod update;
 pub mod user_mapping;

@@ -200,6 +200,24 @@ diesel::table! {
         cause -> Text,
         create_time -> Timestamptz,
         update_time -> Timestamptz,
+        scopes -> Array<Text>,
+        expire_time -> Nullable<Timestamptz>,
+        refresh_due_time -> Nullable<Timestamptz>,
+        refresh_lease_id -> Nullable<Uuid>,
+        refresh_lease_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    credential_history (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        event -> Text,
+        version -> Integer,
+        cause -> Text,
+        reason -> Nullable<Text>,
+        create_time -> Timestamptz,
     }
 }
 
@@ -281,6 +299,8 @@ diesel::table! {
         outbound_paused -> Bool,
         read_only -> Bool,
         update_time -> Timestamptz,
+        placeholders -> Jsonb,
+        granted_account_id -> Nullable<Text>,
         consent_required -> Bool,
     }
 }
@@ -342,6 +362,45 @@ diesel::table! {
         decided_by -> Nullable<Text>,
         create_time -> Timestamptz,
         decide_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    oauth_authorization (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        provider -> Text,
+        integration_id -> Nullable<Uuid>,
+        subject -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        name -> Text,
+        read_only -> Bool,
+        scopes -> Array<Text>,
+        placeholders -> Jsonb,
+        client_id -> Text,
+        redirect_uri -> Text,
+        return_url -> Text,
+        state_hash -> Bytea,
+        sealed_verifier -> Nullable<Bytea>,
+        sealed_code -> Nullable<Bytea>,
+        completion_hash -> Nullable<Bytea>,
+        made_integration_id -> Nullable<Uuid>,
+        create_time -> Timestamptz,
+        expire_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    oauth_client (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        provider -> Text,
+        client_id -> Text,
+        sealed_secret -> Bytea,
+        cause -> Text,
+        create_time -> Timestamptz,
+        update_time -> Timestamptz,
     }
 }
 
@@ -499,6 +558,7 @@ diesel::table! {
         provider_sync_time -> Nullable<Timestamptz>,
         provider_sync_cause -> Nullable<Text>,
         provider_sync_reason -> Nullable<Text>,
+        read_time -> Nullable<Timestamptz>,
     }
 }
 
@@ -573,6 +633,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    planning_health (tenant_id, integration_id) {
+        tenant_id -> Uuid,
+        integration_id -> Uuid,
+        missed_events -> BigInt,
+        last_missed_time -> Nullable<Timestamptz>,
+        absences_reason -> Nullable<Text>,
+        time_entries_reason -> Nullable<Text>,
+        clock_skew_ms -> BigInt,
+    }
+}
+
+diesel::table! {
     planning_settings (tenant_id, integration_id) {
         tenant_id -> Uuid,
         integration_id -> Uuid,
@@ -634,6 +706,25 @@ diesel::table! {
         external_update_time -> Nullable<Timestamptz>,
         sync_time -> Nullable<Timestamptz>,
         update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    project_cursor (tenant_id, project_id) {
+        tenant_id -> Uuid,
+        project_id -> Uuid,
+        integration_id -> Uuid,
+        event_token -> Nullable<Text>,
+        event_token_time -> Nullable<Timestamptz>,
+        poll_time -> Nullable<Timestamptz>,
+        is_gapped -> Bool,
+        round_id -> Nullable<Uuid>,
+        round_begin_time -> Nullable<Timestamptz>,
+        round_offset -> Nullable<Text>,
+        round_is_read -> Bool,
+        round_reason -> Nullable<Text>,
+        round_phases -> Integer,
+        round_changes -> Integer,
     }
 }
 
@@ -761,6 +852,7 @@ diesel::table! {
         revision -> Integer,
         start_time -> Timestamptz,
         end_time -> Nullable<Timestamptz>,
+        expect_end_time -> Nullable<Timestamptz>,
     }
 }
 
@@ -776,6 +868,7 @@ diesel::table! {
         hold_duration_s -> Integer,
         event_retention_months -> Integer,
         create_time -> Timestamptz,
+        return_urls -> Array<Text>,
     }
 }
 
@@ -800,6 +893,15 @@ diesel::table! {
         entry_date -> Date,
         minutes -> Integer,
         update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    unheard_change (tenant_id, integration_id, external_id) {
+        tenant_id -> Uuid,
+        integration_id -> Uuid,
+        external_id -> Text,
+        find_time -> Timestamptz,
     }
 }
 
@@ -906,6 +1008,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     booking,
     consent,
     credential,
+    credential_history,
     event_type,
     external_user,
     idempotency_record,
@@ -914,6 +1017,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     integration_flow,
     intent,
     link_candidate,
+    oauth_authorization,
+    oauth_client,
     outbox,
     patient,
     patient_import,
@@ -926,10 +1031,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     phase_conflict,
     phase_intent,
     phase_project,
+    planning_health,
     planning_settings,
     practitioner,
     practitioner_name,
     project,
+    project_cursor,
     review_item,
     root_key,
     schedule_run,
@@ -943,6 +1050,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     tenant,
     tenant_key,
     time_entry,
+    unheard_change,
     webhook_activity,
     webhook_body_key,
     webhook_dedupe,

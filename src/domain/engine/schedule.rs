@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     domain::{Domain, integration::CALCOM},
     error::Result,
+    provider::asana::PROVIDER as ASANA,
     store::{self, schedule::Order},
     telemetry,
     words::MessageKind,
@@ -31,6 +32,8 @@ pub enum Cadence {
 enum Work {
     /// For every connected integration of a provider.
     Queue(Order),
+    /// For every grant that can run out.
+    RefreshTokens,
     SweepSyncLogs,
 }
 
@@ -62,9 +65,10 @@ impl Cadence {
     }
 }
 
-fn schedules() -> [Schedule; 5] {
+fn schedules() -> [Schedule; 10] {
     let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
     let calcom = |kind, payload| Work::Queue(Order { provider: CALCOM, kind, payload });
+    let asana = |kind, payload| Work::Queue(Order { provider: ASANA, kind, payload });
     let is = |name, cadence, work| Schedule { name, cadence, work };
     [
         is("reconcile-calcom", Cadence::EveryMinutes(5), calcom(MessageKind::Reconcile, json!({}))),
@@ -78,6 +82,20 @@ fn schedules() -> [Schedule; 5] {
             "check-subscriptions",
             Cadence::EveryMinutes(60),
             calcom(MessageKind::SubscriptionCheck, json!({})),
+        ),
+        // By its old name; it is for every provider's tokens.
+        is("refresh-asana-tokens", Cadence::EveryMinutes(6 * 60), Work::RefreshTokens),
+        is("poll-asana", Cadence::EveryMinutes(5), asana(MessageKind::Reconcile, json!({}))),
+        is("sync-asana", Cadence::Daily(at(5, 0)), asana(MessageKind::SyncRun, json!({}))),
+        is(
+            "sync-asana-hours",
+            Cadence::Daily(at(6, 0)),
+            asana(MessageKind::Reconcile, json!({ "hours": true })),
+        ),
+        is(
+            "sync-asana-absences",
+            Cadence::EveryMinutes(60),
+            asana(MessageKind::Reconcile, json!({ "absences": true })),
         ),
         is("cleanup-sync-logs", Cadence::Weekly(Weekday::Sun, at(3, 0)), Work::SweepSyncLogs),
     ]
@@ -104,6 +122,12 @@ impl Schedule {
         match &self.work {
             Work::Queue(order) => {
                 let queued = store::schedule::run(&domain.store, self.name, occurrence, order).await?;
+                if let Some(integrations @ 1..) = queued {
+                    tracing::debug!(schedule = self.name, integrations, "queued");
+                }
+            }
+            Work::RefreshTokens => {
+                let queued = store::schedule::refreshes(&domain.store, self.name, occurrence).await?;
                 if let Some(integrations @ 1..) = queued {
                     tracing::debug!(schedule = self.name, integrations, "queued");
                 }

@@ -24,6 +24,7 @@ use crate::{
 
 mod attempt;
 mod ending;
+mod observe;
 mod order;
 mod send;
 

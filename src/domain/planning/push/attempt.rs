@@ -1,18 +1,15 @@
 //! One attempt at a phase: read the task, compare, and write what it lacks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use super::order::Order;
+use super::{observe::Observed, order::Order};
 use crate::{
     domain::{
         Domain,
         engine::provider_call::{self, AsanaFailure, Urgency},
-        planning::{
-            observe::{self, Told, observe},
-            reading::Lens,
-        },
+        planning::reading::Lens,
     },
     error::{Error, Noun, Result},
     ids::{IntegrationId, MessageId, PhaseId, PhaseIntentId, TenantId},
@@ -50,6 +47,13 @@ pub(super) struct Target {
     pub(super) task: String,
 }
 
+/// The task as it is at a moment.
+struct Read {
+    task: Task,
+    /// When it was asked for, by the database's clock.
+    asked: DateTime<Utc>,
+}
+
 /// Whether there is anything to do at the tool.
 enum Ground {
     Ready(Target),
@@ -63,6 +67,8 @@ pub(super) struct Write {
     pub(super) target: Target,
     pub(super) intent: PhaseIntent,
     pub(super) order: Order,
+    /// When it was sent, by the database's clock.
+    pub(super) asked: DateTime<Utc>,
 }
 
 impl<'a> Attempt<'a> {
@@ -78,15 +84,20 @@ impl<'a> Attempt<'a> {
             Ground::Halt(reason) => return self.halt(HALTED, reason).await,
             Ground::Leave(reason) => return self.leave(reason).await,
         };
-        let (task, skew) = match self.read(&target).await {
-            Ok(read) => read,
+        let asked = store::diagnosis::clock(&self.domain.store).await?;
+        let begun = Instant::now();
+        let read = match self.read(&target).await {
+            Ok(task) => Read { task, asked },
             Err(failure) => return self.unanswered(failure).await,
         };
-        let planned = retry_deadlocks(|| self.plan(&target, &task, skew)).await?;
+        let planned = retry_deadlocks(|| self.plan(&target, &read)).await?;
         match planned {
             Planned::Nothing => Ok(Outcome::Done),
             Planned::Impossible(reason) => self.leave(reason).await,
-            Planned::Write(intent, order) => self.send(Write { target, intent: *intent, order }).await,
+            Planned::Write(intent, order) => {
+                let asked = asked + begun.elapsed();
+                self.send(Write { target, intent: *intent, order, asked }).await
+            }
         }
     }
 
@@ -117,33 +128,31 @@ impl<'a> Attempt<'a> {
         })
     }
 
-    /// The task as it is at this moment, and how far the tool's clock is ahead of ours.
-    async fn read(&self, target: &Target) -> Result<(Task, TimeDelta), AsanaFailure> {
+    async fn read(&self, target: &Target) -> Result<Task, AsanaFailure> {
         let gid = target.task.as_str();
-        let (domain, tenant) = (self.domain, self.tenant);
-        provider_call::asana(domain, tenant, target.integration, Urgency::Person, |way| async move {
-            let asana = way.asana();
-            let task = asana.task(gid).await?;
-            let date = asana.newest_exchange().and_then(|exchange| exchange.date);
-            Ok((task, observe::skew(date, Utc::now())))
-        })
-        .await
+        let (domain, tenant, integration) = (self.domain, self.tenant, target.integration);
+        let ask = provider_call::asana(domain, tenant, integration, Urgency::Person, |way| async move {
+            way.asana().task(gid).await
+        });
+        ask.await
     }
 
     /// Takes over what changed there, and records what is to be written of what changed here.
-    async fn plan(&self, target: &Target, task: &Task, skew: TimeDelta) -> Result<Planned> {
+    async fn plan(&self, target: &Target, Read { task, asked }: &Read) -> Result<Planned> {
         let mut tx = self.domain.store.tenant(self.tenant).await?;
         let Some(mut phase) = self.lock(&mut tx).await? else { return Ok(Planned::Nothing) };
         let lens = Lens::of(&mut tx, target.integration).await?;
         let before = phase.sync.provider_sync;
         // This is the try that a dead letter was requeued for.
         phase.sync.provider_sync = ProviderSync::Pending;
-        observe(&mut tx, &lens, &mut phase, task, &self.told(skew), self.now).await?;
+        let is_news = store::planning::bulk::read_time(&mut tx, phase.id).await?.is_none_or(|read| read <= *asked);
+        if is_news && self.observe(&mut tx, &lens, &mut phase, task).await? == Observed::NoPhase {
+            return Ok(Planned::Impossible("NO_PHASE"));
+        }
+        store::planning::bulk::note_read(&mut tx, &[phase.id], *asked).await?;
         let theirs = PhaseFields::from(phase.base.clone());
-        let open = store::planning::intent::open_of(&mut tx, phase.id).await?;
-        if let Some(open) = open {
-            let state =
-                if open.is_in(&theirs) { IntentState::Done } else { IntentState::Superseded };
+        if let Some(open) = store::planning::intent::open_of(&mut tx, phase.id).await? {
+            let state = if open.is_in(&theirs) { IntentState::Done } else { IntentState::Superseded };
             settle_intent(&mut tx, open, state, None).await?;
         }
         if phase.fields == theirs {
@@ -188,8 +197,9 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    pub(super) fn told(&self, skew: TimeDelta) -> Told {
-        Told { skew, cause: format!("outbox/{}", self.message), ..Told::default() }
+    /// For the history.
+    pub(super) fn cause(&self) -> String {
+        format!("outbox/{}", self.message)
     }
 
     /// The phase, locked; none if it was removed.
@@ -218,8 +228,7 @@ impl<'a> Attempt<'a> {
         if !is_news {
             return Ok(());
         }
-        let cause = format!("outbox/{}", self.message);
-        let change = PhaseChange::of(phase, PhaseChangeKind::Sync, Origin::System, &cause, self.now);
+        let change = PhaseChange::of(phase, PhaseChangeKind::Sync, Origin::System, &self.cause(), self.now);
         store::planning::phase_change::insert(tx, &[change]).await
     }
 }

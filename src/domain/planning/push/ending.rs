@@ -86,8 +86,8 @@ impl Attempt<'_> {
             phase.presence = Presence::Missing;
             phase.missing_time = Some(self.now);
             store::planning::phase::save(&mut tx, &phase).await?;
-            let cause = format!("outbox/{}", self.message);
-            let change = PhaseChange::of(&phase, PhaseChangeKind::Presence, Origin::Asana, &cause, self.now);
+            let change =
+                PhaseChange::of(&phase, PhaseChangeKind::Presence, Origin::Asana, &self.cause(), self.now);
             store::planning::phase_change::insert(&mut tx, &[change]).await?;
         }
         tx.commit().await?;

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::planning::reading::Lens,
-    provider::asana::{FieldChange, NewDates, NewDue, NewStart, Task, TaskChange, TaskSubtype, UnfitDates},
+    provider::asana::{FieldChange, NewDates, NewDue, Task, TaskChange, UnfitDates},
     store::planning::phase::PhaseFields,
     words::PhaseField,
 };
@@ -62,9 +62,6 @@ fn dates(task: &Task, theirs: &PhaseFields, wanted: &PhaseFields) -> Result<NewD
     if let Some(due_at) = task.due_at.filter(|_| wanted.due_date == theirs.due_date) {
         dates.due = NewDue::At(due_at);
     }
-    if task.subtype == TaskSubtype::Milestone {
-        dates.start = NewStart::Keep;
-    }
     Ok(dates)
 }
 
@@ -101,8 +98,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        domain::planning::sync::Dictionary,
         ids::IntegrationId,
-        provider::asana::{EnumOption, FieldContent, FieldValue},
+        provider::asana::{EnumOption, FieldContent, FieldValue, NewStart, TaskSubtype},
         store::planning::settings::{AreaMapping, PlanningSettings},
         words::Area,
     };
@@ -129,7 +127,14 @@ mod tests {
                 option("210", true, Some(Area::Production)),
                 option("212", true, None),
             ],
-            zone: Tz::Europe__Berlin,
+            dictionary: Dictionary {
+                zone: Tz::Europe__Berlin,
+                area_field: Some("200".into()),
+                hours_field: Some("201".into()),
+                hours_precision: Some(1),
+                areas: [("210".to_string(), Area::Production)].into(),
+                ..Dictionary::default()
+            },
         }
     }
 
@@ -175,7 +180,7 @@ mod tests {
     }
 
     fn theirs(task: &Task) -> PhaseFields {
-        lens().fields(task, &PhaseFields::default())
+        lens().fields(task, &PhaseFields::default()).unwrap()
     }
 
     fn order(task: &Task, wanted: &PhaseFields) -> Order {
@@ -270,47 +275,5 @@ mod tests {
         assert!(whole.has_dates_and_more() && !dates.has_dates_and_more());
         assert_eq!(dates.writes, [PhaseField::StartDate, PhaseField::DueDate]);
         assert_eq!(dates.left_out, [PhaseField::PlannedHours, PhaseField::Area]);
-    }
-
-    #[test]
-    fn a_milestone_has_no_start_to_write() {
-        let task = Task { subtype: TaskSubtype::Milestone, start_on: None, ..task() };
-        let wanted = PhaseFields { due_date: day(9), ..theirs(&task) };
-
-        assert_eq!(order(&task, &wanted).change.dates.unwrap().start, NewStart::Keep);
-    }
-
-    #[test]
-    fn what_a_plan_hides_is_as_it_was_known() {
-        let hidden = Task { custom_fields: None, ..task() };
-        let known = PhaseFields {
-            planned_hours: Some(40.into()),
-            area: Some(Area::Assembly),
-            ..PhaseFields::default()
-        };
-
-        let read = lens().fields(&hidden, &known);
-
-        assert_eq!((read.planned_hours, read.area, read.due_date), (Some(40.into()), Some(Area::Assembly), day(6)));
-    }
-
-    #[test]
-    fn hours_that_no_phase_can_have_are_none() {
-        for hours in [Decimal::new(-1, 0), Decimal::new(100_000_000, 0)] {
-            let mut task = task();
-            task.custom_fields.as_mut().unwrap()[1].content = FieldContent::Number(Some(hours));
-
-            assert_eq!(theirs(&task).planned_hours, None, "{hours}");
-        }
-    }
-
-    /// DST: the night of the change is not another day.
-    #[test]
-    fn a_due_time_is_a_day_of_the_tenants() {
-        for (time, expected) in [("2026-03-28T23:30:00Z", day(29)), ("2026-03-29T21:59:00Z", day(29)), ("2026-03-29T22:00:00Z", day(30))] {
-            let task = Task { due_at: time.parse().ok(), due_on: day(1), start_on: None, ..task() };
-
-            assert_eq!(theirs(&task).due_date, expected, "{time}");
-        }
     }
 }

@@ -1,18 +1,14 @@
 //! Sending a recorded write, and what its answer says. No transaction is open meanwhile.
 
-use chrono::TimeDelta;
-
 use super::{
     attempt::{Attempt, Write, left_out, settle_intent},
+    observe::Observed,
     order::Order,
 };
 use crate::{
     domain::{
         engine::provider_call::{self, AsanaFailure, Urgency},
-        planning::{
-            observe::{Observed, observe},
-            reading::Lens,
-        },
+        planning::reading::Lens,
     },
     error::Result,
     provider::{
@@ -60,11 +56,11 @@ impl Attempt<'_> {
         let lens = Lens::of(&mut tx, write.target.integration).await?;
         let known = phase.base.clone();
         phase.base = with_written(&phase, write).into();
-        let told = self.told(TimeDelta::zero());
-        if observe(&mut tx, &lens, &mut phase, task, &told, self.now).await? == Observed::Stale {
+        if self.observe(&mut tx, &lens, &mut phase, task).await? == Observed::Stale {
             // Somebody has read it since, and more is known than this answer tells.
             phase.base = known;
         }
+        store::planning::bulk::note_read(&mut tx, &[phase.id], write.asked).await?;
         settle_intent(&mut tx, write.intent.clone(), IntentState::Done, None).await?;
         let outcome = match self.remaining(&phase, &write.order) {
             Remaining::Nothing => {

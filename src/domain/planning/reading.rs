@@ -4,13 +4,9 @@ use super::sync::{Dictionary, dictionary};
 use crate::{
     error::Result,
     ids::IntegrationId,
-    provider::asana::Task,
     store::{
         self, TenantTx,
-        planning::{
-            phase::PhaseFields,
-            settings::{AreaMapping, PlanningSettings},
-        },
+        planning::settings::{AreaMapping, PlanningSettings},
     },
     words::Area,
 };
@@ -30,11 +26,6 @@ impl Lens {
         let options = store::planning::settings::area_mappings(tx, integration).await?;
         let dictionary = dictionary(tx, &settings).await?;
         Ok(Self { settings, options, dictionary })
-    }
-
-    /// What a task has in the fields that both sides change; what it does not tell is as it was `known`. None: it is no phase any more.
-    pub(super) fn fields(&self, task: &Task, known: &PhaseFields) -> Option<PhaseFields> {
-        Some(self.dictionary.understand(task)?.fields(known))
     }
 
     /// An option that can be chosen and means this area.

@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn theirs(task: &Task) -> PhaseFields {
-        lens().fields(task, &PhaseFields::default()).unwrap()
+        lens().dictionary.understand(task).unwrap().fields(&PhaseFields::default())
     }
 
     fn order(task: &Task, wanted: &PhaseFields) -> Order {

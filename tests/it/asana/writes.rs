@@ -106,14 +106,17 @@ impl Scene {
             Some(Moment::At(time)) => time.to_rfc3339(),
             None => "-".into(),
         };
-        let held = |field: Gid| task.values.iter().find(|(gid, _)| *gid == field).map(|(_, held)| held.clone());
+        let held =
+            |field: Gid| task.values.iter().find(|(gid, _)| *gid == field).map(|(_, held)| held.clone());
         let hours = match held(self.planner.hours.gid) {
             Some(Held::Number(number)) => serde_json::to_string(&number).unwrap(),
             _ => "-".into(),
         };
         let area = match held(self.planner.area.gid) {
             Some(Held::Option(option)) if option.to_string() == self.planner.option("Montage") => "assembly",
-            Some(Held::Option(option)) if option.to_string() == self.planner.option("Produktion") => "production",
+            Some(Held::Option(option)) if option.to_string() == self.planner.option("Produktion") => {
+                "production"
+            }
             Some(_) => "other",
             None => "-",
         };

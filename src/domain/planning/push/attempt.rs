@@ -145,7 +145,8 @@ impl<'a> Attempt<'a> {
         let before = phase.sync.provider_sync;
         // This is the try that a dead letter was requeued for.
         phase.sync.provider_sync = ProviderSync::Pending;
-        let is_news = store::planning::bulk::read_time(&mut tx, phase.id).await?.is_none_or(|read| read <= *asked);
+        let is_news =
+            store::planning::bulk::read_time(&mut tx, phase.id).await?.is_none_or(|read| read <= *asked);
         if is_news && self.observe(&mut tx, &lens, &mut phase, task).await? == Observed::NoPhase {
             return Ok(Planned::Impossible("NO_PHASE"));
         }
@@ -219,8 +220,8 @@ impl<'a> Attempt<'a> {
         standing: ProviderSync,
         reason: Option<&str>,
     ) -> Result<()> {
-        let is_news = phase.sync.provider_sync != standing
-            || phase.sync.provider_sync_reason.as_deref() != reason;
+        let is_news =
+            phase.sync.provider_sync != standing || phase.sync.provider_sync_reason.as_deref() != reason;
         phase.sync.provider_sync = standing;
         phase.sync.provider_sync_attempts = self.attempts;
         phase.sync.provider_sync_reason = reason.map(Into::into);

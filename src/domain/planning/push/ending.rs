@@ -13,11 +13,7 @@ use crate::{
         asana::{CallError, Refusal},
         call::Class,
     },
-    store::{
-        self,
-        outbox::Outcome,
-        planning::phase_change::PhaseChange,
-    },
+    store::{self, outbox::Outcome, planning::phase_change::PhaseChange},
     words::{Origin, PhaseChangeKind, Presence, ProviderSync},
 };
 

@@ -243,8 +243,7 @@ mod tests {
     fn a_field_that_the_task_cannot_hold_is_left_out_and_the_dates_are_written() {
         let mut bare = task();
         bare.custom_fields = Some(vec![]);
-        let wanted =
-            PhaseFields { due_date: day(9), planned_hours: Some(1.into()), ..theirs(&bare) };
+        let wanted = PhaseFields { due_date: day(9), planned_hours: Some(1.into()), ..theirs(&bare) };
         let no_option = PhaseFields { area: Some(Area::Assembly), ..theirs(&task()) };
         let mut fixed = task();
         fixed.custom_fields.as_mut().unwrap()[1].enabled = false;

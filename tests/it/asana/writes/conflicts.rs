@@ -121,18 +121,24 @@ async fn a_reverted_conflict_is_written_to_asana() {
 async fn hours_that_asana_rounds_do_not_go_to_and_fro() {
     let scene = Scene::new().await;
     // Somebody set the field to fewer places than the onboarding saw.
-    scene.planner.asana.edit_field(scene.planner.hours.gid, |field| {
-        if let stellwerk::sandbox::asana::Kind::Number { precision, .. } = &mut field.kind {
-            *precision = 0;
-        }
-    })
-    .unwrap();
+    scene
+        .planner
+        .asana
+        .edit_field(scene.planner.hours.gid, |field| {
+            if let stellwerk::sandbox::asana::Kind::Number { precision, .. } = &mut field.kind {
+                *precision = 0;
+            }
+        })
+        .unwrap();
 
     scene.change(hours("7.5")).await;
     scene.until_synced().await;
     scene.planner.heed(scene.planner.project, &[asana::told("changed", scene.task)]).await;
     scene.until_synced().await;
 
-    assert_eq!((scene.here().await, scene.there().as_str()), (scene.there(), "2026-11-02 2026-11-13 8 assembly"));
+    assert_eq!(
+        (scene.here().await, scene.there().as_str()),
+        (scene.there(), "2026-11-02 2026-11-13 8 assembly")
+    );
     assert_eq!((scene.written().len(), scene.conflicts().await), (1, vec![]));
 }

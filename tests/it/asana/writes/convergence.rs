@@ -115,7 +115,11 @@ async fn live_through(seed: u64) {
     let (written, history) = (scene.written().len(), scene.planner.history(scene.task).await);
     scene.planner.sync().await;
     scene.until_synced().await;
-    assert_eq!((scene.written().len(), scene.planner.history(scene.task).await), (written, history), "seed {seed}");
+    assert_eq!(
+        (scene.written().len(), scene.planner.history(scene.task).await),
+        (written, history),
+        "seed {seed}"
+    );
 }
 
 #[tokio::test]

@@ -86,7 +86,8 @@ async fn die(scene: &Scene, moment: Moment) {
             let worker = scene.app.worker();
             scene.app.hurry().await;
             let open = "SELECT count(*) FROM phase_intent WHERE state IN ('unknown', 'recorded')";
-            wait_until("the write was recorded and lost", PATIENCE, async || owner.value(open).await != "0").await;
+            wait_until("the write was recorded and lost", PATIENCE, async || owner.value(open).await != "0")
+                .await;
             worker.kill().await;
             owner.run("UPDATE phase_intent SET state = 'sent' WHERE state IN ('unknown', 'recorded')").await;
             asana.remove_fault(rule);
@@ -111,7 +112,9 @@ async fn die(scene: &Scene, moment: Moment) {
             gate.reached().await.unwrap();
             // Whoever settles waits for this lock.
             let blocker = scene.app.database.owner().await;
-            blocker.run(&format!("BEGIN; SELECT FROM phase WHERE external_id = '{}' FOR UPDATE", scene.task)).await;
+            blocker
+                .run(&format!("BEGIN; SELECT FROM phase WHERE external_id = '{}' FOR UPDATE", scene.task))
+                .await;
             gate.open();
             let waits = "SELECT count(*) FROM pg_stat_activity \
                  WHERE wait_event_type = 'Lock' AND datname = current_database()";

@@ -125,7 +125,11 @@ async fn a_write_whose_answer_was_lost_is_looked_up_and_not_repeated() {
 
         assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly", "{fault:?}");
         assert_eq!(scene.written().len(), 1, "{fault:?}");
-        assert_eq!((scene.intents().await, scene.conflicts().await), (vec!["done".into()], vec![]), "{fault:?}");
+        assert_eq!(
+            (scene.intents().await, scene.conflicts().await),
+            (vec!["done".into()], vec![]),
+            "{fault:?}"
+        );
     }
 }
 

@@ -1,3 +1,4 @@
 //! Planning here and Asana, kept in step over real HTTP with the double.
 
 mod runs;
+mod writes;

@@ -41,6 +41,7 @@ mod logs;
 mod metrics;
 mod outbox;
 mod patients;
+mod planning;
 mod program;
 mod protos;
 mod provider_calls;

@@ -29,6 +29,9 @@ mod take_in;
 mod understand;
 mod workspace;
 
+pub(super) use reader::dictionary;
+pub(super) use understand::Dictionary;
+
 /// Which part of the tool is looked at; nothing of it: what happened in its projects.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]

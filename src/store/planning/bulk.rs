@@ -100,12 +100,7 @@ pub async fn find_for_update(
 
 /// Adds phases, notes that they were made and puts them into their projects. Returns how many; fewer than given: somebody
 /// else has just added some.
-pub async fn insert(
-    tx: &mut TenantTx,
-    new: &[NewPhase],
-    cause: &str,
-    asked: DateTime<Utc>,
-) -> Result<usize> {
+pub async fn insert(tx: &mut TenantTx, new: &[NewPhase], cause: &str, asked: DateTime<Utc>) -> Result<usize> {
     let told = new.iter().map(|new| {
         let mut told = told(&new.row);
         told["change_id"] = json!(PhaseChangeId::new());
@@ -135,6 +130,12 @@ pub async fn note_read(tx: &mut TenantTx, phases: &[PhaseId], asked: DateTime<Ut
         .bind::<Timestamptz, _>(asked);
     Cached(query).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// When the newest answer about a phase was asked for.
+pub async fn read_time(tx: &mut TenantTx, phase: PhaseId) -> Result<Option<DateTime<Utc>>> {
+    let query = phase::table.filter(phase::id.eq(phase)).select(phase::read_time);
+    Ok(query.first(tx.conn()).await?)
 }
 
 /// The same for phases that an answer named without saying more that could be read.

@@ -2,6 +2,7 @@
 
 mod cases;
 mod link_cases;
+mod planning_cases;
 mod privacy_cases;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ async fn a_strangers_id_answers_like_an_unknown_one() {
 
     let mut cases = cases::all(&theirs, &own);
     cases.extend(link_cases::all(&theirs, &own));
+    cases.extend(planning_cases::all(&theirs, &own));
     cases.extend(privacy_cases::all(&theirs, &own));
     let mut wrong = Vec::new();
     for case in &cases {
@@ -144,6 +146,7 @@ struct Records {
     review_item: String,
     dead_letter: String,
     alert_destination: String,
+    planning: planning_cases::Planning,
     consent: String,
 }
 
@@ -195,6 +198,7 @@ impl Records {
         let [sync_log, review_item, dead_letter, alert_destination, consent] =
             plant(owner, tenant, &integration).await;
         Self {
+            planning: planning_cases::Planning::plant(owner, tenant, &integration).await,
             sync_log,
             review_item,
             dead_letter,

@@ -6,7 +6,8 @@ use stellwerk::proto::{
     access_service_client::AccessServiceClient, alert_service_client::AlertServiceClient,
     appointment_service_client::AppointmentServiceClient,
     integration_service_client::IntegrationServiceClient, patient_service_client::PatientServiceClient,
-    privacy_service_client::PrivacyServiceClient, review_service_client::ReviewServiceClient,
+    planning_service_client::PlanningServiceClient, privacy_service_client::PrivacyServiceClient,
+    review_service_client::ReviewServiceClient,
     sync_log_service_client::SyncLogServiceClient, webhook_service_client::WebhookServiceClient,
 };
 use tonic::{
@@ -61,6 +62,10 @@ impl TestCaller {
 
     pub(crate) fn reviews(&self) -> ReviewServiceClient<Connection> {
         ReviewServiceClient::new(self.connection())
+    }
+
+    pub(crate) fn planning(&self) -> PlanningServiceClient<Connection> {
+        PlanningServiceClient::new(self.connection())
     }
 
     pub(crate) fn alerts(&self) -> AlertServiceClient<Connection> {

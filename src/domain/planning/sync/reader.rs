@@ -174,7 +174,10 @@ impl<'a> Reader<'a> {
 }
 
 /// What the tool's ids mean here.
-async fn dictionary(tx: &mut TenantTx, settings: &PlanningSettings) -> Result<Dictionary> {
+pub(in crate::domain::planning) async fn dictionary(
+    tx: &mut TenantTx,
+    settings: &PlanningSettings,
+) -> Result<Dictionary> {
     let id = settings.integration_id;
     let tenant = store::tenant::current(tx).await?;
     let mappings = store::planning::settings::area_mappings(tx, id).await?;

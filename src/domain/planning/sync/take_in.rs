@@ -16,7 +16,7 @@ use crate::{
     domain::{
         consent,
         engine::record::Stop,
-        planning::{merge, push},
+        planning::{merge, standing},
     },
     error::Result,
     ids::{PhaseId, ProjectId},
@@ -30,7 +30,7 @@ use crate::{
             phase_change::PhaseChange,
         },
     },
-    words::{ConsentScope, Origin, PhaseChangeKind, Presence, ProviderSync},
+    words::{ConsentScope, Origin, PhaseChangeKind, Presence},
 };
 
 /// Where a page stood in the complete reading of its project.
@@ -176,7 +176,8 @@ async fn compare(
     let mut after = before.clone();
     let base = PhaseFields::from(before.base.clone());
     let theirs = said.theirs(&base, hint, reader.dictionary.skew, asked);
-    let merged = merge::merge(&before.base, &before.fields, &before.changed, &theirs);
+    let shared = standing::in_common(tx, &before, &theirs.fields, now).await?;
+    let merged = merge::merge(&shared, &before.fields, &before.changed, &theirs);
     let is_changed = merged.apply(&mut after);
     after.name.clone_from(&said.name);
     after.is_completed = said.is_completed;
@@ -201,9 +202,9 @@ async fn compare(
     if is_here && said.projects.iter().copied().collect::<HashSet<_>>() != projects {
         writes.moved.push((after.id, said.projects.clone()));
     }
-    if merged.is_to_be_written() && after.sync.provider_sync != ProviderSync::Pending && is_here {
-        // Ours prevailed over a change there, or was never written.
-        push::queue(tx, &mut after, &reader.cause, now).await?;
+    if is_here {
+        // Ours may have prevailed over a change there, or was never written.
+        standing::stand(tx, &mut after, &merged, &reader.cause, now).await?;
     }
     if is_news {
         writes.news.push(said.external_id.clone());

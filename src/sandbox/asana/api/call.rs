@@ -128,6 +128,8 @@ impl Call {
             | Operation::GetWebhook
             | Operation::UpdateWebhook
             | Operation::DeleteWebhook => webhooks::answer(inner, self).await,
+            // Not below the API's path.
+            Operation::Authorize | Operation::Token | Operation::Revoke => Err(Refusal::no_route()),
             Operation::Batch => super::batch::answer(inner, self).await,
         }
     }

@@ -12,7 +12,7 @@
 pub use crate::sandbox::gate::{Gate, Point};
 pub use api::Operation;
 pub use courier::{Delivery, Outcome};
-pub use demo::Demo;
+pub use demo::{Demo, Office};
 pub use entry::{OooEntry, TimeEntry};
 pub use event::{Action, Change, Event, Noun, Ref};
 pub use faults::{Fault, Rule, When};

@@ -25,6 +25,14 @@ const PHASES: [(&str, usize); 6] = [
 /// Days a phase of the demo lasts, the weekend it may span included.
 const PHASE_DAYS: u64 = 9;
 
+/// What [`Asana::add_office`] made.
+#[derive(Clone, Debug)]
+pub struct Office {
+    pub area: CustomField,
+    pub hours: CustomField,
+    pub projects: Vec<Gid>,
+}
+
 /// Who and what [`Asana::add_demo`] made.
 #[derive(Clone, Debug)]
 pub struct Demo {
@@ -74,6 +82,28 @@ impl Asana {
             person.take_leave(workspace, today + Days::new(14), today + Days::new(18))?;
         }
         Ok(Demo { workspace, users, area, hours, projects, tasks })
+    }
+
+    /// Many projects of many tasks, all of them with dates, an area and hours. Nobody is told.
+    pub fn add_office(&self, workspace: Gid, projects: usize, tasks_each: usize) -> Result<Office, Error> {
+        let area = self.add_enum_field(workspace, "Bereich", &["Produktion", "Montage", "Büro"]);
+        let hours = self.add_number_field(workspace, "Soll-Stunden", 1);
+        let today = self.clock().now().date_naive();
+        let fill = |nth: usize| -> Result<Gid, Error> {
+            let project = self.add_project(workspace, &format!("Projekt {nth:03}"), &[area.gid, hours.gid]);
+            for (days, phase) in (0_u64..).zip(0..tasks_each) {
+                let option = area.options().get(phase % 3).map(|option| option.gid);
+                let start = today + Days::new(days % 200);
+                let due = start + Days::new(4 + days % 9);
+                let data = json!({ "name": format!("Phase {phase:04}"), "start_on": start, "due_on": due,
+                                   "custom_fields": { area.gid.to_string(): option,
+                                                      hours.gid.to_string(): (days % 80) + 1 } });
+                self.add_task(project, data)?;
+            }
+            Ok(project)
+        };
+        let made = (0..projects).map(fill).collect::<Result<_, _>>()?;
+        Ok(Office { area, hours, projects: made })
     }
 
     /// Somebody moves a phase that has both dates by up to ten days; the same ones in turn for the same seed.

@@ -33,6 +33,13 @@ pub struct Client {
     pub scopes: Option<Vec<String>>,
 }
 
+impl Client {
+    /// With full permissions and a secret of its own.
+    pub fn invented(id: &str, redirect_uris: Vec<String>) -> Self {
+        Self { id: id.to_owned(), secret: secret(), redirect_uris, scopes: None }
+    }
+}
+
 /// What the consent page does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]

@@ -19,6 +19,7 @@ mod dates;
 mod faults;
 mod fields;
 mod limits;
+mod many;
 mod oauth;
 mod pages;
 mod people;

@@ -78,6 +78,11 @@ impl Inner {
         self.world.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// That of the courier.
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        self.courier.client()
+    }
+
     pub(crate) fn consent(&self) -> Consent {
         *self.consent.read().unwrap_or_else(PoisonError::into_inner)
     }

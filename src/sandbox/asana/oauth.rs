@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::gid::Gid;
 use super::world::World;
 
+mod browser;
 mod consent;
 mod refused;
 mod routes;

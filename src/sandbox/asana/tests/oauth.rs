@@ -258,3 +258,24 @@ async fn granular_scopes_reach_what_they_name_and_never_the_event_streams() {
     assert_eq!(ask(Method::DELETE, &format!("/tasks/{task}")).await, 403);
     assert_eq!(ask(Method::GET, &format!("/events?resource={}", stage.project)).await, 403);
 }
+
+#[tokio::test]
+async fn a_person_with_a_browser_presses_a_button_and_follows_the_app() {
+    let stage = Stage::start().await;
+    let app = axum::Router::new().fallback(async |uri: http::Uri| {
+        let home = format!("http://desk.example.org/?{}", uri.query().unwrap_or_default());
+        axum::response::Redirect::to(&home)
+    });
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let back = format!("http://{}/callback", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    stage.asana.add_client(Client { redirect_uris: vec![back.clone()], ..stage.app(None) });
+    let link = stage.link(&[("redirect_uri", &back)]);
+
+    let allowed = stage.erika().allow(&link).await.unwrap();
+    let denied = stage.erika().deny(&link).await.unwrap();
+
+    assert_eq!(allowed.host_str(), Some("desk.example.org"));
+    assert!(query(&allowed, "code").is_some());
+    assert_eq!(query(&denied, "error").as_deref(), Some("access_denied"));
+}

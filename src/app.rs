@@ -11,8 +11,10 @@ use crate::{
     error::Error,
     grpc::access_rules::{AccessRuleError, AccessRules, DESCRIPTORS},
     issuer::{self, IssuerConfigError, Issuers},
+    provider::deployment::DeploymentError,
     store::{Store, connect::PoolConfig},
     vault::{Vault, VaultError},
+    web::peer::Network,
 };
 
 /// Everything a server needs beside its listeners.
@@ -21,6 +23,8 @@ pub struct App {
     pub domain: Domain,
     pub issuers: Arc<Issuers>,
     pub rules: Arc<AccessRules>,
+    /// The proxies whose word on where a call came from counts.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// A setting that does not work.
@@ -34,6 +38,8 @@ pub enum SetupError {
     Issuers(#[from] IssuerConfigError),
     #[error("the way out cannot be set up")]
     Egress(#[from] EgressError),
+    #[error("the providers' settings cannot be used")]
+    Providers(#[from] DeploymentError),
     #[error("the access rules of the protos are not whole")]
     AccessRules(#[from] AccessRuleError),
 }
@@ -50,6 +56,7 @@ pub fn domain(
         vault: Arc::new(Vault::from_root_keys(root_keys.expose_secret())?),
         egress: Arc::new(Egress::new(EgressConfig::default())?),
         public_url,
+        deployments: Arc::default(),
         key_rings: Arc::default(),
     })
 }
@@ -62,6 +69,8 @@ impl App {
         let egress = Arc::new(Egress::new(EgressConfig { allow_private, ..EgressConfig::default() })?);
         let configs = callers.issuers_file.as_deref().map_or(Ok(Vec::new()), issuer::load)?;
         let issuers = Arc::new(Issuers::new(configs, egress.clone())?);
-        Ok(Self { domain: Domain { egress, ..domain }, issuers, rules })
+        let trusted_proxies = callers.trusted_proxies.clone();
+        let deployments = Arc::new(callers.providers.deployments()?);
+        Ok(Self { domain: Domain { egress, deployments, ..domain }, issuers, rules, trusted_proxies })
     }
 }

@@ -17,8 +17,8 @@ use crate::{
     ids::IntegrationId,
     page::{Page, Paged},
     provider::{asana::PROVIDER as ASANA, calcom::CallError},
-    store::{self, TenantTx, integration::Integration, outbox::NewMessage},
-    words::{IntegrationState, MessageKind, SyncState},
+    store::{self, TenantTx, credential::Renewed, integration::Integration, outbox::NewMessage},
+    words::{CredentialKind, IntegrationState, MessageKind, SyncState},
 };
 
 mod connect;
@@ -130,7 +130,17 @@ pub async fn update(
         let credential = store::credential::find(&mut tx, id).await?.ok_or(Error::CredentialRefused)?;
         let place = store::credential::place(credential.id);
         let sealed = tenant_key.seal(place, api_key.expose_secret().as_bytes()).map_err(Error::internal)?;
-        store::credential::replace(&mut tx, credential.id, &sealed, &caller.subject, now).await?;
+        let renewed = Renewed {
+            kind: CredentialKind::ApiKey,
+            sealed_secret: sealed,
+            scopes: Vec::new(),
+            expire_time: None,
+            refresh_due_time: None,
+            cause: caller.subject.clone(),
+            time: now,
+        };
+        store::credential::replace(&mut tx, credential.id, &renewed).await?;
+        row.granted_account_id = None;
         row.state = IntegrationState::Connected;
         row.state_reason = None;
     }
@@ -231,7 +241,7 @@ async fn changeable(domain: &Domain, caller: &Caller, id: IntegrationId) -> Resu
 }
 
 /// Queues what the end of a pause, of a restriction or of a missing credential makes possible.
-async fn catch_up(
+pub(in crate::domain) async fn catch_up(
     tx: &mut TenantTx,
     before: &Integration,
     after: &Integration,
@@ -248,16 +258,29 @@ async fn catch_up(
         store::outbox::hurry(tx, after.id, now).await?;
     }
     if is_back || writes {
-        subscription::queue(tx, after.id, cause, now).await?;
-        if after.provider == CALCOM {
-            reconcile::queue_sweep(tx, after.id, cause, now).await?;
-        } else {
-            reconcile::queue(tx, after.id, cause, now).await?;
-        }
+        make_up(tx, after, cause, now).await?;
     } else if hears {
         reconcile::queue(tx, after.id, cause, now).await?;
     }
     Ok(())
+}
+
+/// Queues a look at all that was missed, both ways.
+pub(in crate::domain) async fn make_up(
+    tx: &mut TenantTx,
+    row: &Integration,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if !matches!(row.provider.as_str(), CALCOM | ASANA) || row.state != IntegrationState::Connected {
+        return Ok(());
+    }
+    subscription::queue(tx, row.id, cause, now).await?;
+    if row.provider == CALCOM {
+        reconcile::queue_sweep(tx, row.id, cause, now).await
+    } else {
+        reconcile::queue(tx, row.id, cause, now).await
+    }
 }
 
 /// Queues work on an integration as a whole.

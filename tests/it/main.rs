@@ -42,6 +42,7 @@ mod outbox;
 mod patients;
 mod program;
 mod protos;
+mod provider_calls;
 mod reviews;
 mod root_keys;
 mod secrets;

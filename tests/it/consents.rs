@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use stellwerk::{
     domain::integration::Changes,
     proto::*,
-    sandbox::calcom::{self as double, Operation, Point},
+    sandbox::{
+        asana::{Operation as Asked, Point as Stage},
+        calcom::{self as double, Operation, Point},
+    },
     words::SyncState,
 };
 use tonic::{Request, Status};
@@ -13,6 +16,7 @@ use uuid::Uuid;
 use crate::support::{
     PATIENCE,
     app::TestApp,
+    asana,
     calcom::{self, no_key, on_day},
     caller::TestCaller,
     desk,
@@ -246,6 +250,40 @@ async fn a_consent_that_is_revoked_in_the_middle_of_a_run_ends_the_run() {
     linked.idle().await;
 
     assert_eq!((ended.state, ended.reason.as_deref()), (SyncState::Failed, Some("CONSENT_MISSING")));
+    assert_eq!(double.requests().len(), 0);
+}
+
+/// P2. The page that is under way was asked for with leave, and is not kept without.
+#[tokio::test]
+async fn of_planning_nothing_is_kept_from_the_moment_a_consent_is_revoked() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = asana::Planner::new(&app, &tenant, &double).await;
+    planner.task("Rohbau", "2026-11-13");
+    planner.change_integration(|row| row.consent_required = true).await;
+    let untold = planner.sync().await;
+    let planning = GrantConsentRequest {
+        scopes: vec![ConsentScope::Planning.into()],
+        ..appointments_for(planner.integration)
+    };
+    let given = grant(&tenant.admin, planning).await.unwrap();
+    planner.idle().await;
+    let told = planner.phases().await.len();
+    planner.task("Dachstuhl", "2026-11-20");
+    let mut gate = double.pause_next(Stage::AfterApplying, Asked::ListTasks);
+    let run = planner.start().await;
+    gate.reached().await.expect("the tasks are asked for");
+    double.forget_requests();
+
+    revoke(&tenant.admin, &given).await.unwrap();
+    gate.open();
+    let ended = planner.ended(run.id).await;
+    planner.idle().await;
+
+    for run in [untold, ended] {
+        assert_eq!((run.state, run.reason.as_deref()), (SyncState::Failed, Some("CONSENT_MISSING")));
+    }
+    assert_eq!((told, planner.phases().await.len()), (1, 1));
     assert_eq!(double.requests().len(), 0);
 }
 

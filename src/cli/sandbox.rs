@@ -11,6 +11,7 @@ use super::{Failure, say};
 use crate::{
     provider::booking_tool,
     sandbox::{
+        asana::{self, Client, Consent, Plan},
         booking::BookingTool,
         calcom::{self, Generation, Settings},
     },
@@ -20,6 +21,12 @@ use crate::{
 
 #[derive(Subcommand, Debug)]
 pub enum Sandbox {
+    /// Asana: OAuth, the REST API, event streams and webhooks with their traps, with an office of three people, three
+    /// projects and eighteen phases to begin with.
+    ///
+    /// What people do at the board, and what is to go wrong, is said to the control surface below /sandbox; it explains
+    /// itself at /. Webhooks go to addresses on this machine only. Nothing is kept.
+    Asana(Asana),
     /// A booking tool with a small control surface: it tells one address about every change made there.
     Booking(Booking),
     /// Cal.com: API v2, slots, webhooks and their traps, with a host, two event types and an API key to begin with.
@@ -52,6 +59,31 @@ pub struct Booking {
 }
 
 #[derive(Args, Debug)]
+pub struct Asana {
+    /// Where it listens; on this machine only.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7215")]
+    address: SocketAddr,
+    /// The app that may ask for consent.
+    #[arg(long, value_name = "ID", default_value = "sandbox-asana")]
+    client_id: String,
+    /// Its secret; made up and printed if not given.
+    #[arg(long, env = "STELLWERK_SANDBOX_ASANA_SECRET", hide_env_values = true, value_name = "SECRET")]
+    client_secret: Option<SecretString>,
+    /// Where the app's users may be sent back to; repeat it for several.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7211/api/auth/asana/callback")]
+    redirect_uri: Vec<String>,
+    /// What the consent page does: `ask`, `approve` at once, or `deny`.
+    #[arg(long, value_name = "DECISION", default_value = "ask")]
+    consent: Consent,
+    /// What the workspace has paid for: `paid` (1500 requests a minute), or `free` (150, and no custom fields).
+    #[arg(long, value_name = "PLAN", default_value = "paid")]
+    plan: Plan,
+    /// Every refresh ends the old refresh token.
+    #[arg(long)]
+    rotate_refresh_tokens: bool,
+}
+
+#[derive(Args, Debug)]
 pub struct Calcom {
     /// Where it listens; on this machine only.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7214")]
@@ -67,6 +99,7 @@ pub struct Calcom {
 impl Sandbox {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Asana(asana) => asana.run().await,
             Self::Booking(booking) => booking.run().await,
             Self::Calcom(calcom) => calcom.run().await,
         }
@@ -75,6 +108,53 @@ impl Sandbox {
 
 /// How many bookings `--seed` invents.
 const INVENTED: u64 = 8;
+
+impl Asana {
+    async fn run(self) -> Result<(), Failure> {
+        let shutdown = Shutdown::on_signals().map_err(|error| Failure::failed(&error))?;
+        let limits = match self.plan {
+            Plan::Free => asana::Limits::free(),
+            Plan::Paid => asana::Limits::paid(),
+        };
+        let settings = asana::Settings {
+            plan: self.plan,
+            limits,
+            consent: self.consent,
+            rotates_refresh_tokens: self.rotate_refresh_tokens,
+            ..asana::Settings::default()
+        };
+        let double = asana::Asana::start_on(listen(self.address).await?, settings)
+            .map_err(|error| Failure::refused(&error))?;
+        let client = match &self.client_secret {
+            Some(secret) => Client {
+                id: self.client_id,
+                secret: secret.expose_secret().to_owned(),
+                redirect_uris: self.redirect_uri,
+                scopes: None,
+            },
+            None => Client::invented(&self.client_id, self.redirect_uri),
+        };
+        let (id, made_up) = (client.id.clone(), self.client_secret.is_none().then(|| client.secret.clone()));
+        let demo = double.add_demo(client).map_err(|error| Failure::failed(&error))?;
+        let url = double.url();
+        say(&format!("Asana on {url} (what it can do is shown there; the API is below {url}/api/1.0)"));
+        say(&format!("app {id}{}", made_up.map(|secret| format!(", secret {secret}")).unwrap_or_default()));
+        if let (Some(user), Some(project)) = (demo.users.first(), demo.projects.first()) {
+            let token = double.add_token(*user);
+            let list = format!("tasks?project={project}&limit=100&opt_fields=name,start_on,due_on");
+            say(&format!("tasks: curl -H 'authorization: Bearer {token}' '{url}/api/1.0/{list}'"));
+        }
+        if let Some(task) = demo.tasks.first() {
+            let body = r#"{"start_on": "2027-01-11", "due_on": "2027-01-22"}"#;
+            say(&format!(
+                "somebody changes dates: curl -X PUT {url}/sandbox/tasks/{task} -H 'content-type: application/json' -d '{body}'"
+            ));
+        }
+        say(&format!("somebody moves a phase: curl -X POST {url}/sandbox/tick"));
+        shutdown.stop.cancelled().await;
+        double.stop().await.map_err(|error| Failure::failed(&error))
+    }
+}
 
 impl Calcom {
     async fn run(self) -> Result<(), Failure> {

@@ -12,12 +12,14 @@
 pub use crate::sandbox::gate::{Gate, Point};
 pub use api::Operation;
 pub use courier::{Delivery, Outcome};
+pub use demo::{Demo, Office};
 pub use entry::{OooEntry, TimeEntry};
 pub use event::{Action, Change, Event, Noun, Ref};
 pub use faults::{Fault, Rule, When};
 pub use field::{CustomField, Decimal, EnumOption, Format, Held, Kind};
 pub use gid::Gid;
 pub use handle::Asana;
+pub use oauth::{Client, Consent};
 pub use people::{Member, Team, User, Workspace};
 pub use person::{Person, ProjectEdit};
 pub use project::{FieldSetting, Project, Section};
@@ -28,7 +30,9 @@ pub use task::{External, Membership, Moment, Subtype, Task};
 pub use webhook::{Filter, Webhook};
 
 mod api;
+mod control;
 mod courier;
+mod demo;
 mod entry;
 mod event;
 mod faults;
@@ -46,10 +50,13 @@ mod refusal;
 mod settings;
 mod shape;
 mod show;
+pub mod spec;
 mod task;
 mod webhook;
 mod world;
 mod write;
+#[cfg(test)]
+mod tests;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -63,6 +70,16 @@ pub enum Error {
     Unknown { noun: &'static str },
     #[error("Asana refuses with {}: {}", .0.status, .0.message)]
     Refused(Refusal),
+}
+
+impl Error {
+    fn http_status(&self) -> http::StatusCode {
+        match self {
+            Self::Unknown { .. } => http::StatusCode::NOT_FOUND,
+            Self::Refused(refusal) => refusal.http_status(),
+            Self::NotLoopback | Self::Client(_) | Self::Listen(_) => http::StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
 }
 
 impl From<Refusal> for Error {

@@ -50,10 +50,12 @@ impl<'a> Schemas<'a> {
             let name = reference.rsplit('/').next().unwrap_or_default();
             return self.look(target, value, name, place);
         }
-        if value.is_null() && schema.get("nullable") == Some(&Value::Bool(true)) {
+        let parts = list(schema, "allOf");
+        let allows_null = |part: &Value| part["nullable"] == true;
+        if value.is_null() && (schema.get("nullable") == Some(&Value::Bool(true)) || parts.iter().any(allows_null)) {
             return Ok(());
         }
-        for part in list(schema, "allOf") {
+        for part in parts {
             self.look(part, value, name, place)?;
         }
         // The generated unions overlap, so one fitting member is enough for `oneOf`, too.

@@ -212,6 +212,9 @@ fn understood(inner: &Inner, asked: Asked, faults: Vec<Fault>) -> Result<Call, R
         }
         _ => return Err(Refusal::bad("Request body is not an object")),
     }
+    if !grant.covers(operation) {
+        return Err(Refusal::forbidden());
+    }
     if operation == Operation::Batch {
         batch::actions(&data)?;
     }

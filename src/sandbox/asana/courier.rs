@@ -90,6 +90,10 @@ impl Courier {
         Ok(Self { client, deliveries: Ring::new(kept), waiting: Mutex::default() })
     }
 
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
-use super::Error;
+use super::{Error, control};
 use super::api::{self, Operation};
 use super::courier::Delivery;
 use super::entry::{OooEntry, TimeEntry};
@@ -18,7 +18,7 @@ use super::faults::Rule;
 use super::field::{CustomField, EnumOption, Format, Kind};
 use super::gid::Gid;
 use super::inner::Inner;
-use super::oauth::BY_HAND;
+use super::oauth::{self, BY_HAND, Client, Consent};
 use super::people::{User, Workspace};
 use super::person::Person;
 use super::project::Project;
@@ -53,7 +53,9 @@ impl Asana {
             return Err(Error::NotLoopback);
         }
         let inner = Arc::new(Inner::new(settings, listener.local_addr()?)?);
-        let router = api::routes(inner.clone());
+        let inside = Self { inner: inner.clone(), wire: None };
+        let router =
+            control::routes(inside).merge(api::routes(inner.clone())).merge(oauth::routes(inner.clone()));
         let ticking = Arc::downgrade(&inner);
         tokio::spawn(async move {
             loop {
@@ -139,6 +141,33 @@ impl Asana {
     /// Whether there was such a token.
     pub fn revoke_token(&self, token: &str) -> bool {
         self.inner.world_mut().grants.revoke_token(token)
+    }
+
+    /// Registers an app.
+    pub fn add_client(&self, client: Client) {
+        let mut world = self.inner.world_mut();
+        world.grants.clients.retain(|one| one.id != client.id);
+        world.grants.clients.push(client);
+    }
+
+    /// What the consent page does from now on.
+    pub fn set_consent(&self, consent: Consent) {
+        self.inner.set_consent(consent);
+    }
+
+    /// Whether a refresh from now on returns a new refresh token and ends the old one.
+    pub fn rotate_refresh_tokens(&self, rotates: bool) {
+        self.inner.rotate_refresh_tokens(rotates);
+    }
+
+    /// As a person with a browser at the consent page: where they are sent, with a code or a reason.
+    pub fn decide(&self, authorize_url: &str, user: Gid, is_allowed: bool) -> Result<String, Error> {
+        self.inner.decide(authorize_url, user, is_allowed)
+    }
+
+    /// As a person who takes an app's authorisation back; how many there were.
+    pub fn take_back(&self, user: Gid, client_id: &str) -> usize {
+        self.inner.world_mut().grants.revoke(user, client_id)
     }
 
     /// Ends all access tokens of OAuth now.

@@ -1,7 +1,7 @@
 //! One instance: its state, and what every verb goes through.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use chrono::{DateTime, Utc};
@@ -12,6 +12,7 @@ use super::api::Operation;
 use super::courier::Courier;
 use super::faults::Script;
 use super::limit::Throttle;
+use super::oauth::Consent;
 use super::record::Recorded;
 use super::refusal::Refusal;
 use super::settings::{Clock, Settings};
@@ -30,6 +31,8 @@ pub(crate) struct Inner {
     pub(super) requests: Ring<Recorded>,
     counts: Vec<AtomicU64>,
     pub(super) courier: Courier,
+    consent: RwLock<Consent>,
+    rotates_refresh_tokens: AtomicBool,
     /// Requests and deliveries under way.
     under_way: watch::Sender<usize>,
 }
@@ -55,6 +58,8 @@ impl Inner {
             requests: Ring::new(settings.kept_requests),
             counts: Operation::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             courier: Courier::new(settings.kept_deliveries, settings.webhook_timeout)?,
+            consent: RwLock::new(settings.consent),
+            rotates_refresh_tokens: AtomicBool::new(settings.rotates_refresh_tokens),
             under_way: watch::Sender::default(),
             settings,
         })
@@ -71,6 +76,27 @@ impl Inner {
 
     pub(crate) fn world_mut(&self) -> RwLockWriteGuard<'_, World> {
         self.world.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// That of the courier.
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        self.courier.client()
+    }
+
+    pub(crate) fn consent(&self) -> Consent {
+        *self.consent.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_consent(&self, consent: Consent) {
+        *self.consent.write().unwrap_or_else(PoisonError::into_inner) = consent;
+    }
+
+    pub(crate) fn rotates_refresh_tokens(&self) -> bool {
+        self.rotates_refresh_tokens.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn rotate_refresh_tokens(&self, rotates: bool) {
+        self.rotates_refresh_tokens.store(rotates, Ordering::Relaxed);
     }
 
     pub(crate) fn busy(&self) -> Busy {

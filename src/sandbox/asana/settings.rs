@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::oauth::Consent;
 pub use crate::sandbox::clock::Clock;
 
 /// What the workspaces have paid for.
@@ -92,6 +93,7 @@ pub struct Settings {
     pub gid_offset: u64,
     /// Of OAuth tokens.
     pub access_token_lifetime: TimeDelta,
+    pub consent: Consent,
     /// Whether a refresh returns a new refresh token and ends the old one; sources disagree.
     pub rotates_refresh_tokens: bool,
 }
@@ -115,6 +117,7 @@ impl Default for Settings {
             time_zone: chrono_tz::Europe::Berlin,
             gid_offset: 0,
             access_token_lifetime: TimeDelta::hours(1),
+            consent: Consent::default(),
             rotates_refresh_tokens: false,
         }
     }

@@ -94,7 +94,9 @@ pub struct Membership {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct External {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub gid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
 }
 

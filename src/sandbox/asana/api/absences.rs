@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::call::{Answer, Answered, Call};
 use super::operation::Operation;
-use super::page::LOOK;
 use super::people::next;
 use crate::sandbox::asana::inner::Inner;
 use crate::sandbox::asana::refusal::Refusal;
@@ -64,14 +63,14 @@ fn list(inner: &Inner, call: &Call) -> Answered {
     let workspace = world.workspace_of(call.required("workspace")?, call.user())?.gid;
     let from: Option<NaiveDate> = call.parsed("start_date")?;
     let to: Option<NaiveDate> = call.parsed("end_date")?;
-    let entries = |world: &World, after| {
+    let entries = |world: &World, after, look| {
         let wanted = world.absences.range(next(after)..).filter(|(_, entry)| {
             entry.user == whose
                 && entry.workspace == workspace
                 && from.is_none_or(|from| entry.end_date >= from)
                 && to.is_none_or(|to| entry.start_date <= to)
         });
-        Ok(wanted.map(|(gid, _)| *gid).take(LOOK).collect())
+        Ok(wanted.map(|(gid, _)| *gid).take(look).collect())
     };
     call.list(&world, inner, entries, |world, gid, shape| {
         world.absences.get(&gid).map_or(Value::Null, |entry| world.show_absence(entry, shape))

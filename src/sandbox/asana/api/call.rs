@@ -128,6 +128,8 @@ impl Call {
             | Operation::GetWebhook
             | Operation::UpdateWebhook
             | Operation::DeleteWebhook => webhooks::answer(inner, self).await,
+            // Not below the API's path.
+            Operation::Authorize | Operation::Token | Operation::Revoke => Err(Refusal::no_route()),
             Operation::Batch => super::batch::answer(inner, self).await,
         }
     }
@@ -215,11 +217,11 @@ impl Call {
         &self,
         world: &World,
         inner: &Inner,
-        after: impl FnOnce(&World, Gid) -> Result<Vec<Gid>, Refusal>,
+        after: impl FnOnce(&World, Gid, usize) -> Result<Vec<Gid>, Refusal>,
         show: impl Fn(&World, Gid, &Shape) -> Value,
     ) -> Answered {
         let page = super::page::Page::of(self, inner)?;
-        page.list(self, inner, after(world, page.after)?, |gid, shape| show(world, gid, shape))
+        page.list(self, inner, after(world, page.after, page.look())?, |gid, shape| show(world, gid, shape))
     }
 }
 

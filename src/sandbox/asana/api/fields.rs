@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::call::{Answer, Answered, Call};
 use super::operation::Operation;
-use super::page::LOOK;
 use super::people::next;
 use crate::sandbox::asana::event::{Action, Change, Noun, Ref};
 use crate::sandbox::asana::field::{CustomField, Kind};
@@ -27,19 +26,19 @@ pub(super) fn answer(inner: &Arc<Inner>, call: &Call) -> Answered {
         Operation::ListWorkspaceFields => {
             let world = inner.world();
             let workspace = world.workspace_of(first, user)?.gid;
-            let fields = |world: &World, after| {
+            let fields = |world: &World, after, look| {
                 let of_it = world.fields.range(next(after)..);
                 let shared = of_it.filter(|(_, one)| one.workspace == workspace && one.is_global);
-                Ok(shared.map(|(gid, _)| *gid).take(LOOK).collect())
+                Ok(shared.map(|(gid, _)| *gid).take(look).collect())
             };
             call.list(&world, inner, fields, World::show_field_gid)
         }
         Operation::ListFieldSettings => {
             let world = inner.world();
             let project = world.project_of(first, user)?;
-            let settings = |_: &World, after| {
+            let settings = |_: &World, after, look| {
                 let gids = project.settings.iter().map(|one| one.gid);
-                Ok(gids.filter(|gid| *gid > after).take(LOOK).collect())
+                Ok(gids.filter(|gid| *gid > after).take(look).collect())
             };
             call.list(&world, inner, settings, |world, gid, shape| {
                 let setting = project.settings.iter().find(|one| one.gid == gid);

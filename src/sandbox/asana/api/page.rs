@@ -43,7 +43,11 @@ impl Page {
         Ok(Self { after, size })
     }
 
-    /// How many are looked at: one more than are told.
+    /// How many are looked for: one more than are told.
+    pub(super) fn look(&self) -> usize {
+        self.size.unwrap_or(UNPAGED) + 1
+    }
+
     pub(super) fn list(
         &self,
         call: &Call,
@@ -72,9 +76,6 @@ impl Page {
         Ok(Answer { records, ..Answer::raw(body) })
     }
 }
-
-/// The most a list needs to be looked up: a page's worth and one more.
-pub(super) const LOOK: usize = UNPAGED + 1;
 
 fn next_page(call: &Call, inner: &Inner, last: Gid) -> Value {
     let until = inner.clock.now() + inner.settings.offset_lifetime;

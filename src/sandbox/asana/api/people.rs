@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::call::{Answered, Call};
 use super::operation::Operation;
-use super::page::LOOK;
 use crate::sandbox::asana::gid::Gid;
 use crate::sandbox::asana::inner::Inner;
 use crate::sandbox::asana::refusal::Refusal;
@@ -25,9 +24,9 @@ pub(super) fn answer(inner: &Inner, call: &Call) -> Answered {
         Operation::ListWorkspaceUsers => of_workspace(&world, call),
         Operation::ListTeams => {
             let workspace = world.workspace_of(first, user)?.gid;
-            let teams = |world: &World, after| {
+            let teams = |world: &World, after, look| {
                 let of_it = world.teams.range(next(after)..).filter(|(_, team)| team.workspace == workspace);
-                Ok(of_it.map(|(gid, _)| *gid).take(LOOK).collect())
+                Ok(of_it.map(|(gid, _)| *gid).take(look).collect())
             };
             call.list(&world, inner, teams, |world, gid, shape| {
                 world.teams.get(&gid).map_or(Value::Null, |team| world.show_team(team, shape))
@@ -44,7 +43,7 @@ pub(super) fn answer(inner: &Inner, call: &Call) -> Answered {
                 Some(text) => Some(world.user_of(text, user)?.gid),
                 None => None,
             };
-            let members = |_: &World, after| {
+            let members = |_: &World, after, _| {
                 let of_it = workspace.members.iter().filter(|one| one.gid > after);
                 let wanted = of_it.filter(|one| wanted.is_none_or(|wanted| one.user == wanted));
                 let mut gids: Vec<Gid> = wanted.map(|one| one.gid).collect();
@@ -79,9 +78,9 @@ pub(super) fn answer(inner: &Inner, call: &Call) -> Answered {
             Ok(call.one(|shape| world.show_user(found, shape)))
         }
         _ => {
-            let mine = |world: &World, after| {
+            let mine = |world: &World, after, look| {
                 let of_mine = world.workspaces.range(next(after)..).filter(|(_, one)| one.has(user));
-                Ok(of_mine.map(|(gid, _)| *gid).take(LOOK).collect())
+                Ok(of_mine.map(|(gid, _)| *gid).take(look).collect())
             };
             call.list(&world, inner, mine, |world, gid, shape| {
                 world.workspaces.get(&gid).map_or(Value::Null, |one| world.show_workspace(one, shape))
@@ -107,14 +106,14 @@ fn of_all(world: &World, inner: &Inner, call: &Call) -> Answered {
         Some(text) => Some(world.workspace_of(text, call.user())?.gid),
         None => None,
     };
-    let users = |world: &World, after| {
+    let users = |world: &World, after, look| {
         let shares = |user: Gid| {
             world.workspaces.values().any(|one| {
                 workspace.is_none_or(|wanted| one.gid == wanted) && one.has(user) && one.has(call.user())
             })
         };
         let known = world.users.range(next(after)..).map(|(gid, _)| *gid);
-        Ok(known.filter(|gid| shares(*gid)).take(LOOK).collect())
+        Ok(known.filter(|gid| shares(*gid)).take(look).collect())
     };
     call.list(world, inner, users, World::show_user)
 }

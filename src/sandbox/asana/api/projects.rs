@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Answered, Call};
 use super::operation::Operation;
-use super::page::LOOK;
 use super::people::next;
 use crate::sandbox::asana::gid::Gid;
 use crate::sandbox::asana::inner::Inner;
@@ -35,8 +34,8 @@ pub(super) fn answer(inner: &Arc<Inner>, call: &Call) -> Answered {
         Operation::ListSections => {
             let world = inner.world();
             let project = world.project_of(first, user)?;
-            let sections = |_: &World, after| {
-                Ok(project.sections.iter().copied().filter(|gid| *gid > after).take(LOOK).collect())
+            let sections = |_: &World, after, look| {
+                Ok(project.sections.iter().copied().filter(|gid| *gid > after).take(look).collect())
             };
             call.list(&world, inner, sections, |world, gid, shape| {
                 world.sections.get(&gid).map_or(Value::Null, |one| world.show_section(one, shape))
@@ -74,7 +73,7 @@ fn list(inner: &Inner, call: &Call) -> Answered {
         _ => call.parsed("team")?,
     };
     let archived: Option<bool> = call.parsed("archived")?;
-    let projects = |world: &World, after| {
+    let projects = |world: &World, after, look| {
         let wanted = world.projects.range(next(after)..).filter(|(_, one)| {
             !one.is_trashed
                 && workspace.is_none_or(|wanted| one.workspace == wanted)
@@ -83,7 +82,7 @@ fn list(inner: &Inner, call: &Call) -> Answered {
                 && one.is_seen_by(user)
                 && world.workspaces.get(&one.workspace).is_some_and(|home| home.has(user))
         });
-        Ok(wanted.map(|(gid, _)| *gid).take(LOOK).collect())
+        Ok(wanted.map(|(gid, _)| *gid).take(look).collect())
     };
     call.list(&world, inner, projects, World::show_project_gid)
 }

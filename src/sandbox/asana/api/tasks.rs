@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::call::{Answer, Answered, Call};
 use super::operation::Operation;
-use super::page::LOOK;
 use super::people::next;
 use crate::sandbox::asana::gid::Gid;
 use crate::sandbox::asana::inner::Inner;
@@ -78,7 +77,7 @@ pub(super) fn answer(inner: &Arc<Inner>, call: &Call) -> Answered {
             let world = inner.world();
             let task = world.task_of(first, call.user(), call.app())?;
             let projects =
-                |_: &World, after| Ok(sorted(task.memberships.iter().map(|one| one.project), after));
+                |_: &World, after, look| Ok(sorted(task.memberships.iter().map(|one| one.project), after, look));
             call.list(&world, inner, projects, World::show_project_gid)
         }
         _ => list(inner, call),
@@ -116,11 +115,11 @@ fn list(inner: &Inner, call: &Call) -> Answered {
             && completed_since.is_none_or(|since| task.completed_at.is_none_or(|at| at >= since))
             && world.sees(call.user(), task)
     };
-    let tasks = |world: &World, after: Gid| {
+    let tasks = |world: &World, after: Gid, look| {
         let wanted = |gid: &Gid| world.tasks.get(gid).is_some_and(is_wanted);
         Ok(match &source {
             Source::Project(tasks) | Source::Subtasks(tasks) => {
-                tasks.range(next(after)..).copied().filter(wanted).take(LOOK).collect()
+                tasks.range(next(after)..).copied().filter(wanted).take(look).collect()
             }
             Source::Section(section, tasks) => {
                 let is_there = |gid: &Gid| {
@@ -129,18 +128,18 @@ fn list(inner: &Inner, call: &Call) -> Answered {
                         .get(gid)
                         .is_some_and(|task| task.memberships.iter().any(|one| one.section == *section))
                 };
-                tasks.range(next(after)..).copied().filter(is_there).filter(wanted).take(LOOK).collect()
+                tasks.range(next(after)..).copied().filter(is_there).filter(wanted).take(look).collect()
             }
             Source::Assignee(user, workspace) => {
                 let theirs = world.tasks.values().filter(|task| {
                     task.assignee == Some(*user) && task.workspace == *workspace && is_wanted(task)
                 });
-                sorted(theirs.map(|task| task.gid), after)
+                sorted(theirs.map(|task| task.gid), after, look)
             }
             Source::Workspace(workspace) => {
                 let there =
                     world.tasks.values().filter(|task| task.workspace == *workspace && is_wanted(task));
-                sorted(there.map(|task| task.gid), after)
+                sorted(there.map(|task| task.gid), after, look)
             }
         })
     };
@@ -192,9 +191,9 @@ fn since(call: &Call, name: &str) -> Result<Option<DateTime<Utc>>, Refusal> {
     call.parameter(name).map(parse).transpose()
 }
 
-fn sorted(gids: impl Iterator<Item = Gid>, after: Gid) -> Vec<Gid> {
+fn sorted(gids: impl Iterator<Item = Gid>, after: Gid, look: usize) -> Vec<Gid> {
     let mut gids: Vec<Gid> = gids.filter(|gid| *gid > after).collect();
     gids.sort_unstable();
-    gids.truncate(LOOK);
+    gids.truncate(look);
     gids
 }

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::call::{Answer, Answered, Call};
 use super::operation::Operation;
-use super::page::LOOK;
 use super::people::next;
 use crate::sandbox::asana::entry::TimeEntry;
 use crate::sandbox::asana::gid::Gid;
@@ -29,9 +28,9 @@ pub(super) fn answer(inner: &Arc<Inner>, call: &Call) -> Answered {
         Operation::ListTaskTimeEntries => {
             let world = inner.world();
             let task = world.task_of(first, user, call.app())?.gid;
-            let entries = |world: &World, after| {
+            let entries = |world: &World, after, look| {
                 let of_task = world.entries_by_task.get(&task).map(Vec::as_slice).unwrap_or_default();
-                Ok(of_task.iter().copied().filter(|gid| *gid > after).take(LOOK).collect())
+                Ok(of_task.iter().copied().filter(|gid| *gid > after).take(look).collect())
             };
             call.list(&world, inner, entries, shown(inner.settings.listed_entries_name_task))
         }
@@ -109,9 +108,9 @@ fn list(inner: &Inner, call: &Call) -> Answered {
                 workspace.is_none_or(|workspace| task.workspace == workspace) && world.sees(user, task)
             })
     };
-    let entries = |world: &World, after| {
+    let entries = |world: &World, after, look| {
         let wanted = world.entries.range(next(after)..).filter(|(_, entry)| is_wanted(entry));
-        Ok(wanted.map(|(gid, _)| *gid).take(LOOK).collect())
+        Ok(wanted.map(|(gid, _)| *gid).take(look).collect())
     };
     call.list(&world, inner, entries, shown(inner.settings.listed_entries_name_task))
 }

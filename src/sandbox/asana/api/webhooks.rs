@@ -7,7 +7,6 @@ use url::Url;
 
 use super::call::{Answer, Answered, Call};
 use super::operation::Operation;
-use super::page::LOOK;
 use super::people::next;
 use crate::sandbox::asana::faults::Fault;
 use crate::sandbox::asana::gid::Gid;
@@ -61,14 +60,14 @@ fn list(inner: &Inner, call: &Call) -> Answered {
     let world = inner.world();
     let workspace = world.workspace_of(call.required("workspace")?, call.user())?.gid;
     let resource: Option<Gid> = call.parsed("resource")?;
-    let webhooks = |world: &World, after| {
+    let webhooks = |world: &World, after, look| {
         let mine = world.webhooks.range(next(after)..).filter(|(_, one)| {
             one.app == call.app()
                 && one.user == call.user()
                 && one.workspace == workspace
                 && resource.is_none_or(|resource| one.resource == resource)
         });
-        Ok(mine.map(|(gid, _)| *gid).take(LOOK).collect())
+        Ok(mine.map(|(gid, _)| *gid).take(look).collect())
     };
     call.list(&world, inner, webhooks, |world, gid, shape| {
         world.webhooks.get(&gid).map_or(Value::Null, |webhook| world.show_webhook(webhook, shape))

@@ -66,13 +66,14 @@ impl World {
             .full_record("projects", projects)
             .full_record("workspace", |shape| self.show_ref(task.workspace, Noun::Workspace, shape))
             .full_record("custom_fields", |shape| self.show_values(task, shape));
-        // Whole without a field of it named: it is no record.
+        // Whole without a field of it named: it is no record. What was not written is not there.
         let external = |shape: &Shape| match (task.external_of(app), shape) {
             (None, _) => Value::Null,
-            (Some(external), Shape::Named(_)) => Shown::anonymous(shape)
-                .compact("gid", || json!(external.gid))
-                .compact("data", || json!(external.data))
-                .done(),
+            (Some(external), Shape::Named(_)) => {
+                let shown = Shown::anonymous(shape);
+                let shown = external.gid.iter().fold(shown, |shown, gid| shown.compact("gid", || gid.clone()));
+                external.data.iter().fold(shown, |shown, data| shown.compact("data", || data.clone())).done()
+            }
             (Some(external), _) => json!(external),
         };
         match task.external_of(app) {

@@ -54,6 +54,14 @@ pub enum Error {
     CredentialRefused,
     #[error("no consent that lives lets data flow to this provider; an admin gives it with GrantConsent")]
     ConsentMissing,
+    #[error("no workspace is chosen; choose it with SelectWorkspace")]
+    WorkspaceNotSelected,
+    #[error("something was read of another workspace; connect another integration for this one")]
+    WorkspaceInUse,
+    #[error("no custom field is the area; say which one is with SaveFieldMapping")]
+    FieldMappingMissing,
+    #[error("not everything was read yet; begin it with StartInitialSync")]
+    InitialSyncMissing,
     #[error("another integration has this account or its event types")]
     AccountTaken,
     #[error("a run of this integration is under way")]
@@ -132,6 +140,7 @@ pub enum Noun {
     SyncLog,
     DeadLetter,
     Consent,
+    Workspace,
     PlanningSettings,
     Project,
     Phase,
@@ -206,6 +215,7 @@ impl fmt::Display for Noun {
             Self::SyncLog => "sync log",
             Self::DeadLetter => "dead letter",
             Self::Consent => "consent",
+            Self::Workspace => "workspace",
             Self::PlanningSettings => "planning settings",
             Self::Project => "project",
             Self::Phase => "phase",

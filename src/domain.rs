@@ -21,6 +21,7 @@ pub mod idempotency;
 pub mod inbound;
 pub mod integration;
 pub mod matching;
+pub mod onboarding;
 pub mod patient;
 pub mod patient_csv;
 pub mod patient_import;

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Domain, consent};
 use crate::{
     error::{Error, Result},
-    ids::{AppointmentId, IntegrationId, PatientId, WebhookEventId},
+    ids::{AppointmentId, IntegrationId, PatientId, WebhookEndpointId, WebhookEventId},
     provider::{
         self,
         signature::{self, Refusal},
@@ -29,6 +29,7 @@ use crate::{
 };
 
 mod again;
+mod asana;
 mod booking_tool;
 mod calcom;
 mod handshake;
@@ -90,6 +91,7 @@ struct Applied {
 struct Occasion<'a> {
     key: &'a Arc<TenantKey>,
     integration: IntegrationId,
+    endpoint: WebhookEndpointId,
     cause: String,
     receive_time: DateTime<Utc>,
     /// The provider gave an id, so repeats were told apart by it.
@@ -192,6 +194,7 @@ async fn keep(
     let occasion = Occasion {
         key,
         integration: endpoint.integration_id,
+        endpoint: endpoint.id,
         cause: format!("webhook_event/{id}"),
         receive_time: delivery.receive_time,
         is_identified: delivery_id.is_some(),
@@ -299,6 +302,7 @@ async fn apply(tx: &mut TenantTx, occasion: &Occasion<'_>, said: &Said) -> Resul
     match said {
         Said::BookingTool(envelope, event) => booking_tool::apply(tx, occasion, envelope, event).await,
         Said::Calcom(event) => calcom::apply(tx, occasion, event).await,
+        Said::Asana(delivery) => asana::apply(tx, occasion, delivery).await,
         Said::Template => Ok(Applied::new(EventStatus::Quarantined, Some(CUSTOM_TEMPLATE))),
     }
 }

@@ -26,6 +26,7 @@ mod disconnect;
 mod providers;
 mod status;
 
+pub(in crate::domain) use connect::rate;
 pub use connect::{NewIntegration, create};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
 pub use providers::{Provider, providers};

@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use super::{
     Domain, consent,
     engine::provider_call::{self, Urgency, Way},
@@ -170,7 +168,7 @@ impl<'a> Ground<'a> {
     /// Asks the provider once, on behalf of somebody who waits.
     async fn ask<T, F: Future<Output = Result<T, asana::CallError>>>(
         &self,
-        call: impl FnOnce(Arc<Way>) -> F,
+        call: impl Fn(Arc<Way>) -> F,
     ) -> Result<T> {
         Ok(provider_call::asana(self.domain, self.tenant, self.id, Urgency::Person, call).await?)
     }

@@ -1,3 +1,4 @@
 //! Planning: projects, phases, absences and hours of a planning tool, and what of them is changed here.
 
 pub mod merge;
+pub mod told;

@@ -85,7 +85,7 @@ pub(super) async fn apply(
     if wanted.is_empty() && delivery.unfit.is_empty() {
         return ignored(NOT_WANTED);
     }
-    planning::sync::queue_told(tx, occasion.integration, &resource, &wanted, &occasion.cause, Utc::now())
+    planning::told::queue(tx, occasion.integration, resource.project(), &wanted, &occasion.cause, Utc::now())
         .await?;
     Ok(Applied::new(EventStatus::Success, Some(BEING_READ)))
 }

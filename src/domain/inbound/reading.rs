@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Named, booking_tool, calcom};
+use super::{Named, asana, booking_tool, calcom};
 use crate::{
     error::Result,
     provider::{
+        asana::webhook::Delivery,
         booking_tool::{Envelope, Event},
         calcom::webhook,
     },
@@ -27,6 +28,7 @@ pub(super) struct Reading {
 pub(super) enum Said {
     BookingTool(Envelope, Event),
     Calcom(webhook::Event),
+    Asana(Delivery),
     /// Anything at all, as somebody's template has it.
     Template,
 }
@@ -43,6 +45,7 @@ impl Reading {
     pub(super) fn of(provider: &str, body: &[u8], receive_time: DateTime<Utc>) -> Option<Self> {
         match provider {
             calcom::PROVIDER => calcom::read(body),
+            asana::PROVIDER => asana::read(body),
             _ => booking_tool::read(body, receive_time),
         }
     }
@@ -52,6 +55,8 @@ impl Reading {
     pub(super) fn is_its_own_id(&self) -> bool {
         match &self.said {
             Err(_) | Ok(Said::Calcom(_) | Said::Template) => true,
+            // All heartbeats are alike, and each is a sign of life.
+            Ok(Said::Asana(delivery)) => !delivery.is_heartbeat(),
             Ok(Said::BookingTool(..)) => false,
         }
     }
@@ -59,7 +64,8 @@ impl Reading {
     pub(super) async fn named(&self, tx: &mut TenantTx, key: &TenantKey, body: &[u8]) -> Result<Named> {
         match &self.said {
             Ok(Said::Calcom(event)) => calcom::named(tx, key, event).await,
-            Ok(Said::Template) => Ok(Named::default()),
+            // Ids alone, and no person's name.
+            Ok(Said::Template | Said::Asana(_)) => Ok(Named::default()),
             Ok(Said::BookingTool(..)) | Err(_) => Ok(Named {
                 patient: booking_tool::patient_named_in(body),
                 appointment: booking_tool::appointment_named_in(body),

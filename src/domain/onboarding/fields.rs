@@ -90,9 +90,9 @@ impl Found {
         let mut fields = Vec::new();
         let mut offset: Option<Offset> = None;
         for _ in 0..PAGES {
-            let (at, from) = (offset.clone(), workspace.to_owned());
-            let page = ground.ask(|way| async move {
-                way.asana().workspace_custom_fields(&from, at.as_ref()).await
+            let at = offset.as_ref();
+            let page = ground.ask(move |way| async move {
+                way.asana().workspace_custom_fields(workspace, at).await
             });
             let page = page.await?;
             fields.extend(page.items);
@@ -126,9 +126,9 @@ impl Found {
             let gid = most.gid.clone();
             let mut offset: Option<Offset> = None;
             for _ in 0..PAGES {
-                let (at, of) = (offset.clone(), gid.clone());
-                let page = ground.ask(|way| async move {
-                    way.asana().custom_field_settings(&of, at.as_ref()).await
+                let (of, at) = (gid.as_str(), offset.as_ref());
+                let page = ground.ask(move |way| async move {
+                    way.asana().custom_field_settings(of, at).await
                 });
                 let page = page.await?;
                 for setting in page.items {
@@ -209,8 +209,8 @@ pub(super) async fn projects(ground: &Ground<'_>, workspace: &str) -> Result<Vec
     let mut projects = Vec::new();
     let mut offset: Option<Offset> = None;
     for _ in 0..PAGES {
-        let (at, of) = (offset.clone(), workspace.to_owned());
-        let page = ground.ask(|way| async move { way.asana().projects(&of, at.as_ref()).await }).await?;
+        let at = offset.as_ref();
+        let page = ground.ask(move |way| async move { way.asana().projects(workspace, at).await }).await?;
         projects.extend(page.items.into_iter().filter(|project| !project.archived));
         offset = page.next;
         if offset.is_none() {

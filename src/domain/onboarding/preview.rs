@@ -131,8 +131,8 @@ pub async fn preview(
     let share = tasks.div_ceil(chosen.len().max(1));
     let mut phases = Vec::with_capacity(tasks);
     for project in chosen {
-        let gid = project.gid.clone();
-        let page = ground.ask(|way| async move { way.asana().tasks(&gid, None, None).await }).await?;
+        let gid = project.gid.as_str();
+        let page = ground.ask(move |way| async move { way.asana().tasks(gid, None, None).await }).await?;
         let room = share.min(tasks - phases.len());
         phases.extend(page.items.iter().take(room).map(|task| shown(task, project, &checked, zone)));
     }

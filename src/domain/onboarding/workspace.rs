@@ -117,8 +117,8 @@ async fn read(ground: &Ground<'_>) -> Result<Vec<Workspace>> {
     let mut workspaces = Vec::new();
     let mut offset: Option<Offset> = None;
     for _ in 0..PAGES {
-        let at = offset.clone();
-        let page = ground.ask(|way| async move { way.asana().workspaces(at.as_ref()).await }).await?;
+        let at = offset.as_ref();
+        let page = ground.ask(move |way| async move { way.asana().workspaces(at).await }).await?;
         workspaces.extend(page.items);
         offset = page.next;
         if offset.is_none() {

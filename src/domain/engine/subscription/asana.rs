@@ -10,25 +10,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, stream};
 use secrecy::ExposeSecret;
 
-use super::{CallFailure, may_write};
+use super::may_write;
 use crate::{
     domain::{
         Domain,
         engine::{
-            provider_call::{self, Urgency, Way},
+            provider_call::{self, AsanaFailure, CallFailure, Urgency, Way},
             record::{Ground, Stop},
         },
         onboarding::ASANA,
         planning, webhook,
     },
-    error::{Error, Result},
+    error::Result,
     ids::{IntegrationId, TenantId, WebhookEndpointId},
     provider::asana::{
         Action, CallError, CreatedSubscription, Filter, Offset, Refusal, ResourceKind,
         Subscription as Listed, SubscriptionWish,
     },
     store::{
-        self, planning::settings::PlanningSettings, subscription::Subscription,
+        self, TenantTx, planning::settings::PlanningSettings, subscription::Subscription,
         webhook_endpoint::WebhookEndpoint,
     },
     vault,
@@ -60,6 +60,14 @@ impl Resource {
             ("project", gid) => Some(Self::Project(gid.into())),
             ("workspace", gid) => Some(Self::Workspace(gid.into())),
             _ => None,
+        }
+    }
+
+    /// The project, unless it is the workspace.
+    pub(in crate::domain) fn project(&self) -> Option<&str> {
+        match self {
+            Self::Project(gid) => Some(gid),
+            Self::Workspace(_) => None,
         }
     }
 
@@ -165,15 +173,14 @@ impl Round<'_> {
     async fn make(&self, resource: &Resource, known: Option<&Subscription>) -> Result<(), Stop> {
         let (ground, now) = (self.ground, Utc::now());
         let (pending, target) = self.prepare(resource, known, now).await?;
-        let gid = resource.gid().to_owned();
-        let filters = resource.filters();
-        let made = ask(ground.domain, ground.tenant, ground.id(), |way| async move {
-            let wish = SubscriptionWish { resource: &gid, target: &target, filters };
-            way.asana().create_webhook(&wish).await
+        let wish =
+            &SubscriptionWish { resource: resource.gid(), target: &target, filters: resource.filters() };
+        let made = write(ground.domain, ground.tenant, ground.id(), move |way| async move {
+            way.asana().create_webhook(wish).await
         });
         match made.await {
-            Ok(created) => self.settle(resource, known, pending, &created).await,
-            Err(CallFailure::Asana(CallError::Refused(refusal))) => {
+            Ok(created) => self.settle(resource, pending, &created).await,
+            Err(AsanaFailure::Call(CallError::Refused(refusal))) => {
                 let mut tx = ground.domain.store.tenant(ground.tenant).await?;
                 store::webhook_endpoint::disable(&mut tx, pending.webhook_endpoint_id, Utc::now()).await?;
                 store::subscription::save(&mut tx, &failed(pending, refusal.reason())).await?;
@@ -225,7 +232,6 @@ impl Round<'_> {
     async fn settle(
         &self,
         resource: &Resource,
-        known: Option<&Subscription>,
         pending: Subscription,
         created: &CreatedSubscription,
     ) -> Result<(), Stop> {
@@ -248,10 +254,11 @@ impl Round<'_> {
             tx.commit().await?;
             return Ok(delete(ground.domain, ground.tenant, ground.id(), &created.subscription.gid).await?);
         }
-        store::subscription::save(&mut tx, &with_health(pending, &created.subscription)).await?;
-        // Between the last delivery and now, changes were told to nobody; the first webhook's belong to the time since the first
-        // run.
-        planning::sync::queue_unseen(&mut tx, ground.id(), resource, known.is_some(), now).await?;
+        let row = with_health(pending, &created.subscription);
+        store::subscription::save(&mut tx, &row).await?;
+        // What happened between the last look, or the webhook before, and now was told to nobody.
+        let cause = format!("subscription/{}", row.id);
+        planning::told::queue(&mut tx, ground.id(), resource.project(), &[], &cause, now).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -295,7 +302,7 @@ pub(super) async fn take_back(
     domain: &Domain,
     tenant: TenantId,
     subscription: &Subscription,
-) -> Result<(), CallFailure> {
+) -> Result<(), AsanaFailure> {
     match &subscription.external_id {
         Some(gid) => delete(domain, tenant, subscription.integration_id, gid).await,
         // Whether it was made nobody knows; its address tells.
@@ -314,6 +321,19 @@ pub(super) async fn take_back(
                 delete(domain, tenant, id, &one.gid).await?;
             }
             Ok(())
+        }
+    }
+}
+
+/// For those who end an integration, whichever provider's it is.
+impl From<AsanaFailure> for CallFailure {
+    fn from(failure: AsanaFailure) -> Self {
+        match failure {
+            AsanaFailure::NotNow { after, reason } => Self::NotNow { after, reason },
+            AsanaFailure::Credential => Self::Credential,
+            AsanaFailure::Consent => Self::Consent,
+            failure @ AsanaFailure::Call(_) => Self::Own(failure.into()),
+            AsanaFailure::Own(error) => Self::Own(error),
         }
     }
 }
@@ -352,13 +372,13 @@ async fn list(
     tenant: TenantId,
     id: IntegrationId,
     workspace: &str,
-) -> Result<Vec<Listed>, CallFailure> {
+) -> Result<Vec<Listed>, AsanaFailure> {
     let mut all = Vec::new();
     let mut offset: Option<Offset> = None;
     for _ in 0..PAGES {
-        let (at, of) = (offset.clone(), workspace.to_owned());
-        let page = ask(domain, tenant, id, |way| async move {
-            way.asana().webhooks(&of, None, at.as_ref()).await
+        let at = offset.as_ref();
+        let page = provider_call::asana(domain, tenant, id, Urgency::Background, move |way| async move {
+            way.asana().webhooks(workspace, None, at).await
         });
         let page = page.await?;
         all.extend(page.items);
@@ -375,17 +395,16 @@ async fn delete(
     tenant: TenantId,
     id: IntegrationId,
     gid: &str,
-) -> Result<(), CallFailure> {
-    let gid = gid.to_owned();
-    match ask(domain, tenant, id, |way| async move { way.asana().delete_webhook(&gid).await }).await {
+) -> Result<(), AsanaFailure> {
+    match write(domain, tenant, id, move |way| async move { way.asana().delete_webhook(gid).await }).await {
         // Also what this user may no longer see.
-        Err(CallFailure::Asana(CallError::Refused(Refusal::NotFound | Refusal::NotAllowed))) => Ok(()),
+        Err(AsanaFailure::Call(CallError::Refused(Refusal::NotFound | Refusal::NotAllowed))) => Ok(()),
         other => other,
     }
 }
 
 /// What is on its way to a replaced address is still taken for a while. One that never had a secret ends at once.
-async fn retire(tx: &mut store::TenantTx, endpoint: WebhookEndpointId, now: DateTime<Utc>) -> Result<()> {
+async fn retire(tx: &mut TenantTx, endpoint: WebhookEndpointId, now: DateTime<Utc>) -> Result<()> {
     if store::webhook_endpoint::secrets(tx, &[endpoint], now).await?.is_empty() {
         return store::webhook_endpoint::disable(tx, endpoint, now).await;
     }
@@ -427,11 +446,11 @@ async fn save(ground: &Ground<'_>, row: &Subscription) -> Result<()> {
     tx.commit().await
 }
 
-async fn ask<T, F: Future<Output = Result<T, CallError>>>(
+async fn write<T, F: Future<Output = Result<T, CallError>>>(
     domain: &Domain,
     tenant: TenantId,
     id: IntegrationId,
-    call: impl FnOnce(Arc<Way>) -> F,
-) -> Result<T, CallFailure> {
-    provider_call::asana(domain, tenant, id, Urgency::Background, call).await
+    call: impl Fn(Arc<Way>) -> F,
+) -> Result<T, AsanaFailure> {
+    provider_call::asana_write(domain, tenant, id, Urgency::Background, call).await
 }

@@ -5,6 +5,7 @@ pub mod database;
 pub mod dev;
 pub mod doctor;
 pub mod migrate;
+pub mod root_key;
 pub mod sandbox;
 pub mod serve;
 pub mod tenant;
@@ -28,6 +29,7 @@ use crate::{
     serve::BindError,
     store::migrate::SchemaError,
     telemetry::{self, Chain},
+    vault::VaultError,
 };
 
 /// stellwerk keeps people, appointments and projects in step across the tools a practice or company works with.
@@ -54,6 +56,9 @@ enum Command {
     /// Tenants.
     #[command(subcommand)]
     Tenant(tenant::Tenant),
+    /// The keys that everything sealed hangs on.
+    #[command(subcommand)]
+    RootKey(root_key::RootKey),
     /// API keys of callers.
     #[command(subcommand)]
     ApiKey(api_key::ApiKey),
@@ -104,6 +109,7 @@ impl Command {
             Self::Dev(command) => command.run().await,
             Self::Migrate(command) => command.run().await,
             Self::Tenant(command) => command.run().await,
+            Self::RootKey(command) => command.run().await,
             Self::ApiKey(command) => command.run().await,
             Self::Webhook(command) => command.run().await,
             Self::Sandbox(command) => command.run().await,
@@ -148,7 +154,11 @@ impl Failure {
     }
 
     fn of_source(source: &Source) -> Self {
-        if source.is::<SchemaError>() { Self::refused(&**source) } else { Self::failed(&**source) }
+        if source.is::<SchemaError>() || source.is::<VaultError>() {
+            Self::refused(&**source)
+        } else {
+            Self::failed(&**source)
+        }
     }
 }
 

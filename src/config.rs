@@ -7,8 +7,13 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::{
-    cluster::default_data_dir, domain::alert::Thresholds, egress::AllowedHost, store::connect::PoolConfig,
-    telemetry::LogFormat, web::peer::Network,
+    cluster::default_data_dir,
+    domain::alert::Thresholds,
+    egress::AllowedHost,
+    store::connect::PoolConfig,
+    telemetry::LogFormat,
+    vault::{self, VaultError},
+    web::peer::Network,
 };
 
 /// What `serve` and `dev` run with.
@@ -71,13 +76,17 @@ pub struct DatabaseConfig {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Root keys")]
 pub struct KeyConfig {
-    /// `id:64 hex digits`, several separated by commas; the first one seals, all of them open. Give them by the
-    /// environment: other users see arguments.
+    /// `id:64 hex digits`, several separated by commas; all of them open. The first one seals in an empty database; from then on
+    /// `stellwerk root-key rotate` says which. Give them by the environment: other users see arguments.
     #[arg(long, env = "STELLWERK_ROOT_KEYS", hide_env_values = true, value_name = "KEYS", value_parser = secret)]
     root_keys: Option<SecretString>,
     /// A single root key of 64 hex digits; its id is `integration`. It comes after the others.
     #[arg(long, env = "INTEGRATION_ENCRYPTION_KEY", hide_env_values = true, value_name = "KEY", value_parser = secret)]
     integration_encryption_key: Option<SecretString>,
+    /// A root key from a passphrase, as `id:salt:passphrase`; `stellwerk root-key new --passphrase` makes the salt. Random keys are
+    /// better. It comes last.
+    #[arg(long, env = "STELLWERK_ROOT_PASSPHRASE", hide_env_values = true, value_name = "PASSPHRASE", value_parser = secret)]
+    root_passphrase: Option<SecretString>,
 }
 
 /// Where the outside finds us.
@@ -262,12 +271,13 @@ impl DatabaseConfig {
 }
 
 impl KeyConfig {
-    /// All root keys in the form that the vault reads; `None` when there is none.
-    pub fn root_keys(&self) -> Option<SecretString> {
+    /// All root keys in the form that the vault reads; `None` when there is none. Takes a moment where one comes from a passphrase.
+    pub fn root_keys(&self) -> Result<Option<SecretString>, VaultError> {
         let listed = given(&self.root_keys).map(str::to_owned);
         let single = given(&self.integration_encryption_key).map(|digits| format!("integration:{digits}"));
-        let keys: Vec<String> = listed.into_iter().chain(single).collect();
-        if keys.is_empty() { None } else { Some(keys.join(",").into()) }
+        let derived = given(&self.root_passphrase).map(vault::from_passphrase).transpose()?;
+        let keys: Vec<String> = listed.into_iter().chain(single).chain(derived).collect();
+        Ok(if keys.is_empty() { None } else { Some(keys.join(",").into()) })
     }
 }
 

@@ -28,6 +28,7 @@ pub mod patient_import;
 pub mod patient_link;
 pub mod planning;
 pub mod review;
+pub mod root_key;
 pub mod sync_log;
 pub mod upkeep;
 pub mod watch;

@@ -52,6 +52,7 @@ pub mod planning;
 pub mod practitioner;
 pub mod resolve;
 pub mod review_item;
+pub mod root_key;
 pub mod schedule;
 pub mod service;
 pub mod slot_reservation;

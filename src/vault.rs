@@ -3,13 +3,16 @@
 //! A root key from the environment wraps one data key per tenant, which seals small secrets and wraps a key of its own for
 //! each kept body. Everything is AES-256-GCM with a random 96-bit nonce. A sealed value reads
 //! `version (1) | tenant key id (16) | nonce (12) | ciphertext and tag`; its associated data name tenant, table, column and
-//! row, so that it opens nowhere else. A tenant key encrypts far fewer than the 2^32 values that random nonces allow (NIST SP 800-38D §8.3):
+//! row, so that it opens nowhere else. Which of the root keys seals is the database's word, see `domain::root_key`; all of them open. A tenant key encrypts far fewer than the 2^32 values that random nonces allow (NIST SP 800-38D §8.3):
 //! bodies, the bulk, have keys of their own.
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use aes_gcm::{
@@ -29,6 +32,10 @@ const NONCE_BYTES: usize = 12;
 /// Tenant keys held open in memory; beyond that all are dropped and opened again when used.
 const OPEN_TENANTS: usize = 10_000;
 
+mod passphrase;
+
+pub use passphrase::{from_passphrase, new_salt};
+
 /// Why something did not open. Says nothing of what was inside.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum VaultError {
@@ -36,6 +43,11 @@ pub enum VaultError {
     NoRootKey,
     #[error("a root key must read `id:64 hex digits`, the id 1 to 32 of [a-z0-9-]")]
     MalformedRootKey,
+    #[error(
+        "a root passphrase must read `id:salt:passphrase`, the salt 32 hex digits or more from \
+         `stellwerk root-key new --passphrase`, the passphrase 20 characters or more"
+    )]
+    MalformedPassphrase,
     #[error("the root key id {0} is given twice")]
     DuplicateRootKey(String),
     #[error("the root key {0} is not among those given")]
@@ -69,8 +81,10 @@ struct RootKey {
 
 /// The root keys, and the tenants' keys opened so far.
 pub struct Vault {
-    /// The first one wraps new tenant keys; all of them open old ones.
+    /// All of them open.
     roots: Vec<RootKey>,
+    /// The place of the one that seals.
+    active: AtomicUsize,
     tenants: RwLock<HashMap<TenantId, Arc<TenantKey>>>,
 }
 
@@ -90,7 +104,7 @@ pub struct WrappedTenantKey {
 }
 
 impl Vault {
-    /// Reads `id:hex,id:hex…`; the first one is the active one.
+    /// Reads `id:hex,id:hex…`; the first one seals until `activate` names another.
     pub fn from_root_keys(text: &str) -> Result<Self, VaultError> {
         let mut roots: Vec<RootKey> = Vec::new();
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
@@ -109,7 +123,7 @@ impl Vault {
         if roots.is_empty() {
             return Err(VaultError::NoRootKey);
         }
-        Ok(Self { roots, tenants: RwLock::default() })
+        Ok(Self { roots, active: AtomicUsize::new(0), tenants: RwLock::default() })
     }
 
     /// A fresh root key in the form that `from_root_keys` reads.
@@ -117,17 +131,55 @@ impl Vault {
         Ok(format!("{id}:{}", hex::encode(random::<32>()?)))
     }
 
-    /// The ids of the root keys at hand, the active one first.
+    /// The ids of the root keys at hand, in the order they were given.
     pub fn root_key_ids(&self) -> impl Iterator<Item = &str> {
         self.roots.iter().map(|root| root.id.as_str())
     }
 
+    /// The id of the one that seals.
+    pub fn active_root_key_id(&self) -> Result<&str, VaultError> {
+        Ok(&self.active()?.id)
+    }
+
+    /// Seals with this root key from here on. Errors: `UnknownRootKey`; the one before goes on then.
+    pub fn activate(&self, id: &str) -> Result<(), VaultError> {
+        let place = self.roots.iter().position(|root| root.id == id);
+        let place = place.ok_or_else(|| VaultError::UnknownRootKey(id.into()))?;
+        self.active.store(place, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn active(&self) -> Result<&RootKey, VaultError> {
+        self.roots.get(self.active.load(Ordering::Relaxed)).ok_or(VaultError::NoRootKey)
+    }
+
+    fn root(&self, id: &str) -> Result<&RootKey, VaultError> {
+        self.roots.iter().find(|root| root.id == id).ok_or_else(|| VaultError::UnknownRootKey(id.into()))
+    }
+
     /// Makes a tenant's data key and wraps it under the active root key.
     pub fn new_tenant_key(&self, tenant: TenantId) -> Result<WrappedTenantKey, VaultError> {
-        let root = self.roots.first().ok_or(VaultError::NoRootKey)?;
-        let id = Uuid::now_v7();
-        let wrapped_key = root.key.seal(&random::<32>()?, &tenant_key_binding(tenant, id, &root.id))?;
-        Ok(WrappedTenantKey { id, root_key_id: root.id.clone(), wrapped_key })
+        wrap(self.active()?, tenant, Uuid::now_v7(), &random::<32>()?)
+    }
+
+    /// The same data key, wrapped under the active root key. Errors: `UnknownRootKey`, `DoesNotOpen`.
+    pub fn rewrap(
+        &self,
+        tenant: TenantId,
+        wrapped: &WrappedTenantKey,
+    ) -> Result<WrappedTenantKey, VaultError> {
+        let bytes = SecretSlice::from(self.unwrap(tenant, wrapped)?);
+        wrap(self.active()?, tenant, wrapped.id, bytes.expose_secret())
+    }
+
+    /// Whether a tenant's data key opens with what is at hand; asks the key itself, not what was opened before.
+    pub fn check(&self, tenant: TenantId, wrapped: &WrappedTenantKey) -> Result<(), VaultError> {
+        self.unwrap(tenant, wrapped).map(|bytes| drop(SecretSlice::from(bytes)))
+    }
+
+    fn unwrap(&self, tenant: TenantId, wrapped: &WrappedTenantKey) -> Result<Vec<u8>, VaultError> {
+        let root = self.root(&wrapped.root_key_id)?;
+        root.key.open(&wrapped.wrapped_key, &tenant_key_binding(tenant, wrapped.id, &root.id))
     }
 
     /// Opens a tenant's data key, once per process.
@@ -139,17 +191,8 @@ impl Vault {
         if let Some(key) = self.open_tenant_key(tenant).filter(|key| key.id == wrapped.id) {
             return Ok(key);
         }
-        let root = self
-            .roots
-            .iter()
-            .find(|root| root.id == wrapped.root_key_id)
-            .ok_or_else(|| VaultError::UnknownRootKey(wrapped.root_key_id.clone()))?;
-        let binding = tenant_key_binding(tenant, wrapped.id, &root.id);
-        let key = Arc::new(TenantKey {
-            tenant,
-            id: wrapped.id,
-            key: Key::new(root.key.open(&wrapped.wrapped_key, &binding)?)?,
-        });
+        let key = Key::new(self.unwrap(tenant, wrapped)?)?;
+        let key = Arc::new(TenantKey { tenant, id: wrapped.id, key });
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         if tenants.len() >= OPEN_TENANTS {
             tenants.clear();
@@ -165,8 +208,7 @@ impl Vault {
 
     /// Seals something that a caller keeps for us, as a page token, bound to `context`.
     pub fn seal_token(&self, context: &[&[u8]], plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
-        let root = self.roots.first().ok_or(VaultError::NoRootKey)?;
-        root.key.derive(b"token")?.seal(plaintext, &join(context))
+        self.active()?.key.derive(b"token")?.seal(plaintext, &join(context))
     }
 
     /// Opens what `seal_token` sealed for the same context, under any of the root keys.
@@ -301,6 +343,11 @@ pub fn random<const N: usize>() -> Result<[u8; N], VaultError> {
     let mut bytes = [0; N];
     OsRng.try_fill_bytes(&mut bytes).map_err(|_| VaultError::NoRandomness)?;
     Ok(bytes)
+}
+
+fn wrap(root: &RootKey, tenant: TenantId, id: Uuid, key: &[u8]) -> Result<WrappedTenantKey, VaultError> {
+    let wrapped_key = root.key.seal(key, &tenant_key_binding(tenant, id, &root.id))?;
+    Ok(WrappedTenantKey { id, root_key_id: root.id.clone(), wrapped_key })
 }
 
 fn own_key_place(place: Place) -> Place {

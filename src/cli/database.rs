@@ -16,7 +16,7 @@ use crate::{
     caller::Caller,
     cluster::OWNER,
     config::{DatabaseConfig, KeyConfig, PublicUrlConfig},
-    domain::{Domain, access},
+    domain::{Domain, access, root_key},
     ids::TenantId,
     store::connect::PoolConfig,
     vault::Vault,
@@ -76,8 +76,15 @@ impl Database {
 }
 
 impl Access {
-    /// The verbs over the database, once its schema has been found to fit.
+    /// The verbs over the database, once its schema and the root keys have been found to fit.
     pub async fn domain(&self) -> Result<Domain, Failure> {
+        let domain = self.domain_to_look().await?;
+        root_key::follow(&domain).await?;
+        Ok(domain)
+    }
+
+    /// The same for who seals nothing: whatever the root keys.
+    pub async fn domain_to_look(&self) -> Result<Domain, Failure> {
         let database = Database::find(&self.database)?;
         check_schema(&database, &self.database.pool()).await?;
         self.domain_of(&database)
@@ -86,7 +93,8 @@ impl Access {
     /// The same without a look at the schema.
     pub fn domain_of(&self, database: &Database) -> Result<Domain, Failure> {
         use secrecy::ExposeSecret;
-        let root_keys = match self.keys.root_keys() {
+        let given = self.keys.root_keys().map_err(|error| Failure::refused(&error))?;
+        let root_keys = match given {
             Some(keys) => keys,
             None if database.is_private => read_root_key(&self.database.data_dir)?,
             None => return Err(Failure::refused(&crate::vault::VaultError::NoRootKey)),

@@ -20,6 +20,7 @@ use crate::{
     app::App,
     cluster::{Cluster, ClusterOptions, OWNER},
     config::{Config, CorsOrigin},
+    domain::root_key,
     error::Error,
     sandbox::booking::BookingTool,
     serve::{Listeners, shutdown::Shutdown},
@@ -172,10 +173,11 @@ impl Dev {
         }
 
         let mut access = serve_command::access(&self.config);
-        if access.keys.root_keys().is_none() {
+        if access.keys.root_keys().map_err(|error| Failure::refused(&error))?.is_none() {
             access.keys.set_root_keys(root_key(&self.config.database.data_dir)?);
         }
         let app = App::new(access.domain_of(database)?, &self.config.callers)?;
+        root_key::follow(&app.domain).await?;
         let demo = Demo::find_or_make(&app.domain, &self.config.database.data_dir).await?;
         Ok((app, demo))
     }

@@ -17,11 +17,13 @@ use crate::{
     error::Error,
     store::{
         connect::owner_connection,
-        diagnosis::{self, RootKeyUse},
+        diagnosis,
         migrate::{self, SchemaError},
         outbox::{self, Depth},
     },
 };
+
+mod root_keys;
 
 /// Deliveries are refused when their timestamp is 300 s off.
 const CLOCK_TOLERABLE: TimeDelta = TimeDelta::seconds(2);
@@ -119,18 +121,18 @@ impl Doctor {
 }
 
 async fn examine_domain(domain: &Domain) -> Vec<Finding> {
-    let at_hand: Vec<&str> = domain.vault.root_key_ids().collect();
     let begin = Utc::now();
     let clock_then = diagnosis::clock(&domain.store).await;
     let ours = begin + (Utc::now() - begin) / 2;
-    vec![
-        told("root keys", diagnosis::root_keys(&domain.store).await, |used| root_keys(&at_hand, &used)),
+    let mut findings = root_keys::examine(domain).await;
+    findings.extend([
         told("partitions", diagnosis::missing_partitions(&domain.store).await, |missing| {
             partitions(&missing)
         }),
         told("clock", clock_then, |theirs| clock(ours, theirs)),
         told("outbox", outbox::depth(&domain.store).await, |depths| queue(&depths)),
-    ]
+    ]);
+    findings
 }
 
 fn told<T>(check: &'static str, answer: Result<T, Error>, tell: impl FnOnce(T) -> Finding) -> Finding {
@@ -153,22 +155,6 @@ fn schema(error: &SchemaError) -> Finding {
         }
     };
     Finding::failed(check, error.to_string(), advice)
-}
-
-fn root_keys(at_hand: &[&str], used: &[RootKeyUse]) -> Finding {
-    let missing: Vec<String> = used
-        .iter()
-        .filter(|key| !at_hand.contains(&key.root_key_id.as_str()))
-        .map(|key| format!("{} ({} tenants)", key.root_key_id, key.tenants))
-        .collect();
-    if missing.is_empty() {
-        return Finding::ok("root keys", format!("{} at hand, {} in use", at_hand.len(), used.len()));
-    }
-    Finding::failed(
-        "root keys",
-        format!("not at hand: {}", missing.join(", ")),
-        "add them to STELLWERK_ROOT_KEYS; what these tenants keep sealed cannot be read before",
-    )
 }
 
 fn partitions(missing: &[String]) -> Finding {
@@ -237,18 +223,6 @@ mod tests {
 
     fn depth(state: &str, messages: i64, oldest_age_s: f64) -> Depth {
         Depth { kind: "webhook_event_retry".into(), state: state.into(), messages, oldest_age_s }
-    }
-
-    #[test]
-    fn a_root_key_in_use_but_not_at_hand_is_named() {
-        let used = [
-            RootKeyUse { root_key_id: "r1".into(), tenants: 2 },
-            RootKeyUse { root_key_id: "r2".into(), tenants: 7 },
-        ];
-
-        assert_eq!(root_keys(&["r2", "r1"], &used).state, State::Ok);
-        let finding = root_keys(&["r1"], &used);
-        assert_eq!((finding.state, finding.says.as_str()), (State::Failed, "not at hand: r2 (7 tenants)"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `stellwerk serve`.
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure,
@@ -9,6 +10,7 @@ use super::{
 use crate::{
     app::App,
     config::{Config, LimitConfig},
+    domain::root_key,
     serve::{self, Listeners, services::services, shutdown::Shutdown},
     worker::{Worker, WorkerConfig},
 };
@@ -48,6 +50,7 @@ pub async fn run(
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     serve::raise_file_limit();
+    let instance = root_key::join(&app.domain).await?;
     let worker = async {
         if config.listen.worker {
             let LimitConfig { shutdown_grace: grace, worker_lease: lease, .. } = config.limits;
@@ -57,6 +60,13 @@ pub async fn run(
         }
     };
     let services = services(app, &config.limits);
-    let (served, ()) = tokio::join!(serve::serve(app, services, listeners, config, shutdown), worker);
+    // Stays until the last call has ended: it may seal something.
+    let ended = CancellationToken::new();
+    let served = async {
+        let (served, ()) = tokio::join!(serve::serve(app, services, listeners, config, shutdown), worker);
+        ended.cancel();
+        served
+    };
+    let (served, ()) = tokio::join!(served, root_key::keep_reporting(&app.domain, instance, &ended));
     served.map_err(|error| Failure::failed(&error))
 }

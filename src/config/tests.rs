@@ -45,8 +45,9 @@ fn the_public_url_loses_its_slash_and_defaults_to_the_adapters_address() {
 
 #[test]
 fn a_single_key_comes_after_the_listed_ones_and_empty_ones_do_not_count() {
-    let keys =
-        |arguments: &[&str]| parse(arguments).unwrap().keys.root_keys().map(|k| k.expose_secret().to_owned());
+    let keys = |arguments: &[&str]| {
+        parse(arguments).unwrap().keys.root_keys().unwrap().map(|k| k.expose_secret().to_owned())
+    };
 
     assert_eq!(keys(&["--root-keys", "", "--integration-encryption-key", " "]), None);
     assert_eq!(

@@ -256,6 +256,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    instance (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        root_key_ids -> Array<Text>,
+        sealing_root_key_id -> Text,
+        report_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
     integration (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -623,6 +633,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    root_key (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Text,
+        active -> Bool,
+        activate_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
     schedule_run (tenant_id, schedule, occurrence_time) {
         tenant_id -> Uuid,
         schedule -> Text,
@@ -865,6 +884,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     event_type,
     external_user,
     idempotency_record,
+    instance,
     integration,
     integration_flow,
     intent,
@@ -885,6 +905,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     practitioner_name,
     project,
     review_item,
+    root_key,
     schedule_run,
     service,
     service_name,

@@ -76,6 +76,25 @@ pub async fn find_key(tx: &mut TenantTx) -> Result<Option<WrappedTenantKey>> {
     Ok(found.map(|(id, root_key_id, wrapped_key)| WrappedTenantKey { id, root_key_id, wrapped_key }))
 }
 
+/// The same, locked until the transaction ends.
+pub async fn find_key_for_update(tx: &mut TenantTx) -> Result<Option<WrappedTenantKey>> {
+    let found = tenant_key::table
+        .select((tenant_key::id, tenant_key::root_key_id, tenant_key::wrapped_key))
+        .for_update()
+        .first(tx.conn())
+        .await
+        .optional()?;
+    Ok(found.map(|(id, root_key_id, wrapped_key)| WrappedTenantKey { id, root_key_id, wrapped_key }))
+}
+
+/// Keeps a data key as another root key wraps it.
+pub async fn rewrap_key(tx: &mut TenantTx, key: &WrappedTenantKey) -> Result<()> {
+    let wrapped =
+        (tenant_key::root_key_id.eq(&key.root_key_id), tenant_key::wrapped_key.eq(&key.wrapped_key));
+    update(tenant_key::table.filter(tenant_key::id.eq(key.id))).set(wrapped).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Keeps a new data key unless the tenant has one.
 pub async fn insert_key_if_absent(tx: &mut TenantTx, key: &WrappedTenantKey) -> Result<()> {
     insert_into(tenant_key::table)

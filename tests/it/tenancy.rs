@@ -165,6 +165,7 @@ async fn every_role_has_exactly_these_rights() {
     credential           ----         ----         ----         ----         ----         ----         riud
     event_type           ----         riud         r---         r---         ----         r---         riud
     idempotency_record   ri-d         ri-d         ri-d         ri-d         ri-d         ri-d         ri-d
+    instance             r---         ----         ----         ----         ----         ----         r---
     integration          r---         riu-         riu-         r---         r---         riu-         riu-
     integration_flow     r---         r---         r---         r---         r---         r---         riu-
     intent               ----         r---         ----         r---         ----         r---         riu-
@@ -179,6 +180,7 @@ async fn every_role_has_exactly_these_rights() {
     practitioner         r---         riu-         r---         r---         r---         riu-         riu-
     practitioner_name    r---         ri-d         r---         r---         r---         ri-d         ri-d
     review_item          ----         riud         ----         riud         ----         riud         riud
+    root_key             r---         ----         ----         ----         ----         ----         r---
     schedule_run         r---         ----         ----         ----         ----         ----         r---
     service              r---         riu-         r---         r---         r---         riu-         riu-
     service_name         r---         ri-d         r---         r---         r---         ri-d         ri-d
@@ -188,7 +190,7 @@ async fn every_role_has_exactly_these_rights() {
     sync_cursor          ----         r---         r---         ----         ----         r---         riud
     sync_log             ----         riud         riud         ----         ----         riud         riud
     tenant               r---         riu-         r---         r---         r---         r---         riu-
-    tenant_key           ----         ----         ----         ----         ----         ----         ri--
+    tenant_key           ----         ----         ----         ----         ----         ----         riu-
     webhook_activity     r---         riu-         r---         r---         r---         r---         riu-
     webhook_body_key     ----         riud         ----         ----         ----         ----         riud
     webhook_dedupe       ----         ----         ----         ----         ----         ----         riud

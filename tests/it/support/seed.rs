@@ -253,7 +253,12 @@ impl Seed {
                 "INSERT INTO slot_reservation (appointment_id, integration_id, external_id, expire_time) \
                  VALUES ('{appointment}', '{integration}', 'r1', now())"
             ),
-            // Belongs to the house, unless it is said.
+            // Belong to the house, unless it is said.
+            format!("INSERT INTO root_key (tenant_id, id) VALUES ('{tenant}', 'r1')"),
+            format!(
+                "INSERT INTO instance (tenant_id, id, root_key_ids, sealing_root_key_id) \
+                 VALUES ('{tenant}', '{credential}', '{{r1}}', 'r1')"
+            ),
             format!(
                 "INSERT INTO schedule_run (tenant_id, schedule, occurrence_time) \
                  VALUES ('{tenant}', 'reconcile', '2026-03-02 05:00Z')"

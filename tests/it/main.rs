@@ -35,6 +35,7 @@ mod faults;
 mod listeners;
 mod logs;
 mod metrics;
+mod onboarding;
 mod outbox;
 mod patients;
 mod program;

@@ -148,7 +148,8 @@ pub(in crate::domain) async fn take_back(
     subscription: &Subscription,
 ) -> Result<(), CallFailure> {
     if asana::Resource::parse(&subscription.resource).is_some() {
-        return Ok(asana::take_back(domain, tenant, subscription).await?);
+        let taken = asana::take_back(domain, tenant, subscription).await;
+        return taken.map_err(asana::as_any_providers);
     }
     let Some(scope) = scope_of(&subscription.resource) else { return Ok(()) };
     let id = subscription.integration_id;

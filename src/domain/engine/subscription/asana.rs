@@ -129,7 +129,7 @@ pub(super) async fn check(ground: &Ground<'_>) -> Result<(), Stop> {
 }
 
 fn wanted<'a>(
-    settings: &PlanningSettings,
+    settings: &'a PlanningSettings,
     workspace: &str,
     projects: impl Iterator<Item = &'a str>,
 ) -> Vec<Resource> {
@@ -326,15 +326,13 @@ pub(super) async fn take_back(
 }
 
 /// For those who end an integration, whichever provider's it is.
-impl From<AsanaFailure> for CallFailure {
-    fn from(failure: AsanaFailure) -> Self {
-        match failure {
-            AsanaFailure::NotNow { after, reason } => Self::NotNow { after, reason },
-            AsanaFailure::Credential => Self::Credential,
-            AsanaFailure::Consent => Self::Consent,
-            failure @ AsanaFailure::Call(_) => Self::Own(failure.into()),
-            AsanaFailure::Own(error) => Self::Own(error),
-        }
+pub(super) fn as_any_providers(failure: AsanaFailure) -> CallFailure {
+    match failure {
+        AsanaFailure::NotNow { after, reason } => CallFailure::NotNow { after, reason },
+        AsanaFailure::Credential => CallFailure::Credential,
+        AsanaFailure::Consent => CallFailure::Consent,
+        failure @ AsanaFailure::Call(_) => CallFailure::Own(failure.into()),
+        AsanaFailure::Own(error) => CallFailure::Own(error),
     }
 }
 

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use crate::ids::{AppointmentId, SyncLogId};
 use crate::words::{
-    AppointmentStatus, CandidateState, ImportState, IntegrationState, Resolution, ReviewKind, Role,
+    AppointmentStatus, CandidateState, ImportState, IntegrationState, PhaseField, Presence, Resolution,
+    ReviewKind, Role,
 };
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -90,6 +91,16 @@ pub enum Error {
     EndpointDisabled,
     #[error("the event's body is gone, so it cannot be replayed")]
     BodyGone,
+    #[error("the planning tool does not have the phase any more: it is {0}")]
+    PhaseNotPresent(Presence),
+    #[error("the planning tool cannot hold the {0} of this phase")]
+    PhaseFieldNotWritable(PhaseField),
+    #[error("nothing is ever written to this integration's provider")]
+    IntegrationReadOnly,
+    #[error("the conflict was reverted already")]
+    PhaseConflictReverted,
+    #[error("the field was changed since, or the value does not fit the other date any more")]
+    PhaseConflictOutdated,
     #[error("too many requests; come back in {} s", .0.as_secs())]
     RateLimited(Duration),
     #[error("the limit is reached: {0}")]

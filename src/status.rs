@@ -74,6 +74,17 @@ impl Error {
             Self::ImportOffset(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientImportOffset),
             Self::EndpointDisabled => (Code::FailedPrecondition, 409, ErrorReason::WebhookEndpointDisabled),
             Self::BodyGone => (Code::FailedPrecondition, 409, ErrorReason::WebhookBodyGone),
+            Self::PhaseNotPresent(_) => (Code::FailedPrecondition, 409, ErrorReason::PhaseNotPresent),
+            Self::PhaseFieldNotWritable(_) => {
+                (Code::FailedPrecondition, 409, ErrorReason::PhaseFieldNotWritable)
+            }
+            Self::IntegrationReadOnly => (Code::FailedPrecondition, 409, ErrorReason::IntegrationReadOnly),
+            Self::PhaseConflictReverted => {
+                (Code::FailedPrecondition, 409, ErrorReason::PhaseConflictReverted)
+            }
+            Self::PhaseConflictOutdated => {
+                (Code::FailedPrecondition, 409, ErrorReason::PhaseConflictOutdated)
+            }
             Self::RateLimited(_) => (Code::ResourceExhausted, 429, ErrorReason::RateLimited),
             Self::LimitReached(_) => (Code::ResourceExhausted, 429, ErrorReason::LimitReached),
             Self::Unavailable(_) => (Code::Unavailable, 503, ErrorReason::DatabaseUnavailable),
@@ -123,6 +134,8 @@ impl Error {
             Self::SyncRunning(id) => Some(("sync_log_id", id.to_string())),
             Self::ReviewItemResolved(resolution) => Some(("resolution", resolution.to_string())),
             Self::ResolutionNotPossible(kind) => Some(("kind", kind.to_string())),
+            Self::PhaseNotPresent(presence) => Some(("presence", presence.to_string())),
+            Self::PhaseFieldNotWritable(field) => Some(("field", field.to_string())),
             Self::LimitReached(limit) => Some(("limit", (*limit).to_string())),
             _ => None,
         };

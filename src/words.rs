@@ -115,6 +115,8 @@ words! {
         SubscriptionCheck = "subscription_check",
         Disconnect = "disconnect",
         AlertDelivery = "alert_delivery",
+        /// Make the planning tool's task what the phase is.
+        PhasePush = "phase_push",
     }
     /// How a link with a provider stands.
     IntegrationState {

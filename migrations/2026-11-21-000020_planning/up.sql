@@ -277,6 +277,11 @@ CREATE POLICY area_mapping_planners ON area_mapping TO stellwerk_app
         AND current_setting('stellwerk.role') IN ('admin', 'hr', 'service', 'system'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON area_mapping TO stellwerk_app;
 
+-- Who changes a phase again before it was written finds the message of the first time.
+CREATE POLICY outbox_phase_push ON outbox TO stellwerk_app
+    USING (tenant_id = current_setting('stellwerk.tenant_id')::uuid
+        AND current_setting('stellwerk.role') = 'hr' AND kind = 'phase_push');
+
 -- Planners say whose account it is; who there is, the planning tool says.
 ALTER TABLE external_user ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY external_user_read ON external_user FOR SELECT TO stellwerk_app

@@ -1,4 +1,9 @@
 //! Planning: projects, phases, absences and hours of a planning tool, and what of them is changed here.
 
+pub mod conflict;
 pub mod merge;
+pub mod push;
+pub mod queries;
 pub mod told;
+pub mod update;
+pub mod user_mapping;

@@ -19,6 +19,7 @@ use crate::{
         access::{self, ApiKeySpec, SettingsChange},
     },
     error::{Error, Result},
+    fold,
     page::Tokens,
     proto::{
         self, CreateApiKeyRequest, CreateApiKeyResponse, CreateTenantRequest, CreateTenantResponse,
@@ -213,8 +214,7 @@ impl AccessService for AccessApi {
         let (caller, message) = checked(request)?;
         let key = key("PutPractitioner", &message.idempotency_key, &message);
         let id = optional_id("practitioner_id", &message.practitioner_id)?;
-        let fields =
-            PractitionerFields { name: message.name, aliases: message.aliases, archived: message.archived };
+        let fields = practitioner_fields(message);
         let practitioner =
             access::put_practitioner(&self.domain, &caller, &key, id, fields, Utc::now()).await?;
         Ok(Response::new(PutPractitionerResponse { practitioner: Some(practitioner.into()) }))
@@ -345,6 +345,17 @@ impl From<Practitioner> for proto::Practitioner {
             name: practitioner.name,
             aliases: practitioner.aliases,
             archived: practitioner.archived,
+            email: practitioner.email.unwrap_or_default(),
         }
+    }
+}
+
+fn practitioner_fields(message: PutPractitionerRequest) -> PractitionerFields {
+    PractitionerFields {
+        name: message.name,
+        aliases: message.aliases,
+        archived: message.archived,
+        email_folded: fold::email(&message.email),
+        email: Some(message.email.trim().to_string()).filter(|email| !email.is_empty()),
     }
 }

@@ -33,10 +33,11 @@ mod verdict;
 pub mod webhook;
 
 pub use custom_field::{
-    CustomField, CustomFieldSetting, EnumOption, FieldContent, FieldSubtype, FieldValue, NumberFormat, rounded,
+    CustomField, CustomFieldSetting, EnumOption, FieldContent, FieldSubtype, FieldValue, NumberFormat,
+    rounded,
 };
 pub use error::{CallError, Refusal};
-pub use event::{Action, Change, EventPage, Events, ResourceKind, Event, Resource};
+pub use event::{Action, Change, Event, EventPage, Events, Resource, ResourceKind};
 pub use ooo_entry::OooEntry;
 pub use page::{Offset, Page, Unfit};
 pub use people::{User, Workspace};

@@ -31,9 +31,9 @@ mod tests;
 mod verdict;
 pub mod webhook;
 
+pub use crate::provider::call::{Class, NoAnswer, Refuses};
 pub use booking::{Booking, BookingPage, BookingQuery, BookingStatus, Found, ListStatus, Sort};
 pub use error::{CallError, Refusal};
-pub use crate::provider::call::{Class, NoAnswer, Refuses};
 pub use event_type::{BookingField, Confirmation, EventType, Obstacle};
 pub use instance::{InstanceError, parse_instance};
 pub use me::Me;

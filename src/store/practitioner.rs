@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    AsChangeset, ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Selectable, SelectableHelper,
-    delete, insert_into, prelude::Queryable, update,
+    AsChangeset, ExpressionMethods, Insertable, JoinOnDsl, NullableExpressionMethods, OptionalExtension,
+    QueryDsl, Selectable, SelectableHelper, delete, insert_into, prelude::Queryable, update,
 };
 use diesel_async::RunQueryDsl;
 
@@ -26,15 +26,20 @@ pub struct Practitioner {
     pub aliases: Vec<String>,
     pub archived: bool,
     pub create_time: DateTime<Utc>,
+    /// By which users of other tools are suggested to be this person.
+    pub email: Option<String>,
 }
 
 /// What a caller says about a practitioner.
 #[derive(Debug, Clone, Insertable, AsChangeset)]
-#[diesel(table_name = practitioner)]
+#[diesel(table_name = practitioner, treat_none_as_null = true, treat_none_as_default_value = false)]
 pub struct PractitionerFields {
     pub name: String,
     pub aliases: Vec<String>,
     pub archived: bool,
+    pub email: Option<String>,
+    /// As `fold::email` makes it.
+    pub email_folded: Option<String>,
 }
 
 /// The practitioner with this id. Errors: `NotFound`.
@@ -109,4 +114,24 @@ pub async fn replace_names(tx: &mut TenantTx, id: PractitionerId, folded: &[&str
         .collect();
     insert_into(practitioner_name::table).values(rows).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// Who has one of these folded e-mail addresses and is still here.
+pub async fn of_emails(tx: &mut TenantTx, folded: &[&str]) -> Result<Vec<(String, PractitionerId)>> {
+    let query = practitioner::table
+        .filter(practitioner::email_folded.eq_any(folded))
+        .filter(practitioner::archived.eq(false))
+        .order(practitioner::id)
+        .select((practitioner::email_folded.assume_not_null(), practitioner::id));
+    Ok(Cached(query).load(tx.conn()).await?)
+}
+
+/// Whom these folded spellings mean, if they are still here.
+pub async fn of_names(tx: &mut TenantTx, folded: &[&str]) -> Result<Vec<(String, PractitionerId)>> {
+    let query = practitioner_name::table
+        .inner_join(practitioner::table.on(practitioner::id.eq(practitioner_name::practitioner_id)))
+        .filter(practitioner_name::folded_name.eq_any(folded))
+        .filter(practitioner::archived.eq(false))
+        .select((practitioner_name::folded_name, practitioner::id));
+    Ok(Cached(query).load(tx.conn()).await?)
 }

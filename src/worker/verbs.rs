@@ -8,7 +8,7 @@ use crate::{
     domain::{
         Domain, alert,
         engine::{push, reconcile, refresh, subscription, sync_run},
-        inbound, integration, patient_import,
+        inbound, integration, patient_import, planning,
     },
     error::{Error, Result},
     store::outbox::{self, Claimed, Outcome},
@@ -44,6 +44,7 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
             integration::run_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::AlertDelivery => alert::deliver(domain, message, &payload, Utc::now()).await,
+        MessageKind::PhasePush => planning::push::run(domain, message, &payload, Utc::now()).await,
     }
 }
 
@@ -77,6 +78,10 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
             integration::give_up_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::AlertDelivery => Ok(()),
+        MessageKind::PhasePush => {
+            let payload = payload(domain, message).await?;
+            planning::push::give_up(domain, message, &payload, Utc::now()).await
+        }
     }
 }
 

@@ -36,7 +36,10 @@ impl Answer {
     }
 
     /// One record, read by `read`.
-    pub(super) fn one<T>(&self, read: impl Fn(Fields<'_>) -> Result<T, &'static str>) -> Result<T, CallError> {
+    pub(super) fn one<T>(
+        &self,
+        read: impl Fn(Fields<'_>) -> Result<T, &'static str>,
+    ) -> Result<T, CallError> {
         let data = self.root.get("data").and_then(Fields::of).ok_or_else(|| self.unfit("data"))?;
         read(data).map_err(|what| self.unfit(what))
     }

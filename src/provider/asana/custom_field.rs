@@ -100,9 +100,21 @@ pub enum FieldContent {
 }
 
 const FIELD: &[&str] = &[
-    "name", "resource_subtype", "representation_type", "description", "format", "precision", "currency_code",
-    "custom_label", "enum_options", "enum_options.name", "enum_options.color", "enum_options.enabled",
-    "is_global_to_workspace", "is_formula_field", "is_value_read_only",
+    "name",
+    "resource_subtype",
+    "representation_type",
+    "description",
+    "format",
+    "precision",
+    "currency_code",
+    "custom_label",
+    "enum_options",
+    "enum_options.name",
+    "enum_options.color",
+    "enum_options.enabled",
+    "is_global_to_workspace",
+    "is_formula_field",
+    "is_value_read_only",
 ];
 /// Digits after the point that a number can have in Asana.
 const MAX_PRECISION: i64 = 6;
@@ -234,7 +246,9 @@ impl FieldContent {
             },
             Some(FieldSubtype::Enum) => match fields.get("enum_value") {
                 None => Self::Enum(None),
-                Some(value) => EnumOption::of(value).map_or(Self::Unreadable, |option| Self::Enum(Some(option))),
+                Some(value) => {
+                    EnumOption::of(value).map_or(Self::Unreadable, |option| Self::Enum(Some(option)))
+                }
             },
             Some(other) => Self::Other(other),
             None => Self::Unreadable,

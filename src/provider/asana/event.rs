@@ -21,7 +21,9 @@ pub enum Events {
     Page(EventPage),
     /// There is no way on from that token, or none was given: read everything anew, then go on with this one. Take
     /// it before the reading begins, so that nothing falls between.
-    Restart { sync: String },
+    Restart {
+        sync: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,8 +93,17 @@ pub enum ResourceKind {
 }
 
 const EVENT: &[&str] = &[
-    "action", "resource", "parent", "user", "created_at", "change", "change.field", "change.action",
-    "change.new_value", "change.added_value", "change.removed_value",
+    "action",
+    "resource",
+    "parent",
+    "user",
+    "created_at",
+    "change",
+    "change.field",
+    "change.action",
+    "change.new_value",
+    "change.added_value",
+    "change.removed_value",
 ];
 const MAX_SYNC_CHARS: usize = 2000;
 

@@ -28,13 +28,26 @@ pub struct Project {
 }
 
 const PROJECT: &[&str] = &[
-    "name", "archived", "completed", "start_on", "due_on", "created_at", "modified_at", "owner", "workspace",
-    "permalink_url", "custom_field_settings.custom_field",
+    "name",
+    "archived",
+    "completed",
+    "start_on",
+    "due_on",
+    "created_at",
+    "modified_at",
+    "owner",
+    "workspace",
+    "permalink_url",
+    "custom_field_settings.custom_field",
 ];
 
 impl Asana<'_> {
     /// All of a workspace, archived ones too.
-    pub async fn projects(&self, workspace: &str, offset: Option<&Offset>) -> Result<Page<Project>, CallError> {
+    pub async fn projects(
+        &self,
+        workspace: &str,
+        offset: Option<&Offset>,
+    ) -> Result<Page<Project>, CallError> {
         let request = Request::get(&["projects"]).query("workspace", workspace).fields(PROJECT).page(offset);
         self.send(request).await?.page(offset, Project::of)
     }

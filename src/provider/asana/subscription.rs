@@ -54,8 +54,15 @@ pub struct CreatedSubscription {
 }
 
 const SUBSCRIPTION: &[&str] = &[
-    "active", "resource", "target", "created_at", "last_success_at", "last_failure_at",
-    "delivery_retry_count", "next_attempt_after", "failure_deletion_timestamp",
+    "active",
+    "resource",
+    "target",
+    "created_at",
+    "last_success_at",
+    "last_failure_at",
+    "delivery_retry_count",
+    "next_attempt_after",
+    "failure_deletion_timestamp",
 ];
 
 impl Asana<'_> {
@@ -76,7 +83,10 @@ impl Asana<'_> {
 
     /// Makes a webhook. Before it answers, Asana calls `target` with a secret and wants it back: hold no lock and no
     /// transaction meanwhile.
-    pub async fn create_webhook(&self, wish: &SubscriptionWish<'_>) -> Result<CreatedSubscription, CallError> {
+    pub async fn create_webhook(
+        &self,
+        wish: &SubscriptionWish<'_>,
+    ) -> Result<CreatedSubscription, CallError> {
         let answer = self.send(Request::post(&["webhooks"], wish.json()).fields(SUBSCRIPTION)).await?;
         let secret = answer.root().and_then(|root| root.get("X-Hook-Secret")).and_then(Value::as_str);
         let secret = secret.filter(|secret| !secret.is_empty()).map(Into::into);

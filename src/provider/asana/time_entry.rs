@@ -24,7 +24,11 @@ const TIME_ENTRY: &[&str] = &["duration_minutes", "entered_on", "created_by", "a
 
 impl Asana<'_> {
     /// Of one task: a list across tasks does not say which task an entry belongs to.
-    pub async fn time_entries(&self, task: &str, offset: Option<&Offset>) -> Result<Page<TimeEntry>, CallError> {
+    pub async fn time_entries(
+        &self,
+        task: &str,
+        offset: Option<&Offset>,
+    ) -> Result<Page<TimeEntry>, CallError> {
         let request = Request::get(&["tasks", task, "time_tracking_entries"]).fields(TIME_ENTRY).page(offset);
         self.send(request).await?.page(offset, TimeEntry::of)
     }

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::provider::call::Effect;
 use super::error::CallError;
-use crate::provider::fields::Fields;
 use crate::egress::Fetched;
+use crate::provider::call::Effect;
+use crate::provider::fields::Fields;
 
 pub(super) struct Answer {
     root: Value,

@@ -11,9 +11,9 @@ use super::Calcom;
 use super::answer::Answer;
 use super::call::{Call, instant};
 use super::error::{CallError, Refusal};
-use crate::provider::fields::Fields;
 use super::new_booking::NewBooking;
 use super::person::{Attendee, Host};
+use crate::provider::fields::Fields;
 
 const VERSION: &str = "2024-08-13";
 const MAX_TAKE: u32 = 250;

@@ -10,10 +10,10 @@ use url::Url;
 
 use super::answer::Answer;
 use super::error::{CallError, Refusal};
-use crate::provider::call::Effect;
-use crate::provider::fields::is_key;
 use super::{Calcom, Exchange, verdict};
 use crate::egress::{EgressError, EgressRequest, Fetched};
+use crate::provider::call::Effect;
+use crate::provider::fields::is_key;
 
 /// Selects the contract. A missing or unknown value silently means one of 2024-04-15, other in every shape.
 pub(super) const VERSION: HeaderName = HeaderName::from_static("cal-api-version");

@@ -9,8 +9,8 @@ use url::Url;
 use super::Calcom;
 use super::call::Call;
 use super::error::CallError;
-use crate::provider::fields::Fields;
 use super::webhook::Trigger;
+use crate::provider::fields::Fields;
 
 /// The only payload version there is (2026-03).
 const PAYLOAD_VERSION: &str = "2021-10-20";

@@ -10,9 +10,9 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::error::{CallError, Refusal};
+use crate::egress::Fetched;
 use crate::provider::call::{Effect, NoAnswer, block};
 use crate::provider::fields::{Fields, is_key};
-use crate::egress::Fetched;
 
 /// Exceeding a limit blocks the credential for 60 s; the service itself does not say so in a header.
 const BLOCK: Duration = Duration::from_secs(60);

@@ -2,15 +2,20 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
-    AsChangeset, Selectable, insert_into,
+    AsChangeset, BoolExpressionMethods, ExpressionMethods, JoinOnDsl, QueryDsl, Selectable, SelectableHelper,
+    insert_into,
     prelude::{Insertable, Queryable},
 };
 use diesel_async::RunQueryDsl;
 
 use crate::{
     error::Result,
-    ids::{AbsenceId, ExternalUserId, IntegrationId},
-    store::{TenantTx, schema::absence},
+    ids::{AbsenceId, ExternalUserId, IntegrationId, PractitionerId},
+    page::{Page, Paged},
+    store::{
+        Cached, TenantTx,
+        schema::{absence, external_user},
+    },
     words::AbsenceSource,
 };
 
@@ -38,4 +43,61 @@ pub struct Absence {
 pub async fn insert(tx: &mut TenantTx, rows: &[Absence]) -> Result<()> {
     insert_into(absence::table).values(rows).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// Which absences a list shows.
+#[derive(Debug, Default)]
+pub struct Filter {
+    pub integration: Option<IntegrationId>,
+    /// Only those that last until this day or longer.
+    pub date_from: Option<NaiveDate>,
+    /// Only those that begin on this day or earlier.
+    pub date_until: Option<NaiveDate>,
+    pub practitioner: Option<PractitionerId>,
+    pub user: Option<ExternalUserId>,
+}
+
+/// An absence, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Shown {
+    pub absence: Absence,
+    /// As the tool has it.
+    pub name: String,
+    pub practitioner_id: Option<PractitionerId>,
+}
+
+/// Where a page of absences ended: last day and id.
+pub type Cursor = (NaiveDate, AbsenceId);
+
+/// A page, by the last day. Whose of them the caller sees, the row policies decide.
+pub async fn list(tx: &mut TenantTx, filter: &Filter, page: &Page<Cursor>) -> Result<Paged<Shown, Cursor>> {
+    let mut query = absence::table
+        .inner_join(external_user::table.on(external_user::id.eq(absence::user_id)))
+        .order((absence::end_date, absence::id))
+        .limit(page.limit())
+        .select((Absence::as_select(), external_user::name, external_user::practitioner_id))
+        .into_boxed();
+    if let Some(integration) = filter.integration {
+        query = query.filter(absence::integration_id.eq(integration));
+    }
+    if let Some(from) = filter.date_from {
+        query = query.filter(absence::end_date.ge(from));
+    }
+    if let Some(until) = filter.date_until {
+        query = query.filter(absence::start_date.le(until));
+    }
+    if let Some(practitioner) = filter.practitioner {
+        query = query.filter(external_user::practitioner_id.eq(practitioner));
+    }
+    if let Some(user) = filter.user {
+        query = query.filter(absence::user_id.eq(user));
+    }
+    if let Some((end_date, id)) = page.after {
+        // The first half alone is what the index can be entered with.
+        query = query
+            .filter(absence::end_date.ge(end_date))
+            .filter(absence::end_date.gt(end_date).or(absence::id.gt(id)));
+    }
+    let cursor = |shown: &Shown| (shown.absence.end_date, shown.absence.id);
+    Ok(page.cut(Cached(query).load(tx.conn()).await?, cursor))
 }

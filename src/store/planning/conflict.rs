@@ -2,16 +2,22 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    AsChangeset, ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, Selectable, SelectableHelper,
+    insert_into,
     prelude::{Insertable, Queryable},
     update,
 };
 use diesel_async::RunQueryDsl;
 
+use super::phase::Phase;
 use crate::{
     error::{Error, Noun, Result},
     ids::{PhaseConflictId, PhaseId},
-    store::{Cached, TenantTx, schema::phase_conflict},
+    page::{Page, Paged},
+    store::{
+        Cached, TenantTx,
+        schema::{phase, phase_conflict},
+    },
     words::{ConflictReason, PhaseField, Side},
 };
 
@@ -55,4 +61,46 @@ pub async fn save(tx: &mut TenantTx, row: &PhaseConflict) -> Result<()> {
         .execute(tx.conn())
         .await?;
     Ok(())
+}
+
+/// Which conflicts a list shows.
+#[derive(Debug, Default)]
+pub struct Filter {
+    pub phase: Option<PhaseId>,
+    pub unreverted_only: bool,
+}
+
+/// A page, newest first, with the phases as they stand now.
+pub async fn list(
+    tx: &mut TenantTx,
+    filter: &Filter,
+    page: &Page<PhaseConflictId>,
+) -> Result<Paged<(PhaseConflict, Phase), PhaseConflictId>> {
+    let mut query = phase_conflict::table
+        .inner_join(phase::table.on(phase::id.eq(phase_conflict::phase_id)))
+        .order(phase_conflict::id.desc())
+        .limit(page.limit())
+        .select((PhaseConflict::as_select(), Phase::as_select()))
+        .into_boxed();
+    if let Some(phase) = filter.phase {
+        query = query.filter(phase_conflict::phase_id.eq(phase));
+    }
+    if filter.unreverted_only {
+        query = query.filter(phase_conflict::revert_time.is_null());
+    }
+    if let Some(after) = page.after {
+        query = query.filter(phase_conflict::id.lt(after));
+    }
+    Ok(page.cut(Cached(query).load(tx.conn()).await?, |(row, _): &(PhaseConflict, _)| row.id))
+}
+
+/// The conflicts of a phase that were noticed at the same moment.
+pub async fn siblings(tx: &mut TenantTx, of: &PhaseConflict) -> Result<Vec<PhaseConflict>> {
+    let query = phase_conflict::table
+        .filter(phase_conflict::phase_id.eq(of.phase_id))
+        .filter(phase_conflict::create_time.eq(of.create_time))
+        .filter(phase_conflict::id.ne(of.id))
+        .order(phase_conflict::id)
+        .select(PhaseConflict::as_select());
+    Ok(Cached(query).load(tx.conn()).await?)
 }

@@ -10,6 +10,10 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use rust_decimal::Decimal;
 
+mod list;
+
+pub use list::{Cursor, Filter, list};
+
 use crate::{
     error::{Error, Noun, Result},
     ids::{ExternalUserId, IntegrationId, PhaseId, ProjectId},

@@ -2,16 +2,24 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
-    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    AsChangeset, ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, QueryableByName, Selectable,
+    SelectableHelper, insert_into,
     prelude::{Insertable, Queryable},
+    sql_query,
+    sql_types::{Array, BigInt, Numeric, Uuid as SqlUuid},
     update,
 };
 use diesel_async::RunQueryDsl;
+use rust_decimal::Decimal;
 
 use crate::{
     error::{Error, Noun, Result},
-    ids::{IntegrationId, ProjectId},
-    store::{Cached, TenantTx, schema::project},
+    ids::{IntegrationId, PhaseId, ProjectId},
+    page::{Page, Paged},
+    store::{
+        Cached, TenantTx,
+        schema::{phase_project, project},
+    },
     words::Presence,
 };
 
@@ -39,6 +47,32 @@ pub struct Project {
     /// When its phases were read completely last.
     pub sync_time: Option<DateTime<Utc>>,
     pub update_time: DateTime<Utc>,
+}
+
+/// Which projects a list shows.
+#[derive(Debug, Default)]
+pub struct Filter {
+    pub integration: Option<IntegrationId>,
+    /// Only those whose tasks are phases.
+    pub with_phases_only: bool,
+    pub include_archived: bool,
+    /// None: those that are present or missing.
+    pub presence: Option<Presence>,
+}
+
+/// What the phases of a project add up to, those that are gone or detached left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Totals {
+    #[diesel(sql_type = SqlUuid)]
+    pub project_id: ProjectId,
+    #[diesel(sql_type = BigInt)]
+    pub phases: i64,
+    #[diesel(sql_type = BigInt)]
+    pub completed_phases: i64,
+    #[diesel(sql_type = Numeric)]
+    pub planned_hours: Decimal,
+    #[diesel(sql_type = BigInt)]
+    pub actual_minutes: i64,
 }
 
 /// One project. Errors: `NotFound`.
@@ -79,4 +113,54 @@ pub async fn insert(tx: &mut TenantTx, row: &Project) -> Result<()> {
 pub async fn save(tx: &mut TenantTx, row: &Project) -> Result<()> {
     Cached(update(project::table.filter(project::id.eq(row.id))).set(row)).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// A page, in the order in which they were first seen.
+pub async fn list(
+    tx: &mut TenantTx,
+    filter: &Filter,
+    page: &Page<ProjectId>,
+) -> Result<Paged<Project, ProjectId>> {
+    let mut query =
+        project::table.order(project::id).limit(page.limit()).select(Project::as_select()).into_boxed();
+    query = match filter.presence {
+        Some(presence) => query.filter(project::presence.eq(presence)),
+        None => query.filter(project::presence.eq_any([Presence::Present, Presence::Missing])),
+    };
+    if let Some(integration) = filter.integration {
+        query = query.filter(project::integration_id.eq(integration));
+    }
+    if filter.with_phases_only {
+        query = query.filter(project::has_area_field.eq(true));
+    }
+    if !filter.include_archived {
+        query = query.filter(project::is_archived.eq(false));
+    }
+    if let Some(after) = page.after {
+        query = query.filter(project::id.gt(after));
+    }
+    Ok(page.cut(Cached(query).load(tx.conn()).await?, |row: &Project| row.id))
+}
+
+/// What the phases of these projects add up to; nothing for a project without any.
+pub async fn totals(tx: &mut TenantTx, projects: &[ProjectId]) -> Result<Vec<Totals>> {
+    let query = sql_query(
+        "SELECT m.project_id, count(*) AS phases, count(*) FILTER (WHERE p.is_completed) AS completed_phases, \
+             coalesce(sum(p.planned_hours), 0) AS planned_hours, \
+             coalesce(sum(p.actual_minutes), 0) AS actual_minutes \
+         FROM phase_project m JOIN phase p ON p.tenant_id = m.tenant_id AND p.id = m.phase_id \
+         WHERE m.project_id = ANY ($1) AND p.presence IN ('present', 'missing') GROUP BY m.project_id",
+    );
+    Ok(Cached(query.bind::<Array<SqlUuid>, _>(projects)).load(tx.conn()).await?)
+}
+
+/// The projects that a phase is in, gone ones left out.
+pub async fn of_phase(tx: &mut TenantTx, phase: PhaseId) -> Result<Vec<Project>> {
+    let query = project::table
+        .inner_join(phase_project::table.on(phase_project::project_id.eq(project::id)))
+        .filter(phase_project::phase_id.eq(phase))
+        .filter(project::presence.eq_any([Presence::Present, Presence::Missing]))
+        .order(project::id)
+        .select(Project::as_select());
+    Ok(Cached(query).load(tx.conn()).await?)
 }

@@ -11,6 +11,7 @@ use diesel_async::RunQueryDsl;
 use crate::{
     error::{Error, Noun, Result},
     ids::{ExternalUserId, IntegrationId, PractitionerId},
+    page::{Page, Paged},
     store::{Cached, TenantTx, schema::external_user},
 };
 
@@ -73,4 +74,45 @@ pub async fn save(tx: &mut TenantTx, row: &ExternalUser) -> Result<()> {
         .execute(tx.conn())
         .await?;
     Ok(())
+}
+
+/// Which users a list shows.
+#[derive(Debug, Default)]
+pub struct Filter {
+    pub integration: Option<IntegrationId>,
+    /// Only those that are nobody's account yet.
+    pub unmapped_only: bool,
+}
+
+/// A page, in the order in which they were first seen.
+pub async fn list(
+    tx: &mut TenantTx,
+    filter: &Filter,
+    page: &Page<ExternalUserId>,
+) -> Result<Paged<ExternalUser, ExternalUserId>> {
+    let mut query = external_user::table
+        .order(external_user::id)
+        .limit(page.limit())
+        .select(ExternalUser::as_select())
+        .into_boxed();
+    if let Some(integration) = filter.integration {
+        query = query.filter(external_user::integration_id.eq(integration));
+    }
+    if filter.unmapped_only {
+        query = query.filter(external_user::practitioner_id.is_null());
+    }
+    if let Some(after) = page.after {
+        query = query.filter(external_user::id.gt(after));
+    }
+    Ok(page.cut(Cached(query).load(tx.conn()).await?, |row: &ExternalUser| row.id))
+}
+
+/// How many users of an integration there still are: mapped, and not.
+pub async fn count(tx: &mut TenantTx, integration: IntegrationId) -> Result<(i64, i64)> {
+    let users = external_user::table
+        .filter(external_user::integration_id.eq(integration))
+        .filter(external_user::missing_time.is_null());
+    let mapped = users.filter(external_user::practitioner_id.is_not_null()).count();
+    let unmapped = users.filter(external_user::practitioner_id.is_null()).count();
+    Ok((mapped.get_result(tx.conn()).await?, unmapped.get_result(tx.conn()).await?))
 }

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::{AsanaFailure, CHANGED, Urgency, Way, count, failure, find, may_go, note_in, reserve, way, written};
+use super::{
+    AsanaFailure, CHANGED, Urgency, Way, count, failure, find, may_go, note_in, reserve, way, written,
+};
 use crate::{
     domain::{
         Domain,
@@ -97,11 +99,19 @@ impl Asking<'_> {
             let mut tx = self.domain.store.tenant(self.tenant).await?;
             let row = find(&mut tx, self.integration).await?;
             // The budget's row is locked first, so that slots are given out one after another.
-            let permit = match store::integration_flow::take(&mut tx, self.integration, reserve(self.urgency)).await? {
+            let permit = match store::integration_flow::take(&mut tx, self.integration, reserve(self.urgency))
+                .await?
+            {
                 Some(permit) => permit,
                 None => {
                     let per_minute = f64::from(Plan::Free.requests_per_minute());
-                    store::integration_flow::insert(&mut tx, self.integration, per_minute / 2.0, per_minute / 120.0).await?;
+                    store::integration_flow::insert(
+                        &mut tx,
+                        self.integration,
+                        per_minute / 2.0,
+                        per_minute / 120.0,
+                    )
+                    .await?;
                     tx.commit().await?;
                     continue;
                 }
@@ -115,7 +125,9 @@ impl Asking<'_> {
                 Effect::Read => (false, READS_AT_ONCE),
                 Effect::Write => (true, WRITES_AT_ONCE),
             };
-            if let Some(slot) = store::call_slot::take(&mut tx, self.integration, is_write, at_once, SLOT_LEASE).await? {
+            if let Some(slot) =
+                store::call_slot::take(&mut tx, self.integration, is_write, at_once, SLOT_LEASE).await?
+            {
                 tx.commit().await?;
                 return Ok((way(self.domain, &row, bearer)?, slot));
             }

@@ -6,8 +6,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::super::booking::BookingStatus;
-use crate::provider::fields::Fields;
 use super::super::person::{Attendee, Host};
+use crate::provider::fields::Fields;
 
 /// A booking as a delivery describes it. Only the times are always there.
 #[derive(Clone, PartialEq, Eq)]

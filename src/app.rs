@@ -50,6 +50,7 @@ pub fn domain(
         vault: Arc::new(Vault::from_root_keys(root_keys.expose_secret())?),
         egress: Arc::new(Egress::new(EgressConfig::default())?),
         public_url,
+        key_rings: Arc::default(),
     })
 }
 

@@ -43,6 +43,8 @@ pub struct Domain {
     pub egress: Arc<Egress>,
     /// Where providers reach the HTTP adapter, without a trailing slash, as in `https://hooks.example.org`.
     pub public_url: String,
+    /// What some providers sign deliveries with.
+    pub key_rings: Arc<inbound::KeyRings>,
 }
 
 impl Domain {

@@ -89,6 +89,8 @@ pub enum Error {
     ImportOffset(i64),
     #[error("the endpoint is disabled")]
     EndpointDisabled,
+    #[error("there is no secret of the provider's that nobody has seen")]
+    SecretNotToBeShown,
     #[error("the event's body is gone, so it cannot be replayed")]
     BodyGone,
     #[error("the planning tool does not have the phase any more: it is {0}")]

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use url::Url;
 use uuid::Uuid;
 
 use crate::egress::Egress;
@@ -22,7 +23,8 @@ pub use config::{Algorithm, IssuerConfig, IssuerConfigError, JwtRole, KeySource,
 pub use file::load;
 pub use keys::KeyProblem;
 use ring::Ring;
-use token::{Claims, Token};
+use token::Token;
+pub use token::{Claims, Token as CompactToken};
 
 /// OpenID Connect Core 1.0 §2 gives subjects at most 255 characters.
 const MAX_SUBJECT_CHARS: usize = 255;
@@ -68,6 +70,11 @@ pub enum TokenRefusal {
     KeysUnavailable,
 }
 
+/// The public keys behind an address, fetched when first needed and kept.
+pub struct PublicKeys {
+    ring: Arc<Ring>,
+}
+
 /// Every issuer that is believed.
 pub struct Issuers {
     by_name: HashMap<String, Issuer>,
@@ -76,6 +83,32 @@ pub struct Issuers {
 struct Issuer {
     config: IssuerConfig,
     ring: Arc<Ring>,
+}
+
+impl PublicKeys {
+    /// The JWK set at `url`; nothing is fetched yet.
+    pub fn at(url: Url, egress: &Arc<Egress>) -> Result<Self, KeyProblem> {
+        let name = url.to_string();
+        Ring::new(&name, &KeySource::jwks_url(url), egress).map(|ring| Self { ring: Arc::new(ring) })
+    }
+
+    /// What a token in compact form says, if one of the keys has signed it. Its times, audience and issuer
+    /// are still nobody's word.
+    ///
+    /// May wait for the keys, at most as long as one request of the egress takes.
+    pub async fn signed(
+        &self,
+        token: &str,
+        algorithm: Algorithm,
+        now: DateTime<Utc>,
+    ) -> Result<Claims, TokenRefusal> {
+        let token = Token::parse(token)?;
+        if token.algorithm()? != algorithm {
+            return Err(TokenRefusal::AlgorithmNotAllowed);
+        }
+        self.ring.check(&token, algorithm, now).await?;
+        Ok(token.claims)
+    }
 }
 
 impl Issuers {
@@ -108,31 +141,12 @@ impl Issuers {
             return Err(TokenRefusal::AlgorithmNotAllowed);
         }
 
-        issuer.check_signature(&token, algorithm, now).await?;
+        issuer.ring.check(&token, algorithm, now).await?;
         issuer.identify(&token.claims, now)
     }
 }
 
 impl Issuer {
-    async fn check_signature(
-        &self,
-        token: &Token<'_>,
-        algorithm: Algorithm,
-        now: DateTime<Utc>,
-    ) -> Result<(), TokenRefusal> {
-        let kid = token.kid()?;
-        let mut keys = self.ring.keys(now).await?;
-        // The issuer may have begun to use a new key since we last asked.
-        if kid.is_some() && matches!(keys.find(kid, algorithm), Err(TokenRefusal::UnknownKey)) {
-            keys = self.ring.keys_beyond(now).await?;
-        }
-        let key = keys.find(kid, algorithm)?;
-        if !key.has_signed(token.message, token.signature, algorithm) {
-            return Err(TokenRefusal::BadSignature);
-        }
-        Ok(())
-    }
-
     fn identify(&self, claims: &Claims, now: DateTime<Utc>) -> Result<Identity, TokenRefusal> {
         if !claims
             .texts("aud")

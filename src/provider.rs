@@ -7,14 +7,3 @@ pub mod call;
 pub mod catalog;
 mod fields;
 pub mod signature;
-
-use crate::words::SignatureScheme;
-
-/// How deliveries to an endpoint of this scheme are signed.
-pub fn scheme(word: SignatureScheme) -> signature::Scheme {
-    match word {
-        SignatureScheme::Legacy => booking_tool::LEGACY,
-        SignatureScheme::Standard => booking_tool::STANDARD,
-        SignatureScheme::Calcom => calcom::SCHEME,
-    }
-}

@@ -73,6 +73,9 @@ impl Error {
             Self::ImportState(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientImportState),
             Self::ImportOffset(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientImportOffset),
             Self::EndpointDisabled => (Code::FailedPrecondition, 409, ErrorReason::WebhookEndpointDisabled),
+            Self::SecretNotToBeShown => {
+                (Code::FailedPrecondition, 409, ErrorReason::WebhookSecretNotToBeShown)
+            }
             Self::BodyGone => (Code::FailedPrecondition, 409, ErrorReason::WebhookBodyGone),
             Self::PhaseNotPresent(_) => (Code::FailedPrecondition, 409, ErrorReason::PhaseNotPresent),
             Self::PhaseFieldNotWritable(_) => {

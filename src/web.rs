@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::get,
 };
 use http::{StatusCode, header::RETRY_AFTER};
 use serde::Serialize;
@@ -45,7 +45,9 @@ struct Answer<'a> {
 
 /// Every route of the HTTP adapter.
 pub fn router(web: Arc<Web>) -> Router {
-    guarded(Router::new().route("/api/webhooks/{provider}/{endpoint}", post(webhooks::receive)), web)
+    // HEAD and GET are how some providers ask whether an address is meant for them.
+    let deliveries = get(webhooks::receive).head(webhooks::receive).post(webhooks::receive);
+    guarded(Router::new().route("/api/webhooks/{provider}/{endpoint}", deliveries), web)
 }
 
 /// Only what a process answers that takes no deliveries.

@@ -92,7 +92,13 @@ words! {
     /// What became of a row of an import.
     ImportOutcome { Created = "created", Matched = "matched", Candidate = "candidate", Refused = "refused" }
     /// How deliveries to an endpoint are signed.
-    SignatureScheme { Legacy = "legacy", Standard = "standard", Calcom = "calcom" }
+    SignatureScheme {
+        Legacy = "legacy", Standard = "standard", Calcom = "calcom", Asana = "asana", Bamboohr = "bamboohr",
+        Dropbox = "dropbox", Github = "github", GitlabToken = "gitlab_token", GoogleChannel = "google_channel",
+        GooglePush = "google_push", Jira = "jira", JiraClient = "jira_client", Microsoft365 = "microsoft365",
+        Microsoft365Data = "microsoft365_data", Notion = "notion", Slack = "slack", Trello = "trello",
+        Zendesk = "zendesk",
+    }
     /// What became of a delivery.
     EventStatus {
         Success = "success", Error = "error", Duplicate = "duplicate", Ignored = "ignored", Quarantined = "quarantined",

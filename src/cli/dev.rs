@@ -187,7 +187,8 @@ impl Dev {
             format!("http://{http}{}", demo.webhook_path).parse().map_err(|error| Failure::failed(&error))?;
         let tool = BookingTool::new(
             target,
-            crate::provider::scheme(demo::SCHEME),
+            // As the demo's endpoint was made.
+            crate::provider::booking_tool::LEGACY,
             demo.webhook_secret.as_str().into(),
         );
         Ok(tool.map_err(|error| Failure::refused(&error))?.with_seed(rand::random()))

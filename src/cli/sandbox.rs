@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Failure, say};
 use crate::{
-    provider,
+    provider::booking_tool,
     sandbox::{
         booking::BookingTool,
         calcom::{self, Generation, Settings},
@@ -105,7 +105,9 @@ impl Calcom {
 impl Booking {
     async fn run(self) -> Result<(), Failure> {
         let shutdown = Shutdown::on_signals().map_err(|error| Failure::failed(&error))?;
-        let tool = BookingTool::new(self.target.clone(), provider::scheme(self.scheme), self.secret()?)
+        let scheme = booking_tool::scheme(self.scheme)
+            .ok_or_else(|| Failure::refused_because("the booking tool signs `legacy` or `standard`"))?;
+        let tool = BookingTool::new(self.target.clone(), scheme, self.secret()?)
             .map_err(|error| Failure::refused(&error))?
             .with_seed(self.seed);
         let listener = listen(self.address).await?;

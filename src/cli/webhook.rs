@@ -16,7 +16,7 @@ use crate::{
     config::span,
     domain::{
         idempotency::Key,
-        webhook::{self, NewEndpoint, Shown},
+        webhook::{self, BOOKING, NewEndpoint, Shown},
     },
     error::Error,
     ids::{IntegrationId, TenantId, WebhookEndpointId},
@@ -25,7 +25,7 @@ use crate::{
 
 #[derive(Subcommand, Debug)]
 pub enum Webhook {
-    /// Make an address for a booking tool to post to, and its secret, which is shown once.
+    /// Make an address for a provider to post to, and its secret, which is shown once.
     Create(Create),
     /// Make a new secret for an address, which is shown once; the old ones work on for the grace period.
     Rotate(Rotate),
@@ -39,10 +39,17 @@ pub struct Create {
     /// A name for people.
     #[arg(long, value_name = "NAME", default_value = "")]
     name: String,
-    /// How deliveries are signed: `standard` (Standard Webhooks) or `legacy` (hex HMAC of the body).
-    #[arg(long, value_name = "SCHEME", default_value = "standard")]
-    scheme: SignatureScheme,
-    /// The integration it belongs to. Default: the tenant's first booking tool.
+    /// Who posts to it, as `stellwerk provider list` names them.
+    #[arg(long, value_name = "PROVIDER", default_value = BOOKING)]
+    provider: String,
+    /// How deliveries are signed. Default: as the provider prefers; the booking tool's are `standard` (Standard Webhooks)
+    /// and `legacy` (hex HMAC of the body).
+    #[arg(long, value_name = "SCHEME")]
+    scheme: Option<SignatureScheme>,
+    /// The secret, where the provider makes it. Give it by the environment: other users see arguments.
+    #[arg(long, env = "STELLWERK_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
+    secret: Option<SecretString>,
+    /// The integration it belongs to. Default: the tenant's first of this provider.
     #[arg(long, value_name = "ID")]
     integration: Option<IntegrationId>,
     /// Authentic deliveries per minute. Default: the tenant's setting.
@@ -63,6 +70,9 @@ pub struct Rotate {
     /// The endpoint's id (not its address).
     #[arg(long, value_name = "ID")]
     endpoint: WebhookEndpointId,
+    /// The secret, where the provider makes it. Give it by the environment: other users see arguments.
+    #[arg(long, env = "STELLWERK_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
+    secret: Option<SecretString>,
     /// How long the old secrets work on, at most 30d; `0s` ends them at once.
     #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = span)]
     grace: Duration,
@@ -87,9 +97,11 @@ impl Create {
         let domain = self.access.domain().await?;
         let caller = caller_in(&domain, self.tenant).await?;
         let new = NewEndpoint {
+            provider: self.provider,
             integration: self.integration,
             name: self.name,
             scheme: self.scheme,
+            secret: self.secret,
             limit_per_minute: self.limit_per_minute,
         };
         let unrepeated = Key::new("CreateWebhookEndpoint", "", b"");
@@ -108,8 +120,9 @@ impl Rotate {
         let caller = caller_in(&domain, self.tenant).await?;
         let grace = TimeDelta::from_std(self.grace).map_err(|error| Failure::failed(&error))?;
         let unrepeated = Key::new("RotateWebhookSecret", "", b"");
+        let asked = (self.endpoint, self.secret);
         let (made, secret) =
-            webhook::rotate_secret(&domain, &caller, &unrepeated, self.endpoint, grace, Utc::now()).await?;
+            webhook::rotate_secret(&domain, &caller, &unrepeated, asked, grace, Utc::now()).await?;
         show(self.json, &made, secret.as_ref());
         Ok(())
     }

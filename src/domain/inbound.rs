@@ -5,8 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use http::HeaderMap;
-use secrecy::{SecretSlice, SecretString};
+use http::{HeaderMap, Method};
 use serde_json::json;
 
 use super::{Domain, consent};
@@ -14,14 +13,13 @@ use crate::{
     error::{Error, Result},
     ids::{AppointmentId, IntegrationId, PatientId, WebhookEndpointId, WebhookEventId},
     provider::{
-        self,
-        signature::{self, Refusal},
+        catalog::{self, Pair, webhook::Acknowledgement},
+        signature::{Refusal, Request},
     },
     store::{
         self, TenantTx,
         integration::Integration,
         outbox::NewMessage,
-        resolve::ResolvedEndpoint,
         webhook_event::{BodyKey, Taken, WebhookEvent, body_place},
     },
     vault::{self, Place, TenantKey},
@@ -32,12 +30,16 @@ mod again;
 mod asana;
 mod booking_tool;
 mod calcom;
+mod greeting;
 mod handshake;
 mod reading;
+mod trust;
+mod unadapted;
 
 pub use again::{give_up, replay, retry};
 pub use handshake::{Handshake, shake_hands};
 use reading::{Reading, Said, Unfit};
+pub use trust::KeyRings;
 
 /// Applying failed here; the server tries again.
 const INTERNAL: &str = "INTERNAL";
@@ -47,24 +49,35 @@ const DISCONNECTED: &str = "INTEGRATION_DISCONNECTED";
 const PAUSED: &str = "INBOUND_PAUSED";
 /// The webhook's owner set a payload template, so that the body can say anything.
 const CUSTOM_TEMPLATE: &str = "CUSTOM_TEMPLATE";
+/// Nobody here reads what this provider tells.
+const NO_ADAPTER: &str = "NO_ADAPTER";
+/// It says no more than that the address works.
+const HANDSHAKE: &str = "HANDSHAKE";
 /// The person was deleted here; nothing of the event is kept.
 const PATIENT_DELETED: &str = "PATIENT_DELETED";
 
-/// What a provider posted.
+/// What a provider sent.
 pub struct Delivery<'a> {
     pub provider: &'a str,
     /// The unguessable part of the address.
     pub token: &'a str,
+    pub method: &'a Method,
+    /// What stood behind the question mark.
+    pub query: &'a str,
     pub headers: &'a HeaderMap,
     pub body: &'a [u8],
     pub receive_time: DateTime<Utc>,
 }
 
 /// What the provider is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Answer {
     /// Committed, with its effects applied or queued.
     Kept { event: WebhookEventId, status: EventStatus, reason: Option<String> },
+    /// It only wanted to know whether the address is meant for it: this text, as plain text.
+    Greeted { text: String, headers: &'static [Pair] },
+    /// It told a secret, or tried to.
+    Handshake { header: Option<&'static str>, outcome: Handshake },
     /// Authentic and kept, but it does not fit the contract.
     Unfit { event: WebhookEventId, reason: String, field: String },
     /// Authentic, but no JSON object that names its event.
@@ -112,7 +125,20 @@ impl Applied {
     }
 }
 
-/// Takes a delivery in. Errors: `Unavailable` when it could not be committed; the provider then repeats it.
+/// Whether a provider sends requests of this method at all. An unknown one is answered like an unknown endpoint, which POST is.
+pub fn takes(provider: &str, method: &Method) -> bool {
+    let webhook = catalog::find(provider).and_then(|provider| provider.webhook.as_ref());
+    *method == Method::POST || webhook.is_some_and(|webhook| webhook.asks_by(method))
+}
+
+/// Whether a provider's deliveries are answered without a word.
+pub fn is_told_nothing(provider: &str) -> bool {
+    let webhook = catalog::find(provider).and_then(|provider| provider.webhook.as_ref());
+    webhook.is_some_and(|webhook| webhook.acknowledgement == Acknowledgement::Empty)
+}
+
+/// Takes a delivery in. Errors: `Unavailable` when it could not be committed, `IssuerUnavailable` when nobody can say whether it
+/// is authentic; the provider then repeats it.
 pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> {
     let Some(endpoint) = domain.store.resolve_endpoint(&vault::hash(delivery.token.as_bytes())).await? else {
         return Ok(Answer::UnknownEndpoint);
@@ -120,14 +146,31 @@ pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> 
     if endpoint.provider != delivery.provider {
         return Ok(Answer::UnknownEndpoint);
     }
+    let Some((webhook, verification)) = catalog::verification(&endpoint.provider, endpoint.scheme) else {
+        return Ok(Answer::UnknownEndpoint);
+    };
+    if let Some(answer) = greeting::unsigned(webhook, delivery.method, delivery.query) {
+        return Ok(answer);
+    }
+    if *delivery.method != Method::POST {
+        return Ok(Answer::UnknownEndpoint);
+    }
+    if let Some(answer) = handshake::told(domain, (webhook, verification), &endpoint, &delivery).await? {
+        return Ok(answer);
+    }
     let key = domain.vault.tenant_key(endpoint.tenant_id, &endpoint.tenant_key()).map_err(Error::internal)?;
-    let scheme = provider::scheme(endpoint.scheme);
-    let secrets = open_secrets(&endpoint, &key, &scheme)?;
-    let now_s = delivery.receive_time.timestamp();
-    let verified = match signature::verify(&scheme, delivery.headers, delivery.body, &secrets, now_s) {
+    let base = endpoint.base_url.as_deref().unwrap_or(&domain.public_url);
+    let address = format!("{base}/api/webhooks/{}/{}", endpoint.provider, delivery.token);
+    let request = Request { headers: delivery.headers, body: delivery.body, address: &address };
+    let secrets = trust::secrets_of(&endpoint, &key, verification)?;
+    let judged = trust::judge(domain, verification, &request, (&secrets, None), delivery.receive_time);
+    let verified = match judged.await? {
         Ok(verified) => verified,
         Err(refusal) => return Ok(Answer::Refused(refusal)),
     };
+    if let Some(answer) = greeting::signed(webhook, delivery.body) {
+        return Ok(answer);
+    }
 
     let mut tx = domain.store.tenant(endpoint.tenant_id).await?;
     let admission = store::webhook_endpoint::admit(&mut tx, endpoint.id, endpoint.limit_per_minute).await?;
@@ -135,24 +178,43 @@ pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> 
         let seconds = u64::try_from(admission.retry_after_s).unwrap_or(1);
         return Ok(Answer::Limited { retry_after: Duration::from_secs(seconds) });
     }
-    let answer = keep(&mut tx, &endpoint, &key, &delivery, verified.delivery_id).await?;
+    let arrival = Arrival {
+        endpoint: endpoint.id,
+        integration: endpoint.integration_id,
+        provider: &endpoint.provider,
+        headers: delivery.headers,
+        body: &verified.proven(delivery.body),
+        receive_time: delivery.receive_time,
+    };
+    let answer = keep(&mut tx, &arrival, &key, verified.delivery_id.clone()).await?;
     tx.commit().await?;
     Ok(answer)
+}
+
+/// An authentic delivery, and where it belongs.
+struct Arrival<'a> {
+    endpoint: WebhookEndpointId,
+    integration: IntegrationId,
+    provider: &'a str,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+    receive_time: DateTime<Utc>,
 }
 
 /// Keeps an admitted delivery with its effects.
 async fn keep(
     tx: &mut TenantTx,
-    endpoint: &ResolvedEndpoint,
+    delivery: &Arrival<'_>,
     key: &Arc<TenantKey>,
-    delivery: &Delivery<'_>,
-    header_id: Option<String>,
+    signed_id: Option<String>,
 ) -> Result<Answer> {
     let id = WebhookEventId::new();
-    let Some(reading) = Reading::of(&endpoint.provider, delivery.body, delivery.receive_time) else {
+    let Some(reading) =
+        Reading::of(delivery.provider, delivery.headers, delivery.body, delivery.receive_time)
+    else {
         return Ok(Answer::NotParseable);
     };
-    let delivery_id = reading.delivery_id.clone().or(header_id);
+    let delivery_id = reading.delivery_id.clone().or(signed_id);
     let taken_key = match &delivery_id {
         Some(id) => Some(key.fingerprint("delivery", &[b"id", id.as_bytes()])),
         None if reading.is_its_own_id() => Some(key.fingerprint("delivery", &[b"body", delivery.body])),
@@ -160,9 +222,9 @@ async fn keep(
     };
     let mut event = WebhookEvent {
         id,
-        webhook_endpoint_id: endpoint.id,
-        integration_id: endpoint.integration_id,
-        provider: endpoint.provider.clone(),
+        webhook_endpoint_id: delivery.endpoint,
+        integration_id: delivery.integration,
+        provider: delivery.provider.into(),
         event_type: reading.event_type.clone(),
         delivery_id: delivery_id.clone(),
         status: EventStatus::Success,
@@ -179,7 +241,7 @@ async fn keep(
         sealed_body: None,
     };
     if let Some(hash) = &taken_key
-        && let Some(taken) = store::webhook_event::find_taken(tx, endpoint.id, hash).await?
+        && let Some(taken) = store::webhook_event::find_taken(tx, delivery.endpoint, hash).await?
     {
         event.status = EventStatus::Duplicate;
         event.reason.clone_from(&taken.reason);
@@ -193,8 +255,8 @@ async fn keep(
 
     let occasion = Occasion {
         key,
-        integration: endpoint.integration_id,
-        endpoint: endpoint.id,
+        integration: delivery.integration,
+        endpoint: delivery.endpoint,
         cause: format!("webhook_event/{id}"),
         receive_time: delivery.receive_time,
         is_identified: delivery_id.is_some(),
@@ -224,7 +286,7 @@ async fn keep(
     store::webhook_event::insert(tx, &event).await?;
     if let Some(delivery_hash) = taken_key {
         let taken = Taken {
-            webhook_endpoint_id: endpoint.id,
+            webhook_endpoint_id: delivery.endpoint,
             delivery_hash,
             webhook_event_id: id,
             status: event.status,
@@ -304,6 +366,11 @@ async fn apply(tx: &mut TenantTx, occasion: &Occasion<'_>, said: &Said) -> Resul
         Said::Calcom(event) => calcom::apply(tx, occasion, event).await,
         Said::Asana(delivery) => asana::apply(tx, occasion, delivery).await,
         Said::Template => Ok(Applied::new(EventStatus::Quarantined, Some(CUSTOM_TEMPLATE))),
+        Said::Unadapted { is_greeting, .. } => {
+            let reason = if *is_greeting { HANDSHAKE } else { NO_ADAPTER };
+            // Nobody would find a person in it again when that person is to be forgotten.
+            Ok(Applied { keeps_body: false, ..Applied::new(EventStatus::Ignored, Some(reason)) })
+        }
     }
 }
 
@@ -324,20 +391,6 @@ fn note(event: &mut WebhookEvent, applied: Result<Applied, Unfit>) -> bool {
             true
         }
     }
-}
-
-fn open_secrets(
-    endpoint: &ResolvedEndpoint,
-    key: &TenantKey,
-    scheme: &signature::Scheme,
-) -> Result<Vec<SecretSlice<u8>>> {
-    let open = |(id, sealed): (&uuid::Uuid, &Vec<u8>)| {
-        let bytes = key.open(secret_place(*id), sealed).map_err(Error::internal)?;
-        let secret =
-            SecretString::from(String::from_utf8(bytes).map_err(|_| Error::internal("a secret is no text"))?);
-        scheme.key(&secret).map_err(|_| Error::internal("a secret is no key"))
-    };
-    endpoint.secret_ids.iter().zip(&endpoint.sealed_secrets).map(open).collect()
 }
 
 /// Where a secret is sealed.

@@ -1,7 +1,7 @@
 //! Webhook endpoints, their secrets, and what was delivered to them.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
@@ -14,10 +14,9 @@ use crate::{
     error::{Error, Result},
     ids::{IntegrationId, WebhookEndpointId, WebhookEventId, WebhookSecretId},
     page::{Page, Paged},
-    provider::{self, signature},
+    provider::catalog,
     store::{
         self, TenantTx,
-        integration::Integration,
         webhook_endpoint::{WebhookEndpoint, WebhookSecret},
         webhook_event::{Filter, WebhookEvent},
     },
@@ -25,20 +24,12 @@ use crate::{
     words::{EventStatus, SignatureScheme},
 };
 
-/// The provider whose webhooks are understood.
-pub const BOOKING: &str = "booking";
-/// Endpoints of a tenant, at most.
-const MAX_ENDPOINTS: i64 = 100;
+mod making;
 
-/// What an admin asks for.
-#[derive(Debug, Clone)]
-pub struct NewEndpoint {
-    pub integration: Option<IntegrationId>,
-    pub name: String,
-    pub scheme: SignatureScheme,
-    /// Authentic deliveries per minute; the tenant's setting when absent.
-    pub limit_per_minute: Option<i32>,
-}
+pub use making::{NewEndpoint, create_endpoint, reveal_secret, rotate_secret};
+
+/// The booking tool, by its key.
+pub const BOOKING: &str = "booking";
 
 /// An endpoint with what screens show beside it.
 #[derive(Debug)]
@@ -58,49 +49,6 @@ pub struct ShownEvent {
     pub will_retry: bool,
     /// Values are masked; empty when the body is gone.
     pub preview: String,
-}
-
-/// Makes an endpoint and its first secret. `None`: the call is a repetition, and the secret is not shown again.
-pub async fn create_endpoint(
-    domain: &Domain,
-    caller: &Caller,
-    key: &Key,
-    new: NewEndpoint,
-    now: DateTime<Utc>,
-) -> Result<(Shown, Option<SecretString>)> {
-    let tenant_key = domain.tenant_key(caller.tenant).await?;
-    let mut tx = domain.store.caller(caller).await?;
-    let id = WebhookEndpointId::new();
-    if let Claim::Repeat(made) = claim(&mut tx, caller, key, id).await? {
-        return Ok((shown(domain, &mut tx, &tenant_key, WebhookEndpointId(made), now).await?, None));
-    }
-    tx.lock("webhook_endpoints").await?;
-    if store::webhook_endpoint::count(&mut tx, BOOKING).await? >= MAX_ENDPOINTS {
-        return Err(Error::LimitReached("100 webhook endpoints"));
-    }
-    let integration = match new.integration {
-        Some(id) => store::integration::find(&mut tx, id).await?,
-        None => match store::integration::first_of_provider(&mut tx, BOOKING).await? {
-            Some(known) => known,
-            None => {
-                let fresh = Integration::new(IntegrationId::new(), BOOKING, "Booking tool", now);
-                store::integration::insert(&mut tx, &fresh).await?;
-                fresh
-            }
-        },
-    };
-    if integration.provider != BOOKING {
-        return Err(Error::invalid("integration_id", "must be an integration of this provider"));
-    }
-    let tenant = store::tenant::current(&mut tx).await?;
-    let limit_per_minute = new.limit_per_minute.unwrap_or(tenant.webhook_limit_per_minute);
-    let whose = (integration.id, BOOKING);
-    let endpoint = new_endpoint(&tenant_key, id, whose, new.name, (new.scheme, limit_per_minute), now)?;
-    store::webhook_endpoint::insert(&mut tx, &endpoint).await?;
-    let secret = add_secret(&mut tx, &tenant_key, &endpoint, now).await?;
-    let shown = shown(domain, &mut tx, &tenant_key, id, now).await?;
-    tx.commit().await?;
-    Ok((shown, Some(secret)))
 }
 
 /// A page of endpoints, newest first.
@@ -135,33 +83,6 @@ pub async fn disable_endpoint(
     let shown = shown(domain, &mut tx, &tenant_key, id, now).await?;
     tx.commit().await?;
     Ok(shown)
-}
-
-/// Makes a new secret; the old ones stay valid for `grace`. `None`: a repetition. Errors: `EndpointDisabled`.
-pub async fn rotate_secret(
-    domain: &Domain,
-    caller: &Caller,
-    key: &Key,
-    id: WebhookEndpointId,
-    grace: TimeDelta,
-    now: DateTime<Utc>,
-) -> Result<(Shown, Option<SecretString>)> {
-    let tenant_key = domain.tenant_key(caller.tenant).await?;
-    let mut tx = domain.store.caller(caller).await?;
-    let secret = match claim(&mut tx, caller, key, id).await? {
-        Claim::Repeat(_) => None,
-        Claim::First => {
-            let endpoint = store::webhook_endpoint::find(&mut tx, id).await?;
-            if endpoint.disable_time.is_some() {
-                return Err(Error::EndpointDisabled);
-            }
-            store::webhook_endpoint::expire_secrets(&mut tx, id, now + grace).await?;
-            Some(add_secret(&mut tx, &tenant_key, &endpoint, now).await?)
-        }
-    };
-    let shown = shown(domain, &mut tx, &tenant_key, id, now).await?;
-    tx.commit().await?;
-    Ok((shown, secret))
 }
 
 /// A page of events, newest first.
@@ -213,15 +134,25 @@ pub(super) fn new_endpoint(
         limit_per_minute,
         create_time: now,
         disable_time: None,
+        base_url: None,
+        is_clients: false,
         handshake_expire_time: None,
     })
 }
 
 /// Where a provider posts to.
 pub(super) fn address(domain: &Domain, key: &TenantKey, endpoint: &WebhookEndpoint) -> Result<String> {
+    if endpoint.is_clients {
+        return Ok(address_of_client(domain, &endpoint.provider));
+    }
     let token = key.open(token_place(endpoint.id), &endpoint.sealed_token).map_err(Error::internal)?;
     let token = String::from_utf8(token).map_err(Error::internal)?;
     Ok(address_of_provider(domain, &endpoint.provider) + &token)
+}
+
+/// Where a provider posts what is for all tenants of our client.
+pub fn address_of_client(domain: &Domain, provider: &str) -> String {
+    format!("{}/api/webhooks/{provider}", domain.public_url)
 }
 
 /// What all addresses of a provider begin with.
@@ -242,25 +173,39 @@ pub(super) async fn newest_secret(
     Ok(String::from_utf8(secret).map_err(|_| Error::internal("a secret is no text"))?.into())
 }
 
+/// Makes a secret for an endpoint that we tell the provider.
 pub(super) async fn add_secret(
     tx: &mut TenantTx,
     key: &TenantKey,
     endpoint: &WebhookEndpoint,
     now: DateTime<Utc>,
 ) -> Result<SecretString> {
-    let scheme = provider::scheme(endpoint.scheme);
-    let secret = signature::generate_secret(&scheme);
+    let generated = catalog::verification(&endpoint.provider, endpoint.scheme)
+        .and_then(|(_, verification)| verification.proof.generate_secret());
+    let secret = generated.ok_or_else(|| Error::internal("an endpoint whose secret cannot be made here"))?;
+    keep_secret(tx, key, endpoint.id, &secret, now).await?;
+    Ok(secret)
+}
+
+/// Keeps a secret that a person has seen.
+async fn keep_secret(
+    tx: &mut TenantTx,
+    key: &TenantKey,
+    endpoint: WebhookEndpointId,
+    secret: &SecretString,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let id = WebhookSecretId::new();
     let sealed = key.seal(secret_place(id.0), secret.expose_secret().as_bytes()).map_err(Error::internal)?;
     let row = WebhookSecret {
         id,
-        webhook_endpoint_id: endpoint.id,
+        webhook_endpoint_id: endpoint,
         sealed_secret: sealed,
         create_time: now,
         expire_time: None,
+        show_time: Some(now),
     };
-    store::webhook_endpoint::insert_secret(tx, &row).await?;
-    Ok(secret)
+    store::webhook_endpoint::insert_secret(tx, &row).await
 }
 
 async fn shown(

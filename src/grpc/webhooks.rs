@@ -10,12 +10,13 @@ use crate::{
         Domain, inbound,
         webhook::{self, NewEndpoint, Shown, ShownEvent},
     },
-    error::Error,
     page::Tokens,
     proto::{self, webhook_service_server::WebhookService},
     store::webhook_event::{Filter, WebhookEvent},
-    words::{EventCause, EventStatus, SignatureScheme},
+    words::{EventCause, EventStatus},
 };
+
+pub(super) mod schemes;
 
 /// How long old secrets stay valid when the caller does not say.
 const DEFAULT_GRACE: TimeDelta = TimeDelta::hours(24);
@@ -40,19 +41,11 @@ impl WebhookService for WebhookApi {
         let key = key("CreateWebhookEndpoint", &request.idempotency_key, &request);
         let new = NewEndpoint {
             integration: optional_id("integration_id", &request.integration_id)?,
-            scheme: match request.scheme() {
-                proto::SignatureScheme::Legacy => SignatureScheme::Legacy,
-                proto::SignatureScheme::Standard | proto::SignatureScheme::Unspecified => {
-                    SignatureScheme::Standard
-                }
-                proto::SignatureScheme::Calcom => {
-                    return Err(
-                        Error::invalid("scheme", "such endpoints are made by their integration").into()
-                    );
-                }
-            },
+            scheme: schemes::chosen(request.scheme()),
+            secret: given(request.secret),
             limit_per_minute: Some(request.limit_per_minute).filter(|limit| *limit > 0),
             name: request.name,
+            provider: request.provider,
         };
         let (shown, secret) = webhook::create_endpoint(&self.domain, &caller, &key, new, Utc::now()).await?;
         let webhook_endpoint = Some(shown.into());
@@ -93,10 +86,24 @@ impl WebhookService for WebhookApi {
         let endpoint = id("webhook_endpoint_id", &request.webhook_endpoint_id)?;
         // The field rules bound the seconds to 30 days.
         let grace = request.grace_period.map_or(DEFAULT_GRACE, |grace| TimeDelta::seconds(grace.seconds));
+        let asked = (endpoint, given(request.secret));
         let (shown, secret) =
-            webhook::rotate_secret(&self.domain, &caller, &key, endpoint, grace, Utc::now()).await?;
+            webhook::rotate_secret(&self.domain, &caller, &key, asked, grace, Utc::now()).await?;
         let webhook_endpoint = Some(shown.into());
         Ok(Response::new(proto::RotateWebhookSecretResponse { webhook_endpoint, secret: once(secret) }))
+    }
+
+    async fn reveal_webhook_secret(
+        &self,
+        request: Request<proto::RevealWebhookSecretRequest>,
+    ) -> Result<Response<proto::RevealWebhookSecretResponse>, Status> {
+        let (caller, request) = checked(request)?;
+        let key = key("RevealWebhookSecret", &request.idempotency_key, &request);
+        let endpoint = id("webhook_endpoint_id", &request.webhook_endpoint_id)?;
+        let (shown, secret) =
+            webhook::reveal_secret(&self.domain, &caller, &key, endpoint, Utc::now()).await?;
+        let webhook_endpoint = Some(shown.into());
+        Ok(Response::new(proto::RevealWebhookSecretResponse { webhook_endpoint, secret: once(secret) }))
     }
 
     async fn list_webhook_events(
@@ -137,6 +144,10 @@ impl WebhookService for WebhookApi {
     }
 }
 
+fn given(secret: String) -> Option<SecretString> {
+    Some(secret).filter(|secret| !secret.is_empty()).map(Into::into)
+}
+
 fn once(secret: Option<SecretString>) -> String {
     secret.map(|secret| secret.expose_secret().to_string()).unwrap_or_default()
 }
@@ -144,11 +155,6 @@ fn once(secret: Option<SecretString>) -> String {
 impl From<Shown> for proto::WebhookEndpoint {
     fn from(shown: Shown) -> Self {
         let endpoint = shown.endpoint;
-        let scheme = match endpoint.scheme {
-            SignatureScheme::Legacy => proto::SignatureScheme::Legacy,
-            SignatureScheme::Standard => proto::SignatureScheme::Standard,
-            SignatureScheme::Calcom => proto::SignatureScheme::Calcom,
-        };
         let secret = |secret: crate::store::webhook_endpoint::WebhookSecret| proto::WebhookSecret {
             webhook_secret_id: secret.id.to_string(),
             create_time: Some(convert::timestamp(secret.create_time)),
@@ -160,7 +166,7 @@ impl From<Shown> for proto::WebhookEndpoint {
             integration_id: endpoint.integration_id.to_string(),
             name: endpoint.name,
             url: shown.url,
-            scheme: scheme.into(),
+            scheme: schemes::told(endpoint.scheme).into(),
             disabled: endpoint.disable_time.is_some(),
             limit_per_minute: endpoint.limit_per_minute,
             last_delivery_time: shown.last_delivery_time.map(convert::timestamp),

@@ -13,8 +13,9 @@ use tokio::io::AsyncReadExt;
 use url::Url;
 
 use super::TokenRefusal;
-use super::config::KeySource;
+use super::config::{Algorithm, KeySource};
 use super::keys::{KeyProblem, KeySet, MAX_SET_BYTES};
+use super::token::Token;
 use crate::egress::Egress;
 
 /// How long keys serve while their source does not answer.
@@ -115,6 +116,26 @@ impl Ring {
             return Err(TokenRefusal::KeysUnavailable);
         }
         self.current(now).ok_or(TokenRefusal::KeysUnavailable)
+    }
+
+    /// Whether one of the keys has signed the token.
+    pub(super) async fn check(
+        self: &Arc<Self>,
+        token: &Token<'_>,
+        algorithm: Algorithm,
+        now: DateTime<Utc>,
+    ) -> Result<(), TokenRefusal> {
+        let kid = token.kid()?;
+        let mut keys = self.keys(now).await?;
+        // The issuer may have begun to use a new key since we last asked.
+        if kid.is_some() && matches!(keys.find(kid, algorithm), Err(TokenRefusal::UnknownKey)) {
+            keys = self.keys_beyond(now).await?;
+        }
+        let key = keys.find(kid, algorithm)?;
+        if !key.has_signed(token.message, token.signature, algorithm) {
+            return Err(TokenRefusal::BadSignature);
+        }
+        Ok(())
     }
 
     fn current(&self, now: DateTime<Utc>) -> Option<Arc<KeySet>> {

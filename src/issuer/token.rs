@@ -11,16 +11,17 @@ use super::config::Algorithm;
 /// Callers send their token with every request; one this long is no token, in bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-pub(super) struct Token<'t> {
+pub struct Token<'t> {
     /// What is signed: header and payload as they came.
-    pub(super) message: &'t str,
-    pub(super) signature: &'t str,
+    pub message: &'t str,
+    /// In base64url.
+    pub signature: &'t str,
     header: Map<String, Value>,
-    pub(super) claims: Claims,
+    pub claims: Claims,
 }
 
 impl<'t> Token<'t> {
-    pub(super) fn parse(token: &'t str) -> Result<Self, TokenRefusal> {
+    pub fn parse(token: &'t str) -> Result<Self, TokenRefusal> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenRefusal::Malformed);
         }
@@ -34,9 +35,14 @@ impl<'t> Token<'t> {
         Ok(Self { message, signature, header, claims })
     }
 
+    /// The algorithm it claims, whatever it is.
+    pub fn algorithm_name(&self) -> Option<&str> {
+        self.header.get("alg")?.as_str()
+    }
+
     /// The algorithm it claims, of those that anybody may use here. `none` and HS256 end at this point.
     pub(super) fn algorithm(&self) -> Result<Algorithm, TokenRefusal> {
-        let name = self.header.get("alg").and_then(Value::as_str).ok_or(TokenRefusal::Malformed)?;
+        let name = self.algorithm_name().ok_or(TokenRefusal::Malformed)?;
         Algorithm::parse(name).ok_or(TokenRefusal::AlgorithmNotAllowed)
     }
 
@@ -55,20 +61,25 @@ fn object(part: &str) -> Result<Map<String, Value>, TokenRefusal> {
 }
 
 /// What a token says; true only once its signature has been checked.
-pub(super) struct Claims(Map<String, Value>);
+pub struct Claims(Map<String, Value>);
 
 impl Claims {
     pub(super) fn issuer(&self) -> Option<&str> {
         self.text("iss")
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_str()
+    }
+
+    /// Whether a claim is true; some write it as a text.
+    pub fn is_true(&self, name: &str) -> bool {
+        matches!(self.get(name), Some(Value::Bool(true))) || self.text(name) == Some("true")
     }
 
     /// A claim that is a text or a list of texts (RFC 7519 §4.1.3 has both for audiences). Anything else in
     /// the list is passed over: it can match nothing.
-    pub(super) fn texts(&self, name: &str) -> Vec<&str> {
+    pub fn texts(&self, name: &str) -> Vec<&str> {
         match self.get(name) {
             Some(Value::String(text)) => vec![text],
             Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
@@ -88,11 +99,16 @@ impl Claims {
     }
 
     /// Whether the time is right, give or take `leeway_seconds`.
-    pub(super) fn check_times(&self, now: DateTime<Utc>, leeway_seconds: f64) -> Result<(), TokenRefusal> {
+    pub fn check_times(&self, now: DateTime<Utc>, leeway_seconds: f64) -> Result<(), TokenRefusal> {
+        self.seconds("exp")?.ok_or(TokenRefusal::NoExpiry)?;
+        self.check_given_times(now, leeway_seconds)
+    }
+
+    /// The same for tokens that need not say when they end.
+    pub fn check_given_times(&self, now: DateTime<Utc>, leeway_seconds: f64) -> Result<(), TokenRefusal> {
         // Fractions are allowed (RFC 7519 §2, NumericDate), and this is exact for some 10 000 years to come.
         let now = now.timestamp_millis() as f64 / 1000.0;
-        let expires = self.seconds("exp")?.ok_or(TokenRefusal::NoExpiry)?;
-        if now >= expires + leeway_seconds {
+        if self.seconds("exp")?.is_some_and(|expires| now >= expires + leeway_seconds) {
             return Err(TokenRefusal::Expired);
         }
         match self.seconds("nbf")? {
@@ -101,7 +117,8 @@ impl Claims {
         }
     }
 
-    fn seconds(&self, name: &str) -> Result<Option<f64>, TokenRefusal> {
+    /// A claim that is an instant, in seconds since 1970.
+    pub fn seconds(&self, name: &str) -> Result<Option<f64>, TokenRefusal> {
         let Some(value) = self.0.get(name) else {
             return Ok(None);
         };

@@ -9,7 +9,10 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 
-use crate::provider::signature::Scheme;
+use crate::{
+    provider::signature::{Hmac, Prefix, Scheme},
+    words::SignatureScheme,
+};
 
 use fields::{Fields, Flaw};
 
@@ -18,9 +21,18 @@ mod fields;
 mod tests;
 
 /// The signature of the tool's first version.
-pub const LEGACY: Scheme = Scheme::HmacSha256Hex { header: "x-webhook-signature", prefix: Some("sha256=") };
+pub const LEGACY: Scheme = Scheme::Hmac(Hmac::of_body("x-webhook-signature", Prefix::Maybe("sha256=")));
 /// The signature of its newer ones; an endpoint takes one of the two.
 pub const STANDARD: Scheme = Scheme::StandardWebhooks;
+
+/// How the tool signs for an endpoint of this scheme. `None`: it does not sign like that.
+pub fn scheme(word: SignatureScheme) -> Option<Scheme> {
+    match word {
+        SignatureScheme::Legacy => Some(LEGACY),
+        SignatureScheme::Standard => Some(STANDARD),
+        _ => None,
+    }
+}
 
 /// What every delivery says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::egress::Egress;
-use crate::provider::signature::Scheme;
+use crate::provider::signature::{Hmac, Prefix, Scheme};
 
 mod answer;
 mod booking;
@@ -49,7 +49,7 @@ pub const DEFAULT_INSTANCE: &str = "https://api.cal.com/v2";
 
 /// How deliveries are signed. A subscription without a secret sends the text `no-secret-provided` in place
 /// of digits, which is refused like any text of another form.
-pub const SCHEME: Scheme = Scheme::HmacSha256Hex { header: "x-cal-signature-256", prefix: None };
+pub const SCHEME: Scheme = Scheme::Hmac(Hmac::of_body("x-cal-signature-256", Prefix::Nothing));
 
 /// How long a write may take. Cal.com talks to calendars, and in one generation to our own webhook, before
 /// it answers; giving up earlier only makes an unknown outcome out of a slow success.

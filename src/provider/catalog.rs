@@ -3,18 +3,35 @@
 //! The words are closed enums and no field has a default: a row that says nothing about signatures does not
 //! compile, and what is not supported is refused. What a row cannot say is its adapter's.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 pub mod api;
 pub mod oauth;
 pub mod webhook;
 
 mod asana;
+mod bamboohr;
+mod booking;
 mod calcom;
+mod dropbox;
+mod github;
+mod gitlab;
+mod google;
+mod jira;
+mod microsoft365;
+mod notion;
+mod row;
+mod slack;
+mod trello;
+mod workday;
+mod zendesk;
 
 pub use api::Api;
 pub use oauth::OAuth;
-pub use webhook::Webhook;
+pub use webhook::{Verification, Webhook};
+
+use crate::words::SignatureScheme;
+use webhook::{EchoMethod, Handshake};
 
 /// An outside service.
 #[derive(Debug, PartialEq, Eq)]
@@ -94,7 +111,23 @@ pub type UrlTemplate = &'static str;
 pub type Pair = (&'static str, &'static str);
 
 /// By id.
-static PROVIDERS: [&Provider; 2] = [&asana::ASANA, &calcom::CALCOM];
+static PROVIDERS: [&Provider; 15] = [
+    &asana::ASANA,
+    &bamboohr::BAMBOOHR,
+    &booking::BOOKING,
+    &calcom::CALCOM,
+    &dropbox::DROPBOX,
+    &github::GITHUB,
+    &gitlab::GITLAB,
+    &google::GOOGLE,
+    &jira::JIRA,
+    &microsoft365::MICROSOFT365,
+    &notion::NOTION,
+    &slack::SLACK,
+    &trello::TRELLO,
+    &workday::WORKDAY,
+    &zendesk::ZENDESK,
+];
 
 /// Every provider, by id.
 pub fn all() -> &'static [&'static Provider] {
@@ -122,6 +155,31 @@ impl Provider {
             Connect::OAuth(_) | Connect::WebhookOnly => None,
         }
     }
+}
+
+impl Webhook {
+    /// The verification of this name, if the provider has it.
+    pub fn verification(&self, scheme: SignatureScheme) -> Option<&Verification> {
+        self.verifications.iter().find(|verification| verification.scheme == scheme)
+    }
+
+    /// Whether its handshake is a request of this method.
+    pub fn asks_by(&self, method: &Method) -> bool {
+        match self.handshake {
+            Handshake::Head => *method == Method::HEAD,
+            Handshake::EchoQuery { method: EchoMethod::Get, .. } => *method == Method::GET,
+            _ => *method == Method::POST,
+        }
+    }
+}
+
+/// A provider's webhook and one verification of it. `None`: it has no such scheme.
+pub fn verification(
+    provider: &str,
+    scheme: SignatureScheme,
+) -> Option<(&'static Webhook, &'static Verification)> {
+    let webhook = find(provider)?.webhook.as_ref()?;
+    webhook.verification(scheme).map(|verification| (webhook, verification))
 }
 
 impl Api {

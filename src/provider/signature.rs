@@ -1,31 +1,52 @@
-//! Tells whether a delivery was signed by someone who holds the endpoint's secret.
+//! Tells whether a delivery was sent by someone who holds the endpoint's secret.
 //!
 //! Everything here works on the raw bytes of the body, before anyone parses them. What is not
 //! understood is refused: there is no arm, no setting and no missing value that accepts.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::{Hmac, KeyInit, Mac};
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
-use sha2::Sha256;
-use subtle::ConstantTimeEq as _;
+use serde_json::Value;
 
+pub use hmac::{Encoding, Hash, Hmac, Part, Prefix, SignedTime, TimeFormat};
+pub use jwt::SignedToken;
+pub use published::{Audience, Claim, Expected, Issuer, KeysUnavailable, Published, Receiver, TokenPlace};
+pub use standard::{decode_secret, sign_standard};
+pub use token::{Token, TokenAt};
+
+mod hmac;
+mod jwt;
+mod published;
+mod standard;
 #[cfg(test)]
 mod tests;
+mod token;
 
-/// How a provider signs what it sends.
+/// How a provider proves what it sends, by a secret that both sides hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// Lower-case hex HMAC-SHA256 of the raw body in one header. The key is the secret's text as it stands.
-    HmacSha256Hex {
-        header: &'static str,
-        /// May stand before the digits, as in `sha256=`; its absence is accepted too.
-        prefix: Option<&'static str>,
-    },
+    /// A MAC in a header. The key is the secret's text as it stands.
+    Hmac(Hmac),
     /// <https://github.com/standard-webhooks/standard-webhooks>: `webhook-id`, `webhook-timestamp` and
     /// `webhook-signature: v1,<base64>` over `{id}.{timestamp}.{body}`.
     StandardWebhooks,
+    /// The secret itself, repeated. It says nothing of the body.
+    Token(Token),
+    /// A JWT that is signed with the secret (HS256). It says nothing of the body.
+    SignedToken(SignedToken),
+}
+
+/// What arrived, as far as it may be signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub headers: &'a HeaderMap,
+    /// The raw bytes.
+    pub body: &'a [u8],
+    /// The address as the provider was given it, byte for byte. Never rebuilt from the request: who sends it
+    /// chooses its host.
+    pub address: &'a str,
 }
 
 /// What the signature vouches for.
@@ -37,6 +58,17 @@ pub struct Verified {
     pub timestamp: Option<i64>,
     /// Which of the given secrets signed: past the first one, a rotation is not finished at the sender.
     pub secret_index: usize,
+    /// Of a list in which each element proves itself: which of them did, the others being nobody's word. Absent
+    /// where the whole body is proven.
+    pub elements: Option<Elements>,
+}
+
+/// Some of the elements of a list in a JSON body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elements {
+    /// Where the list is (RFC 6901).
+    pub list: &'static str,
+    pub places: Vec<usize>,
 }
 
 /// Why a delivery is not believed. All of them answer 401.
@@ -52,13 +84,35 @@ pub enum Refusal {
     TwoSchemes,
     #[error("a signature header is not of the documented form")]
     MalformedHeader,
-    #[error("the signed timestamp is not a number of Unix seconds")]
+    #[error("the signed timestamp is not of the documented form")]
     BadTimestamp,
     /// Also for a timestamp too far ahead: both mean that the delivery cannot be told from a replay.
     #[error("the signed timestamp is more than 300 seconds off")]
     TimestampTooOld,
     #[error("the signature does not fit the body")]
     Mismatch,
+    /// Its algorithm, its times, its audience, its issuer or another claim.
+    #[error("the token is not one that was made for this endpoint")]
+    BadToken,
+    /// The body has no place where the proof should be.
+    #[error("the body is not of the documented form")]
+    MalformedBody,
+}
+
+impl Verified {
+    /// The body without what nobody vouches for.
+    pub fn proven<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
+        let Some(elements) = &self.elements else { return Cow::Borrowed(body) };
+        let Ok(mut said) = serde_json::from_slice::<Value>(body) else { return Cow::Owned(Vec::new()) };
+        if let Some(list) = said.pointer_mut(elements.list).and_then(Value::as_array_mut) {
+            let mut place = 0;
+            list.retain(|_| {
+                place += 1;
+                elements.places.contains(&(place - 1))
+            });
+        }
+        Cow::Owned(said.to_string().into_bytes())
+    }
 }
 
 impl Refusal {
@@ -73,49 +127,64 @@ impl Refusal {
             Self::BadTimestamp => "BAD_TIMESTAMP",
             Self::TimestampTooOld => "TIMESTAMP_TOO_OLD",
             Self::Mismatch => "MISMATCH",
+            Self::BadToken => "BAD_TOKEN",
+            Self::MalformedBody => "MALFORMED_BODY",
         }
     }
 }
 
-/// A Standard Webhooks secret is `whsec_` and the base64 of 24 to 64 bytes.
+/// A secret of the wrong form: empty, or none of the scheme's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a usable webhook secret")]
 pub struct BadSecret;
 
-const WEBHOOK_ID: &str = "webhook-id";
-const WEBHOOK_TIMESTAMP: &str = "webhook-timestamp";
-const WEBHOOK_SIGNATURE: &str = "webhook-signature";
-const STANDARD_HEADERS: &[&str] = &[WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE];
+/// Every header some scheme of some endpoint reads its proof from. One that the endpoint's own scheme does not
+/// read means that the delivery is signed twice, and nobody can say which one counts.
+const SIGNATURE_HEADERS: &[&str] = &[
+    "x-webhook-signature",
+    standard::ID,
+    standard::TIMESTAMP,
+    standard::SIGNATURE,
+    "x-cal-signature-256",
+    "x-hook-signature",
+    "x-slack-signature",
+    "x-notion-signature",
+    "x-goog-channel-token",
+    "x-hub-signature",
+    "x-hub-signature-256",
+    "x-gitlab-token",
+    "x-trello-webhook",
+    "x-bamboohr-signature",
+    "x-dropbox-signature",
+    "x-zendesk-webhook-signature",
+];
 
-/// Every header some scheme of some endpoint reads its signature from. One that the endpoint's own
-/// scheme does not read means that the delivery is signed twice, and nobody can say which one counts.
-const SIGNATURE_HEADERS: &[&str] =
-    &["x-webhook-signature", WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE, "x-cal-signature-256"];
-
-const SECRET_PREFIX: &str = "whsec_";
 const TOLERANCE_S: u64 = 300;
-/// A rotating sender signs with two or three keys; ten bounds the work a stranger can cause.
-const MAX_SIGNATURES: usize = 10;
-const MAX_ID_CHARS: usize = 64;
-
-type HmacSha256 = Hmac<Sha256>;
-type Digest = [u8; 32];
 
 impl Scheme {
-    fn reads(&self, header: &str) -> bool {
+    /// Whether it looks at this header, or expects it beside the one it looks at.
+    fn knows(&self, header: &str) -> bool {
         match self {
-            Self::HmacSha256Hex { header: own, .. } => own.eq_ignore_ascii_case(header),
-            Self::StandardWebhooks => STANDARD_HEADERS.contains(&header),
+            Self::Hmac(hmac) => hmac.header == header || hmac.companions.contains(&header),
+            Self::StandardWebhooks => standard::HEADERS.contains(&header),
+            Self::Token(token) => matches!(token.at, TokenAt::Header(own) if own == header),
+            Self::SignedToken(_) => false,
         }
     }
 
-    /// The HMAC key behind a stored secret.
+    /// The key behind a stored secret.
     pub fn key(&self, secret: &SecretString) -> Result<SecretSlice<u8>, BadSecret> {
         match self {
-            Self::HmacSha256Hex { .. } if secret.expose_secret().is_empty() => Err(BadSecret),
-            Self::HmacSha256Hex { .. } => Ok(secret.expose_secret().as_bytes().to_vec().into()),
             Self::StandardWebhooks => decode_secret(secret.expose_secret()),
+            Self::Hmac(_) | Self::Token(_) | Self::SignedToken(_) => as_text(secret),
         }
+    }
+}
+
+fn as_text(secret: &SecretString) -> Result<SecretSlice<u8>, BadSecret> {
+    match secret.expose_secret() {
+        "" => Err(BadSecret),
+        text => Ok(text.as_bytes().to_vec().into()),
     }
 }
 
@@ -125,96 +194,42 @@ impl Scheme {
 /// secrets are skipped, because anyone can sign with them.
 pub fn verify(
     scheme: &Scheme,
-    headers: &HeaderMap,
-    body: &[u8],
+    request: &Request<'_>,
     secrets: &[SecretSlice<u8>],
     now_unix_s: i64,
 ) -> Result<Verified, Refusal> {
     if secrets.iter().all(|secret| secret.expose_secret().is_empty()) {
         return Err(Refusal::NoSecret);
     }
-    if SIGNATURE_HEADERS.iter().any(|name| !scheme.reads(name) && headers.contains_key(*name)) {
-        return Err(Refusal::TwoSchemes);
-    }
+    refuse_others(request.headers, |name| scheme.knows(name))?;
     match scheme {
-        Scheme::HmacSha256Hex { header, prefix } => {
-            let value = the_only(headers, header)?;
-            let digits = prefix.and_then(|prefix| value.strip_prefix(prefix)).unwrap_or(value);
-            let claimed = lower_hex(digits).ok_or(Refusal::MalformedHeader)?;
-            let secret_index = signer(secrets, &[claimed], &[body]).ok_or(Refusal::Mismatch)?;
-            Ok(Verified { delivery_id: None, timestamp: None, secret_index })
-        }
-        Scheme::StandardWebhooks => {
-            let id = the_only(headers, WEBHOOK_ID)?;
-            let stamp = the_only(headers, WEBHOOK_TIMESTAMP)?;
-            let list = the_only(headers, WEBHOOK_SIGNATURE)?;
-            if !is_delivery_id(id) {
-                return Err(Refusal::MalformedHeader);
-            }
-            let timestamp = unix_seconds(stamp).ok_or(Refusal::BadTimestamp)?;
-            let claimed = v1_signatures(list).ok_or(Refusal::MalformedHeader)?;
-            if timestamp.abs_diff(now_unix_s) > TOLERANCE_S {
-                return Err(Refusal::TimestampTooOld);
-            }
-            let signed = [id.as_bytes(), b".", stamp.as_bytes(), b".", body];
-            let secret_index = signer(secrets, &claimed, &signed).ok_or(Refusal::Mismatch)?;
-            Ok(Verified { delivery_id: Some(id.to_owned()), timestamp: Some(timestamp), secret_index })
-        }
+        Scheme::Hmac(hmac) => hmac.verify(request, secrets, now_unix_s),
+        Scheme::StandardWebhooks => standard::verify(request, secrets, now_unix_s),
+        Scheme::Token(token) => token.verify(request, secrets),
+        Scheme::SignedToken(token) => token.verify(request, secrets, now_unix_s),
     }
-}
-
-/// The key bytes of `whsec_<base64>`; 24 to 64 of them, as the Standard Webhooks specification asks.
-pub fn decode_secret(secret: &str) -> Result<SecretSlice<u8>, BadSecret> {
-    let encoded = secret.strip_prefix(SECRET_PREFIX).ok_or(BadSecret)?;
-    let key = BASE64.decode(encoded).map_err(|_| BadSecret)?;
-    if (24..=64).contains(&key.len()) { Ok(key.into()) } else { Err(BadSecret) }
-}
-
-/// The value of a legacy signature header, without prefix. `key` as from [`Scheme::key`].
-pub fn sign_legacy(key: &[u8], body: &[u8]) -> String {
-    hex::encode(mac(key, &[body]))
-}
-
-/// The value of `webhook-signature`: one `v1` entry. `key` as from [`Scheme::key`], `timestamp` in Unix
-/// seconds.
-pub fn sign_standard(key: &[u8], id: &str, timestamp: i64, body: &[u8]) -> String {
-    let stamp = timestamp.to_string();
-    let signed = [id.as_bytes(), b".", stamp.as_bytes(), b".", body];
-    format!("v1,{}", BASE64.encode(mac(key, &signed)))
 }
 
 /// A fresh secret of 32 random bytes, in the text form its scheme's users exchange.
 pub fn generate_secret(scheme: &Scheme) -> SecretString {
     let bytes: [u8; 32] = rand::random();
     match scheme {
-        Scheme::HmacSha256Hex { .. } => hex::encode(bytes).into(),
-        Scheme::StandardWebhooks => format!("{SECRET_PREFIX}{}", BASE64.encode(bytes)).into(),
+        Scheme::StandardWebhooks => format!("{}{}", standard::SECRET_PREFIX, BASE64.encode(bytes)).into(),
+        Scheme::Hmac(_) | Scheme::Token(_) | Scheme::SignedToken(_) => hex::encode(bytes).into(),
     }
 }
 
-/// The place of the first secret that made one of the claimed signatures.
-fn signer(secrets: &[SecretSlice<u8>], claimed: &[Digest], signed: &[&[u8]]) -> Option<usize> {
-    let mut found = None;
-    for (index, secret) in secrets.iter().enumerate() {
-        let expected = mac(secret.expose_secret(), signed);
-        let mut fits = subtle::Choice::from(0);
-        for claim in claimed {
-            fits |= expected.ct_eq(claim);
-        }
-        if bool::from(fits) && !secret.expose_secret().is_empty() {
-            found = found.or(Some(index));
-        }
-    }
-    found
+/// The value of a header that carries the lower-case hex HMAC-SHA256 of the body, without prefix. `key` as from
+/// [`Scheme::key`].
+pub fn sign_legacy(key: &[u8], body: &[u8]) -> String {
+    hex::encode(Hash::Sha256.mac(key, &[body]))
 }
 
-#[expect(clippy::expect_used, reason = "HMAC hashes keys longer than a block: it takes any length")]
-fn mac(key: &[u8], parts: &[&[u8]]) -> Digest {
-    let mut mac = HmacSha256::new_from_slice(key).expect("HMAC takes keys of any length");
-    for part in parts {
-        mac.update(part);
+fn refuse_others(headers: &HeaderMap, is_known: impl Fn(&str) -> bool) -> Result<(), Refusal> {
+    if SIGNATURE_HEADERS.iter().any(|name| headers.contains_key(*name) && !is_known(name)) {
+        return Err(Refusal::TwoSchemes);
     }
-    mac.finalize().into_bytes().into()
+    Ok(())
 }
 
 /// A header that must be there exactly once, as visible ASCII.
@@ -227,38 +242,13 @@ fn the_only<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Refusal> 
     value.to_str().map_err(|_| Refusal::MalformedHeader)
 }
 
-fn lower_hex(digits: &str) -> Option<Digest> {
-    if digits.bytes().any(|b| b.is_ascii_uppercase()) {
-        return None;
-    }
-    let mut digest = Digest::default();
-    hex::decode_to_slice(digits, &mut digest).ok()?;
-    Some(digest)
-}
-
-fn is_delivery_id(id: &str) -> bool {
-    (1..=MAX_ID_CHARS).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+/// Whether an instant is close enough to now, both in Unix seconds.
+fn is_recent(timestamp: i64, now_unix_s: i64) -> Result<(), Refusal> {
+    if timestamp.abs_diff(now_unix_s) > TOLERANCE_S { Err(Refusal::TimestampTooOld) } else { Ok(()) }
 }
 
 /// Plain decimal digits only: the text itself is signed, so `+1`, `01` and ` 1` are other texts.
 fn unix_seconds(stamp: &str) -> Option<i64> {
     let plain = stamp.bytes().all(|b| b.is_ascii_digit()) && !(stamp.len() > 1 && stamp.starts_with('0'));
     if plain { stamp.parse().ok() } else { None }
-}
-
-/// The `v1` entries of a space separated list. Other versions are for other receivers; an entry without
-/// a version, an empty one or a `v1` that cannot be a SHA-256 makes the whole list unbelievable.
-fn v1_signatures(list: &str) -> Option<Vec<Digest>> {
-    let mut claimed = Vec::new();
-    for (place, entry) in list.split(' ').enumerate() {
-        let (version, signature) = entry.split_once(',')?;
-        if place >= MAX_SIGNATURES || version.is_empty() || signature.is_empty() {
-            return None;
-        }
-        if version == "v1" {
-            claimed.push(BASE64.decode(signature).ok()?.try_into().ok()?);
-        }
-    }
-    (!claimed.is_empty()).then_some(claimed)
 }

@@ -21,6 +21,8 @@ mod tool;
 pub enum Error {
     #[error("the sandbox talks plain HTTP to loopback addresses only")]
     NotLoopback,
+    #[error("the booking tool signs legacy or standard")]
+    NotItsScheme,
     #[error(transparent)]
     Secret(#[from] crate::provider::signature::BadSecret),
     #[error("the HTTP client could not be built")]
@@ -38,7 +40,7 @@ impl Error {
         match self {
             Self::Unknown { .. } => http::StatusCode::NOT_FOUND,
             Self::Full { .. } => http::StatusCode::CONFLICT,
-            Self::NotLoopback | Self::Secret(_) | Self::Client(_) | Self::Serve(_) => {
+            Self::NotLoopback | Self::NotItsScheme | Self::Secret(_) | Self::Client(_) | Self::Serve(_) => {
                 http::StatusCode::INTERNAL_SERVER_ERROR
             }
         }

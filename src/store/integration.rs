@@ -119,10 +119,11 @@ pub async fn count(tx: &mut TenantTx) -> Result<i64> {
     Ok(integration::table.count().get_result(tx.conn()).await?)
 }
 
-/// The oldest integration with a provider.
+/// The oldest integration with a provider that was not ended.
 pub async fn first_of_provider(tx: &mut TenantTx, provider: &str) -> Result<Option<Integration>> {
     let query = integration::table
         .filter(integration::provider.eq(provider))
+        .filter(integration::state.eq_any([IntegrationState::Connected, IntegrationState::NeedsReconnect]))
         .order(integration::id)
         .select(Integration::as_select());
     Ok(query.first(tx.conn()).await.optional()?)

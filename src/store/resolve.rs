@@ -55,6 +55,9 @@ pub struct ResolvedEndpoint {
     pub scheme: SignatureScheme,
     #[diesel(sql_type = Integer)]
     pub limit_per_minute: i32,
+    /// What the address began with when it was given out.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub base_url: Option<String>,
     #[diesel(sql_type = SqlUuid)]
     tenant_key_id: Uuid,
     #[diesel(sql_type = Text)]

@@ -830,6 +830,8 @@ diesel::table! {
         limit_per_minute -> Integer,
         create_time -> Timestamptz,
         disable_time -> Nullable<Timestamptz>,
+        base_url -> Nullable<Text>,
+        is_clients -> Bool,
         handshake_expire_time -> Nullable<Timestamptz>,
     }
 }
@@ -866,6 +868,7 @@ diesel::table! {
         sealed_secret -> Bytea,
         create_time -> Timestamptz,
         expire_time -> Nullable<Timestamptz>,
+        show_time -> Nullable<Timestamptz>,
     }
 }
 

@@ -36,6 +36,10 @@ pub struct WebhookEndpoint {
     pub limit_per_minute: i32,
     pub create_time: DateTime<Utc>,
     pub disable_time: Option<DateTime<Utc>>,
+    /// What the address began with when it was given out; absent for old ones.
+    pub base_url: Option<String>,
+    /// It stands for the one address of our client at the provider.
+    pub is_clients: bool,
     /// Until when the provider may tell its secret, once; absent as soon as it has.
     pub handshake_expire_time: Option<DateTime<Utc>>,
 }
@@ -49,6 +53,8 @@ pub struct WebhookSecret {
     pub sealed_secret: Vec<u8>,
     pub create_time: DateTime<Utc>,
     pub expire_time: Option<DateTime<Utc>>,
+    /// When a person saw it; absent while nobody has seen one that the provider told us.
+    pub show_time: Option<DateTime<Utc>>,
 }
 
 /// Whether a delivery is within the limit.
@@ -86,6 +92,15 @@ pub async fn of_integration(tx: &mut TenantTx, integration: IntegrationId) -> Re
         .order(webhook_endpoint::id)
         .select(WebhookEndpoint::as_select());
     Ok(query.load(tx.conn()).await?)
+}
+
+/// What stands for the address of our client, for one integration.
+pub async fn of_client(tx: &mut TenantTx, integration: IntegrationId) -> Result<Option<WebhookEndpoint>> {
+    let query = webhook_endpoint::table
+        .filter(webhook_endpoint::integration_id.eq(integration))
+        .filter(webhook_endpoint::is_clients)
+        .select(WebhookEndpoint::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
 }
 
 /// One endpoint.
@@ -163,6 +178,22 @@ pub async fn use_handshake(tx: &mut TenantTx, id: WebhookEndpointId, now: DateTi
         .filter(webhook_endpoint::handshake_expire_time.gt(now));
     let used = webhook_endpoint::handshake_expire_time.eq(None::<DateTime<Utc>>);
     Ok(Cached(update(pending).set(used)).execute(tx.conn()).await? == 1)
+}
+
+/// Lets the provider tell its secret until `end`, once.
+pub async fn await_handshake(tx: &mut TenantTx, id: WebhookEndpointId, end: DateTime<Utc>) -> Result<()> {
+    let one = webhook_endpoint::table.filter(webhook_endpoint::id.eq(id));
+    let awaited = webhook_endpoint::handshake_expire_time.eq(end);
+    Cached(update(one).set(awaited)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Uses up the one time that a secret may be shown. False: it was shown.
+pub async fn show_secret(tx: &mut TenantTx, id: WebhookSecretId, now: DateTime<Utc>) -> Result<bool> {
+    let unseen = webhook_secret::table
+        .filter(webhook_secret::id.eq(id))
+        .filter(webhook_secret::show_time.is_null());
+    Ok(Cached(update(unseen).set(webhook_secret::show_time.eq(now))).execute(tx.conn()).await? == 1)
 }
 
 /// Keeps a secret.

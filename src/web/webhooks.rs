@@ -8,13 +8,14 @@ use std::{
 use axum::{
     Extension, Json,
     body::{Body, Bytes},
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Path, RawQuery, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
 use chrono::Utc;
 use futures::StreamExt;
-use http::{HeaderMap, StatusCode, header::CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_LENGTH};
 use metrics::{counter, histogram};
+use secrecy::ExposeSecret;
 
 use super::{
     Answer, Web, failed,
@@ -22,8 +23,9 @@ use super::{
     refused, with_retry_after,
 };
 use crate::{
-    domain::inbound::{self, Delivery},
+    domain::inbound::{self, Delivery, Handshake},
     error::Error,
+    provider::catalog,
     telemetry::metrics::{WEBHOOK_DELIVERIES, WEBHOOK_DURATION},
     words::EventStatus,
 };
@@ -48,37 +50,48 @@ pub(super) async fn receive(
     State(web): State<Arc<Web>>,
     path: Result<Path<(String, String)>, PathRejection>,
     Extension(Peer(connected)): Extension<Peer>,
+    method: Method,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let begin = Instant::now();
     let Ok(Path((provider, token))) = path else { return unknown_endpoint() };
+    if !inbound::takes(&provider, &method) {
+        return refused(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED");
+    }
     let from = sender(connected.ip(), &headers, &web.trusted_proxies);
     let (outcome, response) = match web.flood.admit(from, begin) {
         Err(wait) => {
             ("flooded", with_retry_after(refused(StatusCode::TOO_MANY_REQUESTS, "FLOODED"), Some(wait)))
         }
-        Ok(()) => deliver(&web, &provider, &token, &headers, body).await,
+        Ok(()) => {
+            let request = Incoming { method: &method, query: query.as_deref().unwrap_or_default(), headers: &headers };
+            deliver(&web, (&provider, &token), &request, body).await
+        }
     };
 
     // A label holds what is in the code, never what a stranger wrote.
-    let provider = match provider.as_str() {
-        "booking" => "booking",
-        "calcom" => "calcom",
-        _ => "unknown",
-    };
+    let provider = catalog::find(&provider).map_or("unknown", |provider| provider.id);
     counter!(WEBHOOK_DELIVERIES, "provider" => provider, "outcome" => outcome).increment(1);
     histogram!(WEBHOOK_DURATION, "provider" => provider).record(begin.elapsed());
     response
 }
 
+/// A request without its body.
+struct Incoming<'a> {
+    method: &'a Method,
+    query: &'a str,
+    headers: &'a HeaderMap,
+}
+
 async fn deliver(
     web: &Web,
-    provider: &str,
-    token: &str,
-    headers: &HeaderMap,
+    (provider, token): (&str, &str),
+    request: &Incoming<'_>,
     body: Body,
 ) -> (&'static str, Response) {
+    let Incoming { method, query, headers } = *request;
     // Not before the body is here: a slow sender costs a connection, but no place among the requests.
     let body = match read(headers, body).await {
         Ok(body) => body,
@@ -90,25 +103,38 @@ async fn deliver(
         }
         Err(BodyProblem::Broken) => return ("broken", refused(StatusCode::BAD_REQUEST, "BODY_BROKEN")),
     };
-    let delivery = Delivery { provider, token, headers, body: &body, receive_time: Utc::now() };
+    let delivery =
+        Delivery { provider, token, method, query, headers, body: &body, receive_time: Utc::now() };
     match web.gate.pass(None, inbound::receive(&web.domain, delivery)).await {
-        Ok(Ok(answer)) => answered(&answer),
+        Ok(Ok(answer)) => answered(provider, answer),
         Ok(Err(error)) | Err(error) => (failure_outcome(&error), failed(&error)),
     }
 }
 
-fn answered(answer: &inbound::Answer) -> (&'static str, Response) {
-    use inbound::Answer::{Kept, Limited, NotParseable, Refused, Unfit, UnknownEndpoint};
+fn answered(provider: &str, answer: inbound::Answer) -> (&'static str, Response) {
+    use inbound::Answer::{
+        Greeted, Handshake, Kept, Limited, NotParseable, Refused, Unfit, UnknownEndpoint,
+    };
     match answer {
+        // What some providers get back, they would show to a person.
+        Kept { status, .. } if inbound::is_told_nothing(provider) => (status.as_str(), StatusCode::OK.into_response()),
         // Also for `error`: the event is kept and will be tried again here, so the sender is done with it.
         Kept { event, status, reason } => {
             let reason = reason.as_deref().unwrap_or("OK");
-            let body = Answer { event_id: Some(*event), status: status.as_str(), reason, field: None };
+            let body = Answer { event_id: Some(event), status: status.as_str(), reason, field: None };
             (status.as_str(), Json(body).into_response())
         }
+        Greeted { text, headers } => {
+            let mut response = text.into_response();
+            for (name, value) in headers {
+                response.headers_mut().insert(*name, HeaderValue::from_static(value));
+            }
+            ("greeted", response)
+        }
+        Handshake { header, outcome } => shaken(header, outcome),
         Unfit { event, reason, field } => {
             let status = EventStatus::Error.as_str();
-            let body = Answer { event_id: Some(*event), status, reason, field: Some(field) };
+            let body = Answer { event_id: Some(event), status, reason: &reason, field: Some(&field) };
             ("unfit", (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response())
         }
         NotParseable => ("not_parseable", refused(StatusCode::BAD_REQUEST, "NOT_PARSEABLE")),
@@ -116,7 +142,28 @@ fn answered(answer: &inbound::Answer) -> (&'static str, Response) {
         UnknownEndpoint => ("unknown_endpoint", unknown_endpoint()),
         Limited { retry_after } => {
             let response = refused(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED");
-            ("rate_limited", with_retry_after(response, Some(*retry_after)))
+            ("rate_limited", with_retry_after(response, Some(retry_after)))
+        }
+    }
+}
+
+/// The answer to a provider that told a secret; said back in the header it came in, if it came in one.
+fn shaken(header: Option<&'static str>, outcome: Handshake) -> (&'static str, Response) {
+    match outcome {
+        Handshake::Echo(secret) => {
+            let mut response = StatusCode::OK.into_response();
+            if let (Some(name), Ok(mut value)) = (header, HeaderValue::from_str(secret.expose_secret())) {
+                value.set_sensitive(true);
+                response.headers_mut().insert(name, value);
+            }
+            ("handshake", response)
+        }
+        Handshake::UnknownEndpoint => ("unknown_endpoint", unknown_endpoint()),
+        Handshake::NotExpected => {
+            ("handshake_refused", refused(StatusCode::CONFLICT, "HANDSHAKE_NOT_EXPECTED"))
+        }
+        Handshake::Malformed => {
+            ("handshake_refused", refused(StatusCode::BAD_REQUEST, "HANDSHAKE_MALFORMED"))
         }
     }
 }

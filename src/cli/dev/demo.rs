@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The one that a line of shell can sign.
-pub(super) const SCHEME: SignatureScheme = SignatureScheme::Legacy;
+const SCHEME: SignatureScheme = SignatureScheme::Legacy;
 
 /// What the file holds; only its owner can read it.
 #[derive(Serialize, Deserialize)]
@@ -74,9 +74,11 @@ impl Demo {
         let tenant = access::create_tenant(domain, &house, &unrepeated, "demo", "Europe/Berlin").await?;
         let caller = Caller::system(tenant.tenant.id);
         let new = NewEndpoint {
+            provider: webhook::BOOKING.into(),
             integration: None,
             name: "demo booking tool".into(),
-            scheme: SCHEME,
+            scheme: Some(SCHEME),
+            secret: None,
             limit_per_minute: None,
         };
         let unrepeated = Key::new("CreateWebhookEndpoint", "", b"");

@@ -1,6 +1,7 @@
 //! Events that are applied again: because they could not be at first, or because an admin asks for it.
 
 use chrono::{DateTime, Utc};
+use http::HeaderMap;
 
 use super::{Occasion, Reading, note, open_body, try_apply};
 use crate::{
@@ -133,7 +134,7 @@ async fn repeat(
         sealed_body: None,
         ..original.clone()
     };
-    let Some(reading) = Reading::of(&original.provider, &body, original.receive_time) else {
+    let Some(reading) = Reading::of(&original.provider, &HeaderMap::new(), &body, original.receive_time) else {
         return Err(Error::internal("a kept body is no longer parseable"));
     };
     let occasion = Occasion {

@@ -7,12 +7,17 @@
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
-use super::{Domain, secret_place};
+use super::{Answer, Delivery, Domain, secret_place, trust};
 use crate::{
     error::{Error, Result},
     ids::WebhookSecretId,
-    store::{self, webhook_endpoint::WebhookSecret},
+    provider::{
+        catalog::{self, Pointer, Verification, Webhook},
+        signature::Request,
+    },
+    store::{self, resolve::ResolvedEndpoint, webhook_endpoint::WebhookSecret},
     vault,
     words::IntegrationState,
 };
@@ -49,6 +54,16 @@ pub async fn shake_hands(
     if endpoint.provider != provider {
         return Ok(Handshake::UnknownEndpoint);
     }
+    take(domain, &endpoint, secret, now).await
+}
+
+/// Keeps a secret that the provider told, if the endpoint waits for one.
+async fn take(
+    domain: &Domain,
+    endpoint: &ResolvedEndpoint,
+    secret: SecretString,
+    now: DateTime<Utc>,
+) -> Result<Handshake> {
     let key = domain.vault.tenant_key(endpoint.tenant_id, &endpoint.tenant_key()).map_err(Error::internal)?;
     let mut tx = domain.store.tenant(endpoint.tenant_id).await?;
     let integration = store::integration::find(&mut tx, endpoint.integration_id).await?;
@@ -64,10 +79,51 @@ pub async fn shake_hands(
         sealed_secret: sealed,
         create_time: now,
         expire_time: None,
+        show_time: None,
     };
     store::webhook_endpoint::insert_secret(&mut tx, &row).await?;
     tx.commit().await?;
     Ok(Handshake::Echo(secret))
+}
+
+/// Whether a delivery tells a secret instead of an event; then the answer to it.
+pub(super) async fn told(
+    domain: &Domain,
+    (webhook, verification): (&Webhook, &Verification),
+    endpoint: &ResolvedEndpoint,
+    delivery: &Delivery<'_>,
+) -> Result<Option<Answer>> {
+    match webhook.handshake {
+        catalog::webhook::Handshake::EchoSecretHeader { header } if delivery.headers.contains_key(header) => {
+            let outcome = match self::secret(delivery.headers, header) {
+                Some(secret) => take(domain, endpoint, secret, delivery.receive_time).await?,
+                None => Handshake::Malformed,
+            };
+            Ok(Some(Answer::Handshake { header: Some(header), outcome }))
+        }
+        catalog::webhook::Handshake::TellsSecret { at } => {
+            let Some(secret) = secret_in(delivery.body, at) else { return Ok(None) };
+            let Ok(key) = verification.proof.key(&secret) else {
+                return Ok(Some(Answer::Handshake { header: None, outcome: Handshake::Malformed }));
+            };
+            // Who tells it can sign with it; whoever cannot has only heard of the form.
+            let request = Request { headers: delivery.headers, body: delivery.body, address: "" };
+            let at = delivery.receive_time;
+            let judged = trust::judge(domain, verification, &request, (&[key], None), at).await?;
+            if let Err(refusal) = judged {
+                return Ok(Some(Answer::Refused(refusal)));
+            }
+            let outcome = take(domain, endpoint, secret, delivery.receive_time).await?;
+            Ok(Some(Answer::Handshake { header: None, outcome }))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn secret_in(body: &[u8], at: Pointer) -> Option<SecretString> {
+    let said: Value = serde_json::from_slice(body).ok()?;
+    let text = said.pointer(at)?.as_str()?;
+    (1..=MAX_SECRET_CHARS).contains(&text.len()).then(|| SecretString::from(text))
 }
 
 fn secret(headers: &HeaderMap, header: &str) -> Option<SecretString> {

@@ -1,14 +1,17 @@
 //! Bodies, as their provider's reader understands them.
 
 use chrono::{DateTime, Utc};
+use http::HeaderMap;
 
-use super::{Named, asana, booking_tool, calcom};
+use super::{Named, asana, booking_tool, calcom, unadapted};
 use crate::{
+    domain::webhook::BOOKING,
     error::Result,
     provider::{
         asana::webhook::Delivery,
         booking_tool::{Envelope, Event},
         calcom::webhook,
+        catalog,
     },
     store::TenantTx,
     vault::TenantKey,
@@ -31,6 +34,13 @@ pub(super) enum Said {
     Asana(Delivery),
     /// Anything at all, as somebody's template has it.
     Template,
+    /// Something of a provider that nobody here reads.
+    Unadapted {
+        /// It only says that the address works.
+        is_greeting: bool,
+        /// The provider gives no id, so an equal body is a repeat.
+        is_told_by_body: bool,
+    },
 }
 
 /// It does not fit the contract.
@@ -42,11 +52,17 @@ pub(super) struct Unfit {
 
 impl Reading {
     /// `None`: not to be read at all.
-    pub(super) fn of(provider: &str, body: &[u8], receive_time: DateTime<Utc>) -> Option<Self> {
+    pub(super) fn of(
+        provider: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+        receive_time: DateTime<Utc>,
+    ) -> Option<Self> {
         match provider {
             calcom::PROVIDER => calcom::read(body),
             asana::PROVIDER => asana::read(body),
-            _ => booking_tool::read(body, receive_time),
+            BOOKING => booking_tool::read(body, receive_time),
+            other => unadapted::read(catalog::find(other)?.webhook.as_ref()?, headers, body),
         }
     }
 
@@ -54,6 +70,7 @@ impl Reading {
     /// the time of sending into each.
     pub(super) fn is_its_own_id(&self) -> bool {
         match &self.said {
+            Ok(Said::Unadapted { is_told_by_body, .. }) => *is_told_by_body,
             Err(_) | Ok(Said::Calcom(_) | Said::Template) => true,
             // All heartbeats are alike, and each is a sign of life.
             Ok(Said::Asana(delivery)) => !delivery.is_heartbeat(),
@@ -65,7 +82,7 @@ impl Reading {
         match &self.said {
             Ok(Said::Calcom(event)) => calcom::named(tx, key, event).await,
             // Ids alone, and no person's name.
-            Ok(Said::Template | Said::Asana(_)) => Ok(Named::default()),
+            Ok(Said::Template | Said::Unadapted { .. } | Said::Asana(_)) => Ok(Named::default()),
             Ok(Said::BookingTool(..)) | Err(_) => Ok(Named {
                 patient: booking_tool::patient_named_in(body),
                 appointment: booking_tool::appointment_named_in(body),

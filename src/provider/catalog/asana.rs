@@ -1,15 +1,6 @@
 //! Asana: projects, phases, hours and absences. The adapter is `provider::asana`.
 
-use super::{
-    Adapter, Api, Category, Connect, Noun, OAuth, Provider, Webhook,
-    api::{Ambiguous, Idempotency, Limit, LimitScope, Paging, Throttle, Wait},
-    oauth::{
-        Account, BodyFormat, Client, Failure, Pkce, Refresh, Revoke, RevokeAuth, RevokeMethod, RevokedToken,
-        Rotation, TokenAuth,
-    },
-    webhook::{Address, Dedupe, EventType, Handshake, Lifetime, Routing, Secret, Setup, Verification},
-};
-use crate::provider::signature::Scheme;
+use super::row::*;
 
 pub(super) static ASANA: Provider = Provider {
     id: "asana",
@@ -74,8 +65,10 @@ pub(super) static ASANA: Provider = Provider {
         setup: Setup::Api,
         address: Address::PerSubscription,
         verifications: &[Verification {
-            scheme: Scheme::HmacSha256Hex { header: "x-hook-signature", prefix: None },
+            scheme: SignatureScheme::Asana,
+            proof: Proof::Secret(Scheme::Hmac(Hmac::of_body("x-hook-signature", Prefix::Nothing))),
             secret: Secret::Handshake,
+            client_secret: None,
         }],
         handshake: Handshake::EchoSecretHeader { header: "x-hook-secret" },
         // One delivery holds many events, of many kinds.
@@ -83,6 +76,7 @@ pub(super) static ASANA: Provider = Provider {
         dedupe: Dedupe::Adapter,
         routing: Routing::Endpoint,
         lifetime: Lifetime::UntilSilent { hours: 24 },
+        acknowledgement: Acknowledgement::Told,
     }),
     adapter: Adapter::Full {
         inbound: &[Noun::Projects, Noun::Phases, Noun::Absences, Noun::TimeEntries],

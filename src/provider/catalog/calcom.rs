@@ -1,11 +1,6 @@
 //! Cal.com: bookings. The adapter is `provider::calcom`.
 
-use super::{
-    Adapter, Api, ApiKey, Category, Connect, Noun, OAuth, Provider, Webhook,
-    api::{Ambiguous, Idempotency, Limit, LimitScope, Paging, Throttle, Wait},
-    oauth::{Account, AccountCall, BodyFormat, Client, Failure, Pkce, Refresh, Rotation, TokenAuth},
-    webhook::{Address, Dedupe, EventType, Handshake, Lifetime, Routing, Secret, Setup, Verification},
-};
+use super::row::*;
 use crate::provider::calcom;
 
 pub(super) static CALCOM: Provider = Provider {
@@ -77,12 +72,18 @@ pub(super) static CALCOM: Provider = Provider {
     webhook: Some(Webhook {
         setup: Setup::Api,
         address: Address::PerSubscription,
-        verifications: &[Verification { scheme: calcom::SCHEME, secret: Secret::Ours }],
+        verifications: &[Verification {
+            scheme: SignatureScheme::Calcom,
+            proof: Proof::Secret(calcom::SCHEME),
+            secret: Secret::Ours,
+            client_secret: None,
+        }],
         handshake: Handshake::Nothing,
         event_type: EventType::Json(&["/triggerEvent"]),
         dedupe: Dedupe::Adapter,
         routing: Routing::Endpoint,
         lifetime: Lifetime::Endless,
+        acknowledgement: Acknowledgement::Told,
     }),
     adapter: Adapter::Full { inbound: &[Noun::Appointments], outbound: &[Noun::Appointments] },
 };

@@ -1,8 +1,13 @@
 //! What a row says about deliveries: how they are known to be the provider's, whose they are, and which of
 //! them are repeats.
 
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+
 use super::{Pair, Pointer};
-use crate::provider::signature::Scheme;
+use crate::{
+    provider::signature::{self, BadSecret, Published, Scheme},
+    words::SignatureScheme,
+};
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Webhook {
@@ -15,6 +20,7 @@ pub struct Webhook {
     pub dedupe: Dedupe,
     pub routing: Routing,
     pub lifetime: Lifetime,
+    pub acknowledgement: Acknowledgement,
 }
 
 /// Who makes a subscription.
@@ -38,25 +44,65 @@ pub enum Address {
 /// One way to know a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verification {
-    pub scheme: Scheme,
+    /// What endpoints keep.
+    pub scheme: SignatureScheme,
+    pub proof: Proof,
     pub secret: Secret,
+    /// A secret of our client's that signs, too: all deliveries to the client's address, and those to an endpoint
+    /// that has no secret of its own. Absent where each endpoint has to have one.
+    pub client_secret: Option<ClientSecret>,
 }
 
-/// Where the secret comes from.
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Something that only who holds the secret can make.
+    Secret(Scheme),
+    /// Something that only the provider can make.
+    Published(Published),
+}
+
+impl Proof {
+    /// The scheme of the shared secret, where there is one.
+    fn shared(&self) -> Option<&Scheme> {
+        match self {
+            Self::Secret(scheme) => Some(scheme),
+            Self::Published(published) => published.beside.as_ref(),
+        }
+    }
+
+    /// The key behind a stored secret.
+    pub fn key(&self, secret: &SecretString) -> Result<SecretSlice<u8>, BadSecret> {
+        match self.shared() {
+            Some(scheme) => scheme.key(secret),
+            None => Ok(secret.expose_secret().as_bytes().to_vec().into()),
+        }
+    }
+
+    /// A fresh secret. `None`: there is nothing secret about what is kept.
+    pub fn generate_secret(&self) -> Option<SecretString> {
+        self.shared().map(signature::generate_secret)
+    }
+}
+
+/// Where an endpoint's secret comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secret {
     /// We make it and give it to the provider.
     Ours,
-    /// The provider makes it and tells it once, to whoever makes the subscription.
+    /// The provider makes it and tells it to whoever makes the subscription.
     Theirs,
-    /// The provider tells it in the handshake.
+    /// The provider tells it in the handshake, or to whoever makes the subscription.
     Handshake,
-    /// Our client's signing secret, from the configuration.
-    ClientSigning,
-    /// Our client's OAuth secret, from the configuration.
-    ClientSecret,
-    /// None: the provider's public keys.
-    PublicKeys,
+}
+
+/// A secret that belongs to our client at the provider, and stands in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientSecret {
+    /// One for deliveries alone.
+    Signing,
+    /// That of the OAuth client.
+    OAuth,
 }
 
 /// How a provider makes sure that an address is meant for it.
@@ -111,16 +157,19 @@ pub enum EventType {
 /// What tells a repeat from a new delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dedupe {
-    /// Headers that make an id together, all of them needed.
-    Headers(&'static [&'static str]),
     /// The first of these places that holds a text or a number.
     Json(&'static [Pointer]),
+    /// Headers that make an id together, all of them needed; else the first of these places. They are not signed,
+    /// but who could change them could as well send something new.
+    HeadersOrJson(&'static [&'static str], &'static [Pointer]),
+    /// The ids in this field of each element of the list at this place, taken together.
+    EachOf { list: Pointer, field: &'static str },
     /// The one that was signed (Standard Webhooks).
     SignedId,
-    /// The first of these headers, else the body itself.
-    HeaderOrBody(&'static str),
     /// The body itself.
     Body,
+    /// Two equal ones are two.
+    Never,
     /// The adapter compares what is said with what is known.
     Adapter,
 }
@@ -132,6 +181,15 @@ pub enum Routing {
     Endpoint,
     /// By the account ids at these places of the verified body. Where a place is a list, it is for each of them.
     Account(&'static [Pointer]),
+}
+
+/// What stands in the answer to a delivery that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acknowledgement {
+    /// The event's id and what became of it, as JSON.
+    Told,
+    /// Nothing: the provider would show it to a person.
+    Empty,
 }
 
 /// How long a subscription lives.

@@ -60,6 +60,9 @@ impl Courier {
         if target.scheme() != "http" || !is_loopback(&target) {
             return Err(Error::NotLoopback);
         }
+        if matches!(scheme, Scheme::Token(_) | Scheme::SignedToken(_)) {
+            return Err(Error::NotItsScheme);
+        }
         Ok(Self {
             client: client()?,
             target,
@@ -104,11 +107,11 @@ impl Courier {
             self.client.post(self.target.clone()).header(reqwest::header::CONTENT_TYPE, "application/json");
         let key = self.key.expose_secret();
         let signed = match self.scheme {
-            Scheme::HmacSha256Hex { header, prefix } => {
-                let digits = signature::sign_legacy(key, &event.body);
-                request.header(header, format!("{}{digits}", prefix.unwrap_or_default()))
+            Scheme::Hmac(hmac) => {
+                request.header(hmac.header, hmac.sign(key, &event.body, "", self.target.as_str()))
             }
-            Scheme::StandardWebhooks => {
+            // A tool with another scheme is refused when it is made.
+            Scheme::StandardWebhooks | Scheme::Token(_) | Scheme::SignedToken(_) => {
                 let (id, now) = (&event.delivery_id, Utc::now().timestamp());
                 request
                     .header("webhook-id", id)

@@ -98,7 +98,8 @@ async fn receive(
     body: Bytes,
 ) -> (StatusCode, [(&'static str, &'static str); 2], String) {
     let keys = std::slice::from_ref(&inbox.key);
-    let signature = signature::verify(&inbox.scheme, &headers, &body, keys, Utc::now().timestamp());
+    let request = signature::Request { headers: &headers, body: &body, address: "" };
+    let signature = signature::verify(&inbox.scheme, &request, keys, Utc::now().timestamp());
     let (status, retry_after) = match &signature {
         Ok(_) => inbox.script.lock().unwrap().pop_front().unwrap_or((200, "")),
         Err(_) => (401, ""),

@@ -8,7 +8,10 @@ use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Value, json};
 use stellwerk::{
     proto::{SignatureScheme, WebhookEndpoint},
-    provider::signature::{Scheme, sign_legacy, sign_standard},
+    provider::{
+        booking_tool,
+        signature::{sign_legacy, sign_standard},
+    },
 };
 use uuid::Uuid;
 
@@ -42,11 +45,9 @@ impl TestBookingTool {
         // The URL is the public one, in front of a proxy that tests do not have.
         let path = url::Url::parse(&endpoint.url).expect("a URL").path().to_string();
         let signed = match scheme {
-            SignatureScheme::Legacy => {
-                Scheme::HmacSha256Hex { header: "x-webhook-signature", prefix: Some("sha256=") }
-            }
-            SignatureScheme::Standard | SignatureScheme::Unspecified => Scheme::StandardWebhooks,
-            SignatureScheme::Calcom => panic!("the booking tool does not sign like Cal.com"),
+            SignatureScheme::Legacy => booking_tool::LEGACY,
+            SignatureScheme::Standard | SignatureScheme::Unspecified => booking_tool::STANDARD,
+            other => panic!("the booking tool does not sign like {other:?}"),
         };
         let key = signed.key(&secret.into()).expect("a secret");
         Self { endpoint, http, client: client(), path, scheme, key }
@@ -93,7 +94,7 @@ impl TestBookingTool {
                 ("webhook-timestamp", timestamp.to_string()),
                 ("webhook-signature", sign_standard(key, id, timestamp, body)),
             ]),
-            SignatureScheme::Calcom => panic!("the booking tool does not sign like Cal.com"),
+            other => panic!("the booking tool does not sign like {other:?}"),
         }
     }
 

@@ -57,6 +57,8 @@ impl Hook {
             limit_per_minute,
             create_time: now,
             disable_time: None,
+            base_url: None,
+            is_clients: false,
             handshake_expire_time: None,
         };
         let mut tx = practice.tx().await;
@@ -67,6 +69,7 @@ impl Hook {
             sealed_secret: seal("webhook_secret", "sealed_secret", secret_id.0, &secret),
             create_time: now,
             expire_time: None,
+            show_time: Some(now),
         };
         store::webhook_endpoint::insert_secret(&mut tx, &row).await.expect("a secret");
         tx.commit().await.expect("committed");

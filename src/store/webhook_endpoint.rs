@@ -190,9 +190,8 @@ pub async fn await_handshake(tx: &mut TenantTx, id: WebhookEndpointId, end: Date
 
 /// Uses up the one time that a secret may be shown. False: it was shown.
 pub async fn show_secret(tx: &mut TenantTx, id: WebhookSecretId, now: DateTime<Utc>) -> Result<bool> {
-    let unseen = webhook_secret::table
-        .filter(webhook_secret::id.eq(id))
-        .filter(webhook_secret::show_time.is_null());
+    let unseen =
+        webhook_secret::table.filter(webhook_secret::id.eq(id)).filter(webhook_secret::show_time.is_null());
     Ok(Cached(update(unseen).set(webhook_secret::show_time.eq(now))).execute(tx.conn()).await? == 1)
 }
 

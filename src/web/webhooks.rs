@@ -66,7 +66,8 @@ pub(super) async fn receive(
             ("flooded", with_retry_after(refused(StatusCode::TOO_MANY_REQUESTS, "FLOODED"), Some(wait)))
         }
         Ok(()) => {
-            let request = Incoming { method: &method, query: query.as_deref().unwrap_or_default(), headers: &headers };
+            let request =
+                Incoming { method: &method, query: query.as_deref().unwrap_or_default(), headers: &headers };
             deliver(&web, (&provider, &token), &request, body).await
         }
     };
@@ -112,12 +113,12 @@ async fn deliver(
 }
 
 fn answered(provider: &str, answer: inbound::Answer) -> (&'static str, Response) {
-    use inbound::Answer::{
-        Greeted, Handshake, Kept, Limited, NotParseable, Refused, Unfit, UnknownEndpoint,
-    };
+    use inbound::Answer::{Greeted, Handshake, Kept, Limited, NotParseable, Refused, Unfit, UnknownEndpoint};
     match answer {
         // What some providers get back, they would show to a person.
-        Kept { status, .. } if inbound::is_told_nothing(provider) => (status.as_str(), StatusCode::OK.into_response()),
+        Kept { status, .. } if inbound::is_told_nothing(provider) => {
+            (status.as_str(), StatusCode::OK.into_response())
+        }
         // Also for `error`: the event is kept and will be tried again here, so the sender is done with it.
         Kept { event, status, reason } => {
             let reason = reason.as_deref().unwrap_or("OK");

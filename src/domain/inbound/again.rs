@@ -134,7 +134,8 @@ async fn repeat(
         sealed_body: None,
         ..original.clone()
     };
-    let Some(reading) = Reading::of(&original.provider, &HeaderMap::new(), &body, original.receive_time) else {
+    let Some(reading) = Reading::of(&original.provider, &HeaderMap::new(), &body, original.receive_time)
+    else {
         return Err(Error::internal("a kept body is no longer parseable"));
     };
     let occasion = Occasion {

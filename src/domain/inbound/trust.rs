@@ -15,10 +15,7 @@ use crate::{
     error::{Error, Result},
     issuer::PublicKeys,
     provider::{
-        catalog::{
-            Verification,
-            webhook::Proof,
-        },
+        catalog::{Verification, webhook::Proof},
         signature::{self, Receiver, Refusal, Request, Verified},
     },
     store::resolve::ResolvedEndpoint,

@@ -87,6 +87,7 @@ fn each(said: &Value, list: Pointer, field: &str) -> Option<String> {
 
 /// PostgreSQL text takes no NUL, people read no control characters.
 fn plain(text: &str) -> Option<String> {
-    let is_plain = !text.is_empty() && text.chars().count() <= MAX_CHARS && !text.chars().any(char::is_control);
+    let is_plain =
+        !text.is_empty() && text.chars().count() <= MAX_CHARS && !text.chars().any(char::is_control);
     is_plain.then(|| text.to_owned())
 }

@@ -170,7 +170,8 @@ fn chosen(
         Some(scheme) => webhook.verification(scheme),
         None => webhook.verifications.first(),
     };
-    let verification = verification.ok_or_else(|| Error::invalid("scheme", "the provider does not sign like that"))?;
+    let verification =
+        verification.ok_or_else(|| Error::invalid("scheme", "the provider does not sign like that"))?;
     Ok((webhook, verification))
 }
 
@@ -192,9 +193,10 @@ fn check_secret(verification: &Verification, given: Option<&SecretString>) -> Re
     match verification.secret {
         Secret::Ours => Err(Error::invalid("secret", "must be empty: it is made here")),
         Secret::Theirs | Secret::Handshake if is_plain && verification.proof.key(given).is_ok() => Ok(()),
-        Secret::Theirs | Secret::Handshake => {
-            Err(Error::invalid("secret", "must be 12 to 512 visible ASCII characters, as the provider shows it"))
-        }
+        Secret::Theirs | Secret::Handshake => Err(Error::invalid(
+            "secret",
+            "must be 12 to 512 visible ASCII characters, as the provider shows it",
+        )),
     }
 }
 

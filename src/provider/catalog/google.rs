@@ -71,7 +71,9 @@ pub(super) static GOOGLE: Provider = Provider {
                 reasons: &["rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"],
             },
         },
-        idempotency: Idempotency::OwnId { for_writes: &["calendar/v3 events.insert", "drive/v3 files.create"] },
+        idempotency: Idempotency::OwnId {
+            for_writes: &["calendar/v3 events.insert", "drive/v3 files.create"],
+        },
         error_code: Some("/error/errors/0/reason"),
     }),
     webhook: Some(Webhook {

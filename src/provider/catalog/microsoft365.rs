@@ -47,12 +47,7 @@ pub(super) static MICROSOFT365: Provider = Provider {
     api: Some(Api {
         base_url: "https://graph.microsoft.com/v1.0",
         headers: &[("prefer", "outlook.timezone=\"UTC\", IdType=\"ImmutableId\"")],
-        paging: Paging::Link {
-            items: "/value",
-            next: "/@odata.nextLink",
-            size_param: "$top",
-            max_size: 50,
-        },
+        paging: Paging::Link { items: "/value", next: "/@odata.nextLink", size_param: "$top", max_size: 50 },
         limits: &[Limit { requests: 10_000, seconds: 600, per: LimitScope::Account }],
         throttle: Throttle {
             statuses: &[429, 503, 504],
@@ -93,11 +88,7 @@ pub(super) static MICROSOFT365: Provider = Provider {
                 client_secret: None,
             },
         ],
-        handshake: Handshake::EchoQuery {
-            method: EchoMethod::Post,
-            param: "validationToken",
-            headers: &[],
-        },
+        handshake: Handshake::EchoQuery { method: EchoMethod::Post, param: "validationToken", headers: &[] },
         event_type: EventType::Json(&["/value/0/lifecycleEvent", "/value/0/changeType"]),
         dedupe: Dedupe::EachOf { list: "/value", field: "id" },
         routing: Routing::Endpoint,

@@ -14,8 +14,8 @@ pub(super) use super::{
 };
 pub(super) use crate::{
     provider::signature::{
-        Audience, Claim, Encoding, Expected, Hash, Hmac, Issuer, Part, Prefix, Published, Scheme,
-        SignedTime, SignedToken, TimeFormat, Token, TokenAt, TokenPlace,
+        Audience, Claim, Encoding, Expected, Hash, Hmac, Issuer, Part, Prefix, Published, Scheme, SignedTime,
+        SignedToken, TimeFormat, Token, TokenAt, TokenPlace,
     },
     words::SignatureScheme,
 };

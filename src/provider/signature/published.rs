@@ -119,14 +119,11 @@ impl Published {
                 Ok(vec![token.ok_or(Refusal::MalformedHeader)?.to_owned()])
             }
             TokenPlace::EachOf(place) => {
-                let body: Value =
-                    serde_json::from_slice(request.body).map_err(|_| Refusal::MalformedBody)?;
+                let body: Value = serde_json::from_slice(request.body).map_err(|_| Refusal::MalformedBody)?;
                 let list = body.pointer(place).and_then(Value::as_array).ok_or(Refusal::MalformedBody)?;
                 let tokens: Option<Vec<String>> =
                     list.iter().map(|token| token.as_str().map(str::to_owned)).collect();
-                tokens
-                    .filter(|tokens| (1..=MAX_TOKENS).contains(&tokens.len()))
-                    .ok_or(Refusal::MalformedBody)
+                tokens.filter(|tokens| (1..=MAX_TOKENS).contains(&tokens.len())).ok_or(Refusal::MalformedBody)
             }
         }
     }

@@ -31,12 +31,8 @@ impl Token {
         request: &Request<'_>,
         secrets: &[SecretSlice<u8>],
     ) -> Result<Verified, Refusal> {
-        let verified = |secret_index, elements| Verified {
-            delivery_id: None,
-            timestamp: None,
-            secret_index,
-            elements,
-        };
+        let verified =
+            |secret_index, elements| Verified { delivery_id: None, timestamp: None, secret_index, elements };
         match self.at {
             TokenAt::Header(header) => {
                 let claimed = the_only(request.headers, header)?;
@@ -44,8 +40,7 @@ impl Token {
                 Ok(verified(index, None))
             }
             TokenAt::EachOf { list, field } => {
-                let body: Value =
-                    serde_json::from_slice(request.body).map_err(|_| Refusal::MalformedBody)?;
+                let body: Value = serde_json::from_slice(request.body).map_err(|_| Refusal::MalformedBody)?;
                 let elements = body.pointer(list).and_then(Value::as_array);
                 let elements =
                     elements.filter(|list| list.len() <= MAX_ELEMENTS).ok_or(Refusal::MalformedBody)?;

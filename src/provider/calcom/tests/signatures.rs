@@ -3,9 +3,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use serde::Deserialize;
 
 use super::*;
-use crate::provider::signature::{
-    self, Refusal, Request, Scheme, Verified, generate_secret, sign_legacy,
-};
+use crate::provider::signature::{self, Refusal, Request, Scheme, Verified, generate_secret, sign_legacy};
 
 #[derive(Deserialize)]
 struct Vector {

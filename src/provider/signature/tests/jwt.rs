@@ -40,7 +40,8 @@ fn only_hs256_is_an_algorithm() {
         let token = signed(&json!({ "alg": algorithm }), &claims, b"key");
         assert_eq!(judge_token(&token), Err(Refusal::BadToken), "{algorithm:?}");
     }
-    let unsigned = format!("{}.", signed(&json!({ "alg": "none" }), &claims, b"").rsplit_once('.').unwrap().0);
+    let unsigned =
+        format!("{}.", signed(&json!({ "alg": "none" }), &claims, b"").rsplit_once('.').unwrap().0);
     assert_eq!(judge_token(&unsigned), Err(Refusal::BadToken));
     let critical = signed(&json!({ "alg": "HS256", "crit": ["x"], "x": 1 }), &claims, b"key");
     assert_eq!(judge_token(&critical), Err(Refusal::MalformedHeader));

@@ -107,7 +107,12 @@ fn trellos_signature_covers_the_address_as_it_was_given() {
     let judge = |signed_address: &str| {
         let value = hmac.sign(b"key", BODY, "", signed_address);
         let headers = headers(&[("x-trello-webhook", &value)]);
-        super::super::verify(&scheme, &Request { headers: &headers, body: BODY, address }, &[secret(b"key")], NOW)
+        super::super::verify(
+            &scheme,
+            &Request { headers: &headers, body: BODY, address },
+            &[secret(b"key")],
+            NOW,
+        )
     };
 
     assert!(judge(address).is_ok());

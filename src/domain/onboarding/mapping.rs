@@ -84,7 +84,7 @@ pub async fn save(
 }
 
 /// A mapping, if what it names is there and fits. Errors: `Invalid` with every field that does not.
-pub fn check(found: &Found, new: NewMapping) -> Result<Checked> {
+pub(super) fn check(found: &Found, new: NewMapping) -> Result<Checked> {
     let mut violations = Vec::new();
     let mut refuse = |field: &str, description: &str| {
         violations.push(Violation {

@@ -157,7 +157,7 @@ async fn saved(ground: &Ground<'_>, settings: &PlanningSettings) -> Result<NewMa
 }
 
 /// What the mapping makes of a task that is in this project; times are days in `zone`, the tenant's.
-pub fn shown(task: &Task, project: &Project, mapping: &Checked, zone: Tz) -> Phase {
+pub(super) fn shown(task: &Task, project: &Project, mapping: &Checked, zone: Tz) -> Phase {
     let mut losses = Vec::new();
     if task.subtype == TaskSubtype::Milestone {
         losses.push(Loss::Milestone);
@@ -215,7 +215,7 @@ fn day(at: chrono::DateTime<chrono::Utc>, zone: Tz) -> NaiveDate {
 }
 
 /// Losses by kind, ignored options by name.
-pub fn add_up(phases: &[Phase]) -> Vec<Sum> {
+pub(super) fn add_up(phases: &[Phase]) -> Vec<Sum> {
     let mut sums: Vec<Sum> = Vec::new();
     for phase in phases {
         for loss in &phase.losses {

@@ -7,7 +7,7 @@ use crate::{
         integration::Integration, planning::settings::PlanningSettings, subscription::Subscription,
         sync_log::SyncLog,
     },
-    words::{IntegrationState, SubscriptionState, SyncKind, SyncState},
+    words::{IntegrationState, SubscriptionState, SyncState},
 };
 
 /// In order.
@@ -46,21 +46,21 @@ pub struct Status {
 
 /// What a progress is judged by.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
-    pub integration: &'a Integration,
+pub(super) struct Facts<'a> {
+    pub(super) integration: &'a Integration,
     /// Absent while nothing was chosen.
-    pub settings: Option<&'a PlanningSettings>,
+    pub(super) settings: Option<&'a PlanningSettings>,
     /// Data may flow: consent was given where it is needed.
-    pub may_flow: bool,
+    pub(super) may_flow: bool,
     /// The newest run of everything, and the one that is under way.
-    pub newest_run: Option<&'a SyncLog>,
-    pub subscriptions: &'a [Subscription],
+    pub(super) newest_run: Option<&'a SyncLog>,
+    pub(super) subscriptions: &'a [Subscription],
 }
 
 const AN_EARLIER_STEP: &str = "EARLIER_STEP_MISSING";
 
 /// All five steps. What is done may be undone again, as by a credential that the provider no longer takes.
-pub fn steps(facts: &Facts<'_>) -> [Status; 5] {
+pub(super) fn steps(facts: &Facts<'_>) -> [Status; 5] {
     let mut steps =
         [authorization(facts), workspace(facts), field_mapping(facts), initial_sync(facts), webhooks(facts)];
     let first_open = steps.iter().position(|step| step.state != StepState::Done);
@@ -74,7 +74,7 @@ pub fn steps(facts: &Facts<'_>) -> [Status; 5] {
 }
 
 /// The first step that is not done, and why.
-pub fn next(steps: &[Status]) -> (Step, String) {
+pub(super) fn next(steps: &[Status]) -> (Step, String) {
     let open = steps.iter().find(|step| step.state != StepState::Done);
     open.map_or((Step::Done, String::new()), |open| (open.step, open.reason.clone()))
 }
@@ -143,11 +143,6 @@ fn webhooks(facts: &Facts<'_>) -> Status {
         return status(step, StepState::Running, "WEBHOOKS_PENDING");
     }
     done(step, Some(asked))
-}
-
-/// Whether a run reads everything, so that it can be the initial one.
-pub fn reads_everything(run: &SyncLog) -> bool {
-    matches!(run.kind, SyncKind::Full | SyncKind::Manual)
 }
 
 fn done(step: Step, done_time: Option<DateTime<Utc>>) -> Status {

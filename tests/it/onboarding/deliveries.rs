@@ -10,7 +10,7 @@ use stellwerk::{
 
 use crate::support::{
     app::TestApp,
-    asana::{self, Planned, post, signature},
+    planned::{self, Planned, post, signature},
 };
 
 /// A body with one event of a task, as published.
@@ -36,7 +36,7 @@ async fn deliver(planned: &Planned, resource: Gid, body: &[u8]) -> (u16, String)
 
 /// A tenant with webhooks of the workspace and one project, whose events nobody reads meanwhile.
 async fn prepared(app: &TestApp, name: &str) -> (Planned, Gid) {
-    let (tenant, double) = (app.tenant(name).await, asana::double().await);
+    let (tenant, double) = (app.tenant(name).await, planned::double().await);
     let planned = Planned::new(app, &tenant, &double).await;
     let project = planned.add_project("Wohnhaus am Wall");
     planned.with_webhooks(app, &[project]).await;
@@ -47,7 +47,7 @@ async fn prepared(app: &TestApp, name: &str) -> (Planned, Gid) {
 /// Trap 4: whatever ids a body names, the address decides whose it is. P3.
 #[tokio::test]
 async fn the_address_decides_the_tenant_and_not_what_the_events_name() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (acme, project) = prepared(&app, "acme").await;
     let (globex, _) = prepared(&app, "globex").await;
     let (before, theirs) = (acme.events().await.len(), globex.events().await);
@@ -63,7 +63,7 @@ async fn the_address_decides_the_tenant_and_not_what_the_events_name() {
 /// Trap 5. P2.
 #[tokio::test]
 async fn a_signature_that_is_no_hex_or_of_another_length_is_refused() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (planned, project) = prepared(&app, "acme").await;
     let webhook = planned.webhook(project).unwrap();
     let body = event("1", "2026-11-21T07:00:00.000Z");
@@ -91,7 +91,7 @@ async fn a_signature_that_is_no_hex_or_of_another_length_is_refused() {
 /// Trap 6.
 #[tokio::test]
 async fn the_bytes_are_verified_as_they_came_whatever_their_order_and_spaces() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (planned, project) = prepared(&app, "acme").await;
 
     let odd = br#"{ "more":1, "events" :[ {"created_at":"2026-11-21T07:00:00.000Z","action":"changed",
@@ -103,7 +103,7 @@ async fn the_bytes_are_verified_as_they_came_whatever_their_order_and_spaces() {
 /// Trap 7. P2.
 #[tokio::test]
 async fn the_secret_is_text_even_where_it_looks_like_hex() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (planned, project) = prepared(&app, "acme").await;
     let webhook = planned.webhook(project).unwrap();
     let body = event("1", "2026-11-21T07:00:00.000Z");
@@ -118,7 +118,7 @@ async fn the_secret_is_text_even_where_it_looks_like_hex() {
 /// Trap 8. P2.
 #[tokio::test]
 async fn a_heartbeat_without_a_signature_is_no_sign_of_life() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (planned, project) = prepared(&app, "acme").await;
     planned.owner.run("UPDATE webhook_activity SET last_delivery_time = NULL").await;
     let target = planned.webhook(project).unwrap().target;
@@ -133,7 +133,7 @@ async fn a_heartbeat_without_a_signature_is_no_sign_of_life() {
 /// Trap 9. P15.
 #[tokio::test]
 async fn a_heartbeat_is_taken_and_counts_as_a_sign_of_life() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (planned, project) = prepared(&app, "acme").await;
     planned.owner.run("UPDATE webhook_activity SET last_delivery_time = NULL").await;
     let webhook = planned.webhook(project).unwrap();
@@ -152,7 +152,7 @@ async fn a_heartbeat_is_taken_and_counts_as_a_sign_of_life() {
 /// Trap 10. P1.
 #[tokio::test]
 async fn a_delivery_is_answered_before_anything_is_read_and_its_reading_is_promised() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (planned, project) = prepared(&app, "acme").await;
     planned.asana.stop().await.unwrap();
 
@@ -167,7 +167,7 @@ async fn a_delivery_is_answered_before_anything_is_read_and_its_reading_is_promi
 /// P1.
 #[tokio::test]
 async fn a_repeated_delivery_changes_nothing_more() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (planned, project) = prepared(&app, "acme").await;
     let body = event("1200000000000001", "2026-11-21T07:00:00.000Z");
     let later = event("1200000000000001", "2026-11-21T07:00:00.001Z");
@@ -185,7 +185,7 @@ async fn a_repeated_delivery_changes_nothing_more() {
 /// What several events say of one project is read once.
 #[tokio::test]
 async fn events_that_come_together_are_promised_to_be_read_once() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (planned, project) = prepared(&app, "acme").await;
 
     for nth in 0..5 {
@@ -199,7 +199,7 @@ async fn events_that_come_together_are_promised_to_be_read_once() {
 /// Not an event of an unknown shape, nor what is no list of events, makes Asana give the webhook up for long.
 #[tokio::test]
 async fn what_is_no_list_of_events_is_told_to_the_sender() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (planned, project) = prepared(&app, "acme").await;
 
     let no_json = deliver(&planned, project, b"events").await;
@@ -214,7 +214,7 @@ async fn what_is_no_list_of_events_is_told_to_the_sender() {
 /// Nothing of Asana's is asked for: a comment is none of ours.
 #[tokio::test]
 async fn what_a_person_does_at_the_board_arrives_and_comments_do_not() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (planned, project) = prepared(&app, "acme").await;
     let task = planned.add_task(project, "Dachstuhl", None, 4.into());
     let before = planned.events().await.len();
@@ -233,7 +233,7 @@ async fn what_a_person_does_at_the_board_arrives_and_comments_do_not() {
 /// Trap 31: the body is dropped, and the sender is content.
 #[tokio::test]
 async fn late_deliveries_after_the_end_are_taken_and_dropped() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let (planned, project) = prepared(&app, "acme").await;
     let webhook = planned.webhook(project).unwrap();
     let mut tx = planned.tx().await;

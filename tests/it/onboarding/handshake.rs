@@ -6,7 +6,7 @@ use stellwerk::{
 };
 
 use crate::support::{
-    asana::{self, Planned, post, signature},
+    planned::{self, Planned, post, signature},
     wait_until,
 };
 
@@ -16,8 +16,8 @@ const FORGED: &str = "f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0";
 /// Trap 1. P2.
 #[tokio::test]
 async fn a_second_secret_is_refused_and_the_first_one_stays() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_webhooks(&app, &[]).await;
     let webhook = planned.webhook(planned.workspace).unwrap();
@@ -35,8 +35,8 @@ async fn a_second_secret_is_refused_and_the_first_one_stays() {
 /// Trap 1. P2.
 #[tokio::test]
 async fn an_address_that_nobody_made_takes_no_secret() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_webhooks(&app, &[]).await;
     let target = planned.webhook(planned.workspace).unwrap().target;
@@ -53,8 +53,8 @@ async fn an_address_that_nobody_made_takes_no_secret() {
 /// Trap 1. P2.
 #[tokio::test]
 async fn an_address_waits_for_its_secret_a_minute_at_most() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_projects(&[]).await;
     let mut gate = double.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
@@ -80,8 +80,8 @@ async fn an_address_waits_for_its_secret_a_minute_at_most() {
 /// Trap 1: whoever is faster than Asana gains nothing, because its own handshake then fails. P2.
 #[tokio::test]
 async fn a_secret_that_somebody_slipped_in_never_signs_anything() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_projects(&[]).await;
     let mut gate = double.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
@@ -107,8 +107,8 @@ async fn a_secret_that_somebody_slipped_in_never_signs_anything() {
 /// Trap 1.
 #[tokio::test]
 async fn a_doubled_or_empty_secret_is_no_handshake() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_projects(&[]).await;
     let mut gate = double.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
@@ -129,8 +129,8 @@ async fn a_doubled_or_empty_secret_is_no_handshake() {
 /// Trap 2: the one in the header, compared with the key beside `data` of the answer.
 #[tokio::test]
 async fn the_secret_is_the_one_that_the_handshake_told() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let project = planned.add_project("Wohnhaus am Wall");
     planned.with_webhooks(&app, &[project]).await;
@@ -145,8 +145,8 @@ async fn the_secret_is_the_one_that_the_handshake_told() {
 /// Trap 3: the address is committed before Asana is asked, and the handshake is answered while the call is open.
 #[tokio::test]
 async fn the_handshake_is_answered_while_the_call_is_in_flight_and_nothing_is_locked() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_projects(&[]).await;
     let mut before = double.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
@@ -180,8 +180,8 @@ async fn the_handshake_is_answered_while_the_call_is_in_flight_and_nothing_is_lo
 /// Trap 12.
 #[tokio::test]
 async fn every_webhook_has_a_secret_and_an_address_of_its_own() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let project = planned.add_project("Wohnhaus am Wall");
     planned.with_webhooks(&app, &[project]).await;
@@ -197,8 +197,8 @@ async fn every_webhook_has_a_secret_and_an_address_of_its_own() {
 /// Trap 1: as when Asana repeats a handshake, which it does not say it does.
 #[tokio::test]
 async fn a_handshake_that_comes_twice_does_no_harm() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     double.add_fault(Rule::next(1, Fault::HandshakeTwice));
     planned.with_webhooks(&app, &[]).await;
@@ -213,8 +213,8 @@ async fn a_handshake_that_comes_twice_does_no_harm() {
 /// P10.
 #[tokio::test]
 async fn secrets_of_webhooks_are_sealed() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_webhooks(&app, &[]).await;
     let webhook = planned.webhook(planned.workspace).unwrap();

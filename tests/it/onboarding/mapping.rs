@@ -10,7 +10,7 @@ use stellwerk::{
 };
 
 use crate::support::{
-    asana::{self, Planned},
+    planned::{self, Planned},
     fields, reason,
 };
 
@@ -34,8 +34,8 @@ async fn preview(planned: &Planned, mapping: Option<FieldMapping>) -> PreviewFie
 
 #[tokio::test]
 async fn fields_are_suggested_by_name_and_type_and_show_what_they_hold() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     double.add_text_field(planned.workspace, "Bereichsnotiz");
     double.edit_field(planned.area.gid, |field| field.description = "Wer es macht".into()).unwrap();
@@ -67,8 +67,8 @@ async fn fields_are_suggested_by_name_and_type_and_show_what_they_hold() {
 
 #[tokio::test]
 async fn fields_of_single_projects_are_listed_too_and_each_once() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let own = double.add_field(planned.workspace, "Arbeitsbereich", false, Kind::Enum, &["Montage"]);
     double.add_project(planned.workspace, "Wohnhaus", &[own.gid, planned.area.gid]);
@@ -85,8 +85,8 @@ async fn fields_of_single_projects_are_listed_too_and_each_once() {
 
 #[tokio::test]
 async fn a_hundred_and_more_fields_are_all_paged_through() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     for nth in 0..130 {
         double.add_text_field(planned.workspace, &format!("Feld {nth:03}"));
@@ -114,8 +114,8 @@ async fn a_hundred_and_more_fields_are_all_paged_through() {
 
 #[tokio::test]
 async fn a_workspace_without_an_enum_field_gets_a_hint() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let workspace = double.add_workspace("Planungsbüro am Wall");
     let user = double.add_user(workspace, "Erika Muster", None);
     let elsewhere = double.add_workspace("Anderswo");
@@ -135,8 +135,8 @@ async fn a_workspace_without_an_enum_field_gets_a_hint() {
 
 #[tokio::test]
 async fn the_area_is_mandatory_and_a_wrong_type_is_refused_by_its_field() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let duration = Kind::Number { precision: 0, format: Format::Duration };
     let duration = double.add_field(planned.workspace, "Dauer", true, |_| duration, &[]);
@@ -164,8 +164,8 @@ async fn the_area_is_mandatory_and_a_wrong_type_is_refused_by_its_field() {
 
 #[tokio::test]
 async fn a_saved_mapping_is_shown_and_saving_it_again_changes_nothing() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_projects(&[]).await;
     planned.map(planned.mapping()).await.unwrap();
@@ -193,8 +193,8 @@ async fn a_saved_mapping_is_shown_and_saving_it_again_changes_nothing() {
 
 #[tokio::test]
 async fn another_mapping_asks_for_the_initial_sync_again() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_projects(&[]).await;
     let only_one = OptionMapping {
@@ -211,8 +211,8 @@ async fn another_mapping_asks_for_the_initial_sync_again() {
 
 #[tokio::test]
 async fn a_preview_shows_on_real_tasks_what_a_mapping_would_lose() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let project = planned.add_project("Wohnhaus am Wall");
     let bare = double.add_project(planned.workspace, "Ohne Felder", &[]);
@@ -244,8 +244,8 @@ async fn a_preview_shows_on_real_tasks_what_a_mapping_would_lose() {
 
 #[tokio::test]
 async fn a_preview_without_a_mapping_takes_the_saved_one() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let project = planned.add_project("Wohnhaus am Wall");
     planned.add_task(project, "Dachstuhl", Some(planned.option(1)), 8.into());
@@ -259,7 +259,7 @@ async fn a_preview_without_a_mapping_takes_the_saved_one() {
 
 #[tokio::test]
 async fn a_free_workspace_is_told_that_custom_fields_cost() {
-    let app = asana::app().without_worker().start().await;
+    let app = planned::app().without_worker().start().await;
     let tenant = app.tenant("acme").await;
     let settings = stellwerk::sandbox::asana::Settings {
         plan: stellwerk::sandbox::asana::Plan::Free,

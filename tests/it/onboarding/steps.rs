@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::support::{
     app::TestApp,
-    asana::{self, Planned},
+    planned::{self, Planned},
     fields, reason,
 };
 
@@ -27,8 +27,8 @@ fn states(onboarding: &proto::Onboarding) -> Vec<OnboardingStepState> {
 
 #[tokio::test]
 async fn an_admin_is_led_from_the_workspace_to_webhooks_that_work() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let project = planned.add_project("Wohnhaus am Wall");
     planned.add_task(project, "Dachstuhl", Some(planned.option(0)), 12.5.into());
@@ -62,8 +62,8 @@ async fn an_admin_is_led_from_the_workspace_to_webhooks_that_work() {
 
 #[tokio::test]
 async fn workspaces_are_paged_and_the_chosen_one_is_marked() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     for name in ["Zweitbüro", "Drittbüro"] {
         double.join(double.add_workspace(name), planned.user);
@@ -89,8 +89,8 @@ async fn workspaces_are_paged_and_the_chosen_one_is_marked() {
 
 #[tokio::test]
 async fn choosing_the_workspace_again_keeps_the_mapping_and_another_one_begins_anew() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let second = double.add_workspace("Zweitbüro");
     double.join(second, planned.user);
@@ -109,8 +109,8 @@ async fn choosing_the_workspace_again_keeps_the_mapping_and_another_one_begins_a
 
 #[tokio::test]
 async fn a_workspace_of_which_something_was_read_cannot_be_exchanged() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let second = double.add_workspace("Zweitbüro");
     double.join(second, planned.user);
@@ -124,8 +124,8 @@ async fn a_workspace_of_which_something_was_read_cannot_be_exchanged() {
 
 #[tokio::test]
 async fn a_workspace_that_the_account_is_not_in_is_not_found() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let strangers = double.add_workspace("Fremdes Büro");
 
@@ -136,8 +136,8 @@ async fn a_workspace_that_the_account_is_not_in_is_not_found() {
 
 #[tokio::test]
 async fn the_plan_decides_how_often_asana_is_asked() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
 
     planned.select(planned.workspace).await.unwrap();
@@ -152,8 +152,8 @@ async fn the_plan_decides_how_often_asana_is_asked() {
 
 #[tokio::test]
 async fn steps_that_come_too_early_say_what_is_missing() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let list = proto::ListCustomFieldsRequest { integration_id: planned.id(), ..Default::default() };
     let preview = proto::PreviewFieldMappingRequest { integration_id: planned.id(), ..Default::default() };
@@ -179,8 +179,8 @@ async fn steps_that_come_too_early_say_what_is_missing() {
 
 #[tokio::test]
 async fn a_run_that_is_under_way_is_named_when_another_is_asked_for() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.add_project("Wohnhaus am Wall");
     planned.select(planned.workspace).await.unwrap();
@@ -203,8 +203,8 @@ async fn a_run_that_is_under_way_is_named_when_another_is_asked_for() {
 
 #[tokio::test]
 async fn an_integration_of_another_kind_or_tenant_has_no_onboarding() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let stranger = app.tenant("globex").await;
     let request = proto::GetOnboardingRequest { integration_id: planned.id() };
@@ -232,8 +232,8 @@ async fn booking_integration(app: &TestApp, planned: &Planned) -> String {
 
 #[tokio::test]
 async fn an_account_that_lets_us_in_no_more_is_to_be_connected_again_first() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     double.revoke_token(&planned.token);
 
@@ -248,8 +248,8 @@ async fn an_account_that_lets_us_in_no_more_is_to_be_connected_again_first() {
 
 #[tokio::test]
 async fn a_run_by_hand_counts_as_the_newest_one() {
-    let app = asana::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_projects(&[]).await;
     let mut tx = planned.tx().await;

@@ -10,15 +10,15 @@ use stellwerk::{
 
 use crate::support::{
     PATIENCE,
-    asana::{self, Planned, post, signature},
+    planned::{self, Planned, post, signature},
     wait_until,
 };
 
 /// Trap 11.
 #[tokio::test]
 async fn projects_tell_of_tasks_and_the_workspace_of_projects() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let projects = [planned.add_project("Wohnhaus"), planned.add_project("Werkhalle")];
     planned.with_webhooks(&app, &projects).await;
@@ -38,8 +38,8 @@ async fn projects_tell_of_tasks_and_the_workspace_of_projects() {
 
 #[tokio::test]
 async fn checking_webhooks_that_are_right_changes_nothing_and_costs_one_request() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let project = planned.add_project("Wohnhaus");
     planned.with_webhooks(&app, &[project]).await;
@@ -55,8 +55,8 @@ async fn checking_webhooks_that_are_right_changes_nothing_and_costs_one_request(
 
 #[tokio::test]
 async fn a_webhook_that_asana_dropped_is_made_again_with_another_address_and_its_project_is_read() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let project = planned.add_project("Wohnhaus");
     planned.with_webhooks(&app, &[project]).await;
@@ -77,8 +77,8 @@ async fn a_webhook_that_asana_dropped_is_made_again_with_another_address_and_its
 /// What was on its way to the address before is still taken.
 #[tokio::test]
 async fn a_replaced_address_still_answers_for_a_while_and_then_no_more() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_webhooks(&app, &[]).await;
     let before = planned.webhook(planned.workspace).unwrap();
@@ -104,8 +104,8 @@ async fn a_replaced_address_still_answers_for_a_while_and_then_no_more() {
 /// P7.
 #[tokio::test]
 async fn a_webhook_whose_making_was_not_answered_is_found_and_not_made_twice() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_projects(&[]).await;
     double.add_fault(Rule::next(1, Fault::AnswerLost { hold: false }).on(Operation::CreateWebhook));
@@ -123,8 +123,8 @@ async fn a_webhook_whose_making_was_not_answered_is_found_and_not_made_twice() {
 /// P12.
 #[tokio::test]
 async fn a_webhook_that_is_refused_says_so_and_the_others_are_made() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let project = planned.add_project("Wohnhaus");
     planned.with_projects(&[project]).await;
@@ -144,8 +144,8 @@ async fn a_webhook_that_is_refused_says_so_and_the_others_are_made() {
 
 #[tokio::test]
 async fn a_project_that_went_loses_its_webhook_and_a_new_one_gets_one() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     let (old, new) = (planned.add_project("Wohnhaus"), planned.add_project("Werkhalle"));
     planned.with_webhooks(&app, &[old]).await;
@@ -174,8 +174,8 @@ async fn a_project_that_went_loses_its_webhook_and_a_new_one_gets_one() {
 
 #[tokio::test]
 async fn strays_of_ours_are_deleted_and_those_of_others_are_left_alone() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_webhooks(&app, &[]).await;
     let kept = planned.webhook(planned.workspace).unwrap();
@@ -192,8 +192,8 @@ async fn strays_of_ours_are_deleted_and_those_of_others_are_left_alone() {
 
 #[tokio::test]
 async fn nothing_is_registered_where_nothing_may_be_written() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_projects(&[]).await;
     planned.owner.run("UPDATE integration SET read_only = true").await;
@@ -209,8 +209,8 @@ async fn nothing_is_registered_where_nothing_may_be_written() {
 /// What the provider itself says about its deliveries is shown beside what arrived here.
 #[tokio::test]
 async fn the_health_of_each_webhook_is_told() {
-    let app = asana::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, asana::double().await);
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_webhooks(&app, &[]).await;
     planned.check(&app).await;
@@ -228,11 +228,11 @@ async fn the_health_of_each_webhook_is_told() {
 /// Asana gives a webhook up that nobody answered for a day; the hourly check makes it again.
 #[tokio::test]
 async fn an_outage_of_a_day_costs_the_webhook_and_it_comes_back() {
-    let app = asana::app().start().await;
+    let app = planned::app().start().await;
     let tenant = app.tenant("acme").await;
     let settings = stellwerk::sandbox::asana::Settings {
         limits: stellwerk::sandbox::asana::Limits::none(),
-        clock: stellwerk::sandbox::asana::Clock::stopped(Utc::now()),
+        clock: stellwerk::sandbox::asana::Clock::standing_at(Utc::now()),
         ..Default::default()
     };
     let double = stellwerk::sandbox::asana::Asana::start(settings).await.unwrap();

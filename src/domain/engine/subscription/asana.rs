@@ -7,7 +7,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use secrecy::ExposeSecret;
 
 use super::may_write;
@@ -121,8 +121,9 @@ pub(super) async fn check(ground: &Ground<'_>) -> Result<(), Stop> {
     let round = Round { ground, workspace, listed, known };
 
     round.take_back_strays(&wanted).await?;
-    let done: Vec<Result<(), Stop>> =
-        stream::iter(&wanted).map(|resource| round.check_one(resource)).buffer_unordered(AT_ONCE).collect().await;
+    // Boxed one by one: the compiler cannot tell that a stream of what borrows may be sent.
+    let checks: Vec<_> = wanted.iter().map(|resource| round.check_one(resource).boxed()).collect();
+    let done: Vec<Result<(), Stop>> = stream::iter(checks).buffer_unordered(AT_ONCE).collect().await;
     round.forget_unwanted(&wanted).await?;
     retire_leftovers(ground, Utc::now()).await?;
     done.into_iter().collect()

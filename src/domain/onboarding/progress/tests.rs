@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     ids::{IntegrationId, SyncLogId, WebhookEndpointId},
-    words::Plan,
+    words::{Plan, SyncKind},
 };
 use chrono::TimeDelta;
 

@@ -121,6 +121,8 @@ words! {
         SubscriptionCheck = "subscription_check",
         Disconnect = "disconnect",
         AlertDelivery = "alert_delivery",
+        /// Read at the planning tool what was told to have changed.
+        PlanningRefresh = "planning_refresh",
         /// Make the planning tool's task what the phase is.
         PhasePush = "phase_push",
     }

@@ -5,7 +5,7 @@ mod pages;
 pub mod provider_call;
 pub mod push;
 pub mod reconcile;
-mod record;
+pub(super) mod record;
 pub mod refresh;
 pub mod schedule;
 pub mod subscription;

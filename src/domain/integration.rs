@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     ids::IntegrationId,
     page::{Page, Paged},
-    provider::calcom::CallError,
+    provider::{asana::PROVIDER as ASANA, calcom::CallError},
     store::{self, TenantTx, integration::Integration, outbox::NewMessage},
     words::{IntegrationState, MessageKind, SyncState},
 };
@@ -239,7 +239,7 @@ async fn catch_up(
     cause: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    if after.provider != CALCOM || after.state != IntegrationState::Connected {
+    if !matches!(after.provider.as_str(), CALCOM | ASANA) || after.state != IntegrationState::Connected {
         return Ok(());
     }
     let is_back = before.state != after.state;
@@ -250,7 +250,11 @@ async fn catch_up(
     }
     if is_back || writes {
         subscription::queue(tx, after.id, cause, now).await?;
-        reconcile::queue_sweep(tx, after.id, cause, now).await?;
+        if after.provider == CALCOM {
+            reconcile::queue_sweep(tx, after.id, cause, now).await?;
+        } else {
+            reconcile::queue(tx, after.id, cause, now).await?;
+        }
     } else if hears {
         reconcile::queue(tx, after.id, cause, now).await?;
     }

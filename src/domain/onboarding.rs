@@ -39,7 +39,7 @@ pub use start::{activate_webhooks, start_initial_sync};
 pub use workspace::{Shown as ShownWorkspace, list as workspaces, select as select_workspace};
 
 /// The provider that has an onboarding.
-pub const ASANA: &str = "asana";
+pub const ASANA: &str = asana::PROVIDER;
 
 /// How far an integration is.
 #[derive(Debug, Clone)]

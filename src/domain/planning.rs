@@ -4,6 +4,6 @@ pub mod conflict;
 pub mod merge;
 pub mod push;
 pub mod queries;
-pub mod told;
+pub mod sync;
 pub mod update;
 pub mod user_mapping;

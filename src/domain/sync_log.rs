@@ -1,7 +1,6 @@
 //! Runs: begun by people, looked at, and called off.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
 use super::{
     Domain,
@@ -14,6 +13,7 @@ use crate::{
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId},
     page::{Page, Paged},
+    provider::asana::PROVIDER as ASANA,
     store::{
         self,
         sync_log::{Filter, SyncLog},
@@ -42,7 +42,7 @@ pub async fn get(domain: &Domain, caller: &Caller, id: SyncLogId) -> Result<Sync
     Ok(found)
 }
 
-/// Begins a run of everything: event types, webhooks, bookings; or returns the run that this key began.
+/// Begins a run of everything there is at the provider; or returns the run that this key began.
 ///
 /// Errors: `NotFound` (integration), `Invalid` (a provider that is not asked), `IntegrationState`, `SyncRunning`, `IdempotencyKeyReused`.
 pub async fn start(
@@ -52,29 +52,15 @@ pub async fn start(
     integration: IntegrationId,
     now: DateTime<Utc>,
 ) -> Result<SyncLog> {
-    let run = SyncLog {
-        id: SyncLogId::new(),
-        integration_id: integration,
-        kind: SyncKind::Manual,
-        state: SyncState::Queued,
-        cause: caller.subject.clone(),
-        stage: None,
-        counts: json!({}),
-        errors: json!([]),
-        error_count: 0,
-        reason: None,
-        cancel_asked: false,
-        revision: 0,
-        start_time: micros(now),
-        end_time: None,
-    };
+    let (id, cause) = (SyncLogId::new(), &caller.subject);
+    let run = SyncLog::queued(id, integration, SyncKind::Manual, cause, micros(now));
     let mut tx = domain.store.caller(caller).await?;
     if let Claim::Repeat(begun) = claim(&mut tx, caller, key, run.id).await? {
         return store::sync_log::find(&mut tx, SyncLogId(begun)).await;
     }
     // Locked, so that a run never begins behind the back of a disconnection.
     let row = store::integration::find_for_update(&mut tx, integration).await?;
-    if row.provider != CALCOM {
+    if row.provider != CALCOM && row.provider != ASANA {
         return Err(Error::invalid("integration_id", "must be of a provider that is asked"));
     }
     if row.state != IntegrationState::Connected {

@@ -145,6 +145,7 @@ fn change(before: SyncLog, after: SyncLog) -> proto::SyncLogChange {
         revision: after.revision,
         end_time: after.end_time,
         duration: after.duration,
+        expect_end_time: after.expect_end_time,
     }
 }
 
@@ -166,6 +167,7 @@ impl From<SyncLog> for proto::SyncLog {
             start_time: Some(timestamp(run.start_time)),
             end_time: run.end_time.map(timestamp),
             duration: run.end_time.map(|end| span(end - run.start_time)),
+            expect_end_time: run.expect_end_time.map(timestamp),
         }
     }
 }
@@ -263,6 +265,7 @@ mod tests {
             revision: 3,
             start_time: DateTime::UNIX_EPOCH,
             end_time: None,
+            expect_end_time: None,
         }
     }
 

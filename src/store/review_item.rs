@@ -130,6 +130,28 @@ pub async fn settle(
     Ok(())
 }
 
+/// The same of an integration as a whole.
+pub async fn settle_of_integration(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    kind: ReviewKind,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let open = review_item::table
+        .filter(review_item::integration_id.eq(integration))
+        .filter(review_item::appointment_id.is_null())
+        .filter(review_item::kind.eq(kind))
+        .filter(review_item::state.eq(ReviewState::Open));
+    let statement = update(open).set((
+        review_item::state.eq(ReviewState::Resolved),
+        review_item::resolution.eq(Resolution::Settled),
+        review_item::resolver.eq("system"),
+        review_item::resolve_time.eq(now),
+    ));
+    Cached(statement).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Ends the open items of conflicts that are none any more: of this appointment, and of this practitioner's.
 pub async fn settle_conflicts(
     tx: &mut TenantTx,

@@ -499,6 +499,7 @@ diesel::table! {
         provider_sync_time -> Nullable<Timestamptz>,
         provider_sync_cause -> Nullable<Text>,
         provider_sync_reason -> Nullable<Text>,
+        read_time -> Nullable<Timestamptz>,
     }
 }
 
@@ -547,6 +548,18 @@ diesel::table! {
         phase_id -> Uuid,
         project_id -> Uuid,
         seen_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    planning_health (tenant_id, integration_id) {
+        tenant_id -> Uuid,
+        integration_id -> Uuid,
+        missed_events -> BigInt,
+        last_missed_time -> Nullable<Timestamptz>,
+        absences_reason -> Nullable<Text>,
+        time_entries_reason -> Nullable<Text>,
+        clock_skew_ms -> BigInt,
     }
 }
 
@@ -612,6 +625,25 @@ diesel::table! {
         external_update_time -> Nullable<Timestamptz>,
         sync_time -> Nullable<Timestamptz>,
         update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    project_cursor (tenant_id, project_id) {
+        tenant_id -> Uuid,
+        project_id -> Uuid,
+        integration_id -> Uuid,
+        event_token -> Nullable<Text>,
+        event_token_time -> Nullable<Timestamptz>,
+        poll_time -> Nullable<Timestamptz>,
+        is_gapped -> Bool,
+        round_id -> Nullable<Uuid>,
+        round_begin_time -> Nullable<Timestamptz>,
+        round_offset -> Nullable<Text>,
+        round_is_read -> Bool,
+        round_reason -> Nullable<Text>,
+        round_phases -> Integer,
+        round_changes -> Integer,
     }
 }
 
@@ -739,6 +771,7 @@ diesel::table! {
         revision -> Integer,
         start_time -> Timestamptz,
         end_time -> Nullable<Timestamptz>,
+        expect_end_time -> Nullable<Timestamptz>,
     }
 }
 
@@ -778,6 +811,15 @@ diesel::table! {
         entry_date -> Date,
         minutes -> Integer,
         update_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    unheard_change (tenant_id, integration_id, external_id) {
+        tenant_id -> Uuid,
+        integration_id -> Uuid,
+        external_id -> Text,
+        find_time -> Timestamptz,
     }
 }
 
@@ -903,10 +945,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     phase_change,
     phase_conflict,
     phase_project,
+    planning_health,
     planning_settings,
     practitioner,
     practitioner_name,
     project,
+    project_cursor,
     review_item,
     root_key,
     schedule_run,
@@ -920,6 +964,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     tenant,
     tenant_key,
     time_entry,
+    unheard_change,
     webhook_activity,
     webhook_body_key,
     webhook_dedupe,

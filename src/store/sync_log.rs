@@ -46,6 +46,37 @@ pub struct SyncLog {
     pub revision: i32,
     pub start_time: DateTime<Utc>,
     pub end_time: Option<DateTime<Utc>>,
+    /// When it is expected to end, as of its last page; none while nobody knows.
+    pub expect_end_time: Option<DateTime<Utc>>,
+}
+
+impl SyncLog {
+    /// Of a run that waits for its turn.
+    pub fn queued(
+        id: SyncLogId,
+        integration_id: IntegrationId,
+        kind: SyncKind,
+        cause: &str,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            integration_id,
+            kind,
+            state: SyncState::Queued,
+            cause: cause.into(),
+            stage: None,
+            counts: serde_json::json!({}),
+            errors: serde_json::json!([]),
+            error_count: 0,
+            reason: None,
+            cancel_asked: false,
+            revision: 0,
+            start_time: now,
+            end_time: None,
+            expect_end_time: None,
+        }
+    }
 }
 
 /// Which runs a list shows.

@@ -44,6 +44,7 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
             integration::run_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::AlertDelivery => alert::deliver(domain, message, &payload, Utc::now()).await,
+        MessageKind::PlanningRefresh => planning::sync::refresh::run(domain, message, &payload, Utc::now()).await,
         MessageKind::PhasePush => planning::push::run(domain, message, &payload, Utc::now()).await,
     }
 }
@@ -78,6 +79,8 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
             integration::give_up_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::AlertDelivery => Ok(()),
+        // The poll finds it, too.
+        MessageKind::PlanningRefresh => Ok(()),
         MessageKind::PhasePush => {
             let payload = payload(domain, message).await?;
             planning::push::give_up(domain, message, &payload, Utc::now()).await

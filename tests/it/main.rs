@@ -27,6 +27,7 @@
 mod access;
 mod alerts;
 mod appointments;
+mod asana;
 mod calcom;
 mod catalog;
 mod dead_letters;

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod app;
+pub(crate) mod asana;
 pub(crate) mod booking_tool;
 pub(crate) mod calcom;
 pub(crate) mod calcom_hook;

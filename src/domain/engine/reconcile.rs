@@ -18,9 +18,13 @@ use super::{
     refresh,
 };
 use crate::{
-    domain::{Domain, integration},
+    domain::{
+        Domain, integration,
+        planning::sync::{self, Part},
+    },
     error::{Error, Result},
-    ids::{IntegrationId, SyncLogId, TenantId},
+    ids::{IntegrationId, ProjectId, SyncLogId, TenantId},
+    provider::asana::PROVIDER as ASANA,
     provider::calcom::{Booking, BookingPage, BookingQuery},
     store::{
         self, TenantTx,
@@ -48,11 +52,45 @@ struct Order {
     sweep: bool,
     #[serde(default)]
     accept_deletions: bool,
+    /// Of a planning tool.
+    #[serde(flatten)]
+    part: Part,
 }
 
 /// Queues a look at what changed.
 pub async fn queue(tx: &mut TenantTx, id: IntegrationId, cause: &str, now: DateTime<Utc>) -> Result<()> {
     integration::queue(tx, id, MessageKind::Reconcile, json!({}), cause, now).await
+}
+
+/// Queues a complete reading of one project.
+pub async fn queue_project(
+    tx: &mut TenantTx,
+    id: IntegrationId,
+    project: ProjectId,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    integration::queue(tx, id, MessageKind::Reconcile, json!({ "project": project }), cause, now).await
+}
+
+/// Queues a reading of who is away when.
+pub async fn queue_absences(
+    tx: &mut TenantTx,
+    id: IntegrationId,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    integration::queue(tx, id, MessageKind::Reconcile, json!({ "absences": true }), cause, now).await
+}
+
+/// Queues a reading of hours that were worked.
+pub async fn queue_hours(
+    tx: &mut TenantTx,
+    id: IntegrationId,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    integration::queue(tx, id, MessageKind::Reconcile, json!({ "hours": true }), cause, now).await
 }
 
 /// Queues a comparison of all that is to come, both ways.
@@ -85,10 +123,14 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateT
     if ground.integration.state != IntegrationState::Connected || ground.integration.inbound_paused {
         return Ok(Outcome::Done);
     }
-    let kind = if order.sweep { SyncKind::Scheduled } else { SyncKind::Incremental };
+    let is_part = order.part.is_named();
+    let kind = if order.sweep || is_part { SyncKind::Scheduled } else { SyncKind::Incremental };
     let cause = format!("outbox/{}", message.id);
     let mut record = Record::begin(SyncLogId::new(), ground.id(), kind, &cause, now);
     let done = async {
+        if ground.integration.provider == ASANA {
+            return sync::look(&ground, &mut record, &order.part, message.id.0).await;
+        }
         changes(&ground, &mut record).await?;
         if order.sweep {
             sweep(&ground, &mut record, message.id.0, order.accept_deletions, now).await

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::provider_call::CallFailure;
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId, TenantId},
     provider::call::{CallError, Class, Refuses},
-    store::{self, integration::Integration, sync_log::SyncLog},
+    store::{self, TenantTx, integration::Integration, sync_log::SyncLog},
     vault::TenantKey,
     words::{SyncKind, SyncState},
 };
@@ -24,9 +23,9 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// Whose work is done.
 pub(in crate::domain) struct Ground<'a> {
-    pub(super) domain: &'a Domain,
-    pub(super) tenant: TenantId,
-    pub(super) integration: Integration,
+    pub(in crate::domain) domain: &'a Domain,
+    pub(in crate::domain) tenant: TenantId,
+    pub(in crate::domain) integration: Integration,
     pub(super) key: Arc<TenantKey>,
 }
 
@@ -46,12 +45,12 @@ pub(in crate::domain) enum Stop {
 /// What was done about one noun.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Count {
+pub(in crate::domain) struct Count {
     /// As far as the provider says.
-    pub(super) total: Option<u64>,
-    pub(super) processed: u64,
+    pub(in crate::domain) total: Option<u64>,
+    pub(in crate::domain) processed: u64,
     /// Was another here than there, and nobody had told.
-    pub(super) repaired: u64,
+    pub(in crate::domain) repaired: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,7 +61,7 @@ struct Problem {
 }
 
 /// The record of one run.
-pub(super) struct Record {
+pub(in crate::domain) struct Record {
     log: SyncLog,
     /// Its row is there, for whoever watches; otherwise it is added when the run ends.
     is_kept: bool,
@@ -71,7 +70,7 @@ pub(super) struct Record {
 }
 
 impl<'a> Ground<'a> {
-    pub(super) async fn find(domain: &'a Domain, tenant: TenantId, id: IntegrationId) -> Result<Self> {
+    pub(in crate::domain) async fn find(domain: &'a Domain, tenant: TenantId, id: IntegrationId) -> Result<Self> {
         let key = domain.tenant_key(tenant).await?;
         let mut tx = domain.store.tenant(tenant).await?;
         let integration = store::integration::find(&mut tx, id).await?;
@@ -79,14 +78,19 @@ impl<'a> Ground<'a> {
         Ok(Self { domain, tenant, integration, key })
     }
 
-    pub(super) fn id(&self) -> IntegrationId {
+    pub(in crate::domain) fn id(&self) -> IntegrationId {
         self.integration.id
+    }
+
+    /// A transaction of its tenant's.
+    pub(in crate::domain) async fn tx(&self) -> Result<TenantTx> {
+        self.domain.store.tenant(self.tenant).await
     }
 }
 
 impl Record {
     /// A run whose row is added when it ends.
-    pub(super) fn begin(
+    pub(in crate::domain) fn begin(
         id: SyncLogId,
         integration: IntegrationId,
         kind: SyncKind,
@@ -94,73 +98,66 @@ impl Record {
         now: DateTime<Utc>,
     ) -> Self {
         let log = SyncLog {
-            id,
-            integration_id: integration,
-            kind,
             state: SyncState::Running,
-            cause: cause.into(),
-            stage: None,
-            counts: json!({}),
-            errors: json!([]),
-            error_count: 0,
-            reason: None,
-            cancel_asked: false,
-            revision: 0,
-            start_time: now,
-            end_time: None,
+            ..SyncLog::queued(id, integration, kind, cause, now)
         };
         Self { log, is_kept: false, counts: BTreeMap::new(), problems: Vec::new() }
     }
 
     /// A run whose row is there; what was counted before goes on.
-    pub(super) fn resume(log: SyncLog) -> Self {
+    pub(in crate::domain) fn resume(log: SyncLog) -> Self {
         let counts = serde_json::from_value(log.counts.clone()).unwrap_or_default();
         let problems = serde_json::from_value(log.errors.clone()).unwrap_or_default();
         Self { log, is_kept: true, counts, problems }
     }
 
-    pub(super) fn id(&self) -> SyncLogId {
+    pub(in crate::domain) fn id(&self) -> SyncLogId {
         self.log.id
     }
 
     /// What its changes are caused by.
-    pub(super) fn cause(&self) -> String {
+    pub(in crate::domain) fn cause(&self) -> String {
         format!("sync_log/{}", self.log.id)
     }
 
-    pub(super) fn stage(&self) -> Option<&str> {
+    pub(in crate::domain) fn stage(&self) -> Option<&str> {
         self.log.stage.as_deref()
     }
 
     /// Whether what it finds should have been here: a first run takes everything over.
-    pub(super) fn is_repair(&self) -> bool {
+    pub(in crate::domain) fn is_repair(&self) -> bool {
         self.log.kind != SyncKind::Full
     }
 
-    pub(super) fn count(&mut self, noun: &str) -> &mut Count {
+    pub(in crate::domain) fn count(&mut self, noun: &str) -> &mut Count {
         self.counts.entry(noun.into()).or_default()
     }
 
     /// Whether it came to anything.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::domain) fn is_empty(&self) -> bool {
         self.log.error_count == 0 && self.counts.values().all(|count| count.processed == 0)
     }
 
-    pub(super) fn add_error(&mut self, subject: String, reason: &str) {
+    pub(in crate::domain) fn add_error(&mut self, subject: String, reason: &str) {
         self.log.error_count = self.log.error_count.saturating_add(1);
         if self.problems.len() < ERRORS_KEPT {
             self.problems.push(Problem { subject, reason: reason.into() });
         }
     }
 
+    /// When it is expected to end.
+    pub(in crate::domain) fn set_expect_end_time(&mut self, time: Option<DateTime<Utc>>) {
+        self.log.expect_end_time = time;
+    }
+
     /// Begins a stage, or goes on with it.
-    pub(super) async fn enter(&mut self, ground: &Ground<'_>, stage: &str) -> Result<(), Stop> {
+    pub(in crate::domain) async fn enter(&mut self, ground: &Ground<'_>, stage: &str) -> Result<(), Stop> {
         self.log.stage = Some(stage.into());
         self.save(ground).await
     }
 
     /// Writes down how far it is. `Stop::Over`: somebody called it off.
-    pub(super) async fn save(&mut self, ground: &Ground<'_>) -> Result<(), Stop> {
+    pub(in crate::domain) async fn save(&mut self, ground: &Ground<'_>) -> Result<(), Stop> {
         if !self.is_kept {
             return Ok(());
         }
@@ -183,7 +180,7 @@ impl Record {
     }
 
     /// Ends it: with `reason` it failed, otherwise it succeeded, perhaps with errors.
-    pub(super) async fn end(mut self, ground: &Ground<'_>, reason: Option<&str>) -> Result<()> {
+    pub(in crate::domain) async fn end(mut self, ground: &Ground<'_>, reason: Option<&str>) -> Result<()> {
         self.write_counts()?;
         self.log.state = match (reason, self.log.error_count) {
             (Some(_), _) => SyncState::Failed,

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     domain::{Domain, integration::CALCOM},
     error::Result,
+    provider::asana::PROVIDER as ASANA,
     store::{self, schedule::Order},
     telemetry,
     words::MessageKind,
@@ -62,9 +63,10 @@ impl Cadence {
     }
 }
 
-fn schedules() -> [Schedule; 5] {
+fn schedules() -> [Schedule; 10] {
     let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
     let calcom = |kind, payload| Work::Queue(Order { provider: CALCOM, kind, payload });
+    let asana = |kind, payload| Work::Queue(Order { provider: ASANA, kind, payload });
     let is = |name, cadence, work| Schedule { name, cadence, work };
     [
         is("reconcile-calcom", Cadence::EveryMinutes(5), calcom(MessageKind::Reconcile, json!({}))),
@@ -78,6 +80,23 @@ fn schedules() -> [Schedule; 5] {
             "check-subscriptions",
             Cadence::EveryMinutes(60),
             calcom(MessageKind::SubscriptionCheck, json!({})),
+        ),
+        is(
+            "check-asana-subscriptions",
+            Cadence::EveryMinutes(60),
+            asana(MessageKind::SubscriptionCheck, json!({})),
+        ),
+        is("poll-asana", Cadence::EveryMinutes(5), asana(MessageKind::Reconcile, json!({}))),
+        is("sync-asana", Cadence::Daily(at(5, 0)), asana(MessageKind::SyncRun, json!({}))),
+        is(
+            "sync-asana-hours",
+            Cadence::Daily(at(6, 0)),
+            asana(MessageKind::Reconcile, json!({ "hours": true })),
+        ),
+        is(
+            "sync-asana-absences",
+            Cadence::EveryMinutes(60),
+            asana(MessageKind::Reconcile, json!({ "absences": true })),
         ),
         is("cleanup-sync-logs", Cadence::Weekly(Weekday::Sun, at(3, 0)), Work::SweepSyncLogs),
     ]

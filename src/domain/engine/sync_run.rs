@@ -1,4 +1,5 @@
-//! A run that somebody can watch: event types, then webhooks, so that nothing is missed from here on, then bookings.
+//! A run that somebody can watch. Of a calendar: event types, then webhooks, so that nothing is missed from here on, then
+//! bookings. A planning tool is read as `planning::sync` says.
 //!
 //! What ends early goes on with the stage it was at. Every step may be done twice.
 
@@ -14,9 +15,10 @@ use super::{
     subscription,
 };
 use crate::{
-    domain::{Domain, integration},
+    domain::{Domain, integration, planning},
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId, TenantId},
+    provider::asana::PROVIDER as ASANA,
     store::{
         self, TenantTx,
         outbox::{Claimed, NewMessage, Outcome},
@@ -50,6 +52,9 @@ struct Order {
     /// Of a run that was begun with a record; otherwise it gets one when it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sync_log_id: Option<SyncLogId>,
+    /// A person said that what is not there any more was meant to go.
+    #[serde(default)]
+    accept_deletions: bool,
 }
 
 impl Stage {
@@ -66,6 +71,12 @@ impl Stage {
 pub async fn queue(tx: &mut TenantTx, log: &SyncLog, now: DateTime<Utc>) -> Result<()> {
     let (id, kind) = (log.integration_id, MessageKind::SyncRun);
     integration::queue(tx, id, kind, json!({ "sync_log_id": log.id }), &log.cause, now).await
+}
+
+/// The same when a person has said that what is not there any more, however much it is, was meant to go.
+pub async fn queue_accepting_deletions(tx: &mut TenantTx, log: &SyncLog, now: DateTime<Utc>) -> Result<()> {
+    let payload = json!({ "sync_log_id": log.id, "accept_deletions": true });
+    integration::queue(tx, log.integration_id, MessageKind::SyncRun, payload, &log.cause, now).await
 }
 
 /// Queues a look at the event types and their webhooks, as after a refusal: somebody may have changed what can be booked.
@@ -94,6 +105,9 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateT
     let ground = Ground::find(domain, message.tenant_id, order.integration_id).await?;
     let Some(mut record) = record(&ground, message, &order, now).await? else { return Ok(Outcome::Done) };
     let done = match ground.integration.state {
+        IntegrationState::Connected if ground.integration.provider == ASANA => {
+            planning::sync::full::run(&ground, &mut record, order.accept_deletions).await
+        }
         IntegrationState::Connected if order.sync_log_id.is_some() => {
             everything(&ground, &mut record, now).await
         }
@@ -144,6 +158,7 @@ async fn record(
             let log = store::sync_log::find(&mut tx, id).await?;
             matches!(log.state, SyncState::Queued | SyncState::Running).then(|| Record::resume(log))
         }
+        None if ground.integration.provider == ASANA => begin_daily(&mut tx, ground, message, now).await?,
         None => {
             let cause = store::outbox::cause(&mut tx, message.id).await?;
             Some(Record::begin(SyncLogId::new(), ground.id(), SyncKind::Scheduled, &cause, now))
@@ -151,6 +166,25 @@ async fn record(
     };
     tx.commit().await?;
     Ok(record)
+}
+
+/// The record of a planning tool's daily run, which is kept from its begin: it may take long. None: nothing is to be read yet,
+/// or somebody else's run is about to do the same.
+async fn begin_daily(
+    tx: &mut TenantTx,
+    ground: &Ground<'_>,
+    message: &Claimed,
+    now: DateTime<Utc>,
+) -> Result<Option<Record>> {
+    let settings = store::planning::settings::find(tx, ground.id()).await?;
+    if settings.is_none_or(|settings| settings.initial_sync_time.is_none()) {
+        return Ok(None);
+    }
+    let (id, cause) = (SyncLogId(message.id.0), store::outbox::cause(tx, message.id).await?);
+    let log = SyncLog::queued(id, ground.id(), SyncKind::Scheduled, &cause, integration::micros(now));
+    store::sync_log::insert(tx, &log).await?;
+    let open = store::sync_log::open_of(tx, ground.id()).await?;
+    Ok(open.filter(|open| open.id == id).map(Record::resume))
 }
 
 async fn everything(ground: &Ground<'_>, record: &mut Record, now: DateTime<Utc>) -> Result<(), Stop> {

@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 
 use super::{Applied, Occasion, Reading, Said, Unfit};
 use crate::{
-    domain::{engine::subscription::asana::Resource, planning},
+    domain::{
+        engine::{reconcile, subscription::asana::Resource},
+        planning::sync::refresh,
+    },
     error::Result,
     provider::asana::{
         Event, ResourceKind,
@@ -15,7 +18,7 @@ use crate::{
 };
 
 /// As in addresses and integrations.
-pub(super) const PROVIDER: &str = "asana";
+pub(super) const PROVIDER: &str = crate::provider::asana::PROVIDER;
 /// A sign of life, every eight hours.
 const HEARTBEAT: &str = "HEARTBEAT";
 /// The webhook was replaced by another one; all that it could tell was read since.
@@ -85,7 +88,11 @@ pub(super) async fn apply(
     if wanted.is_empty() && delivery.unfit.is_empty() {
         return ignored(NOT_WANTED);
     }
-    planning::told::queue(tx, occasion.integration, resource.project(), &wanted, &occasion.cause, Utc::now())
-        .await?;
+    let (project, now) = (resource.project(), Utc::now());
+    refresh::queue(tx, occasion.integration, project, &wanted, &occasion.cause, now).await?;
+    if !delivery.unfit.is_empty() {
+        // Something that nobody here can read: whatever happened is found by the streams of events.
+        reconcile::queue(tx, occasion.integration, &occasion.cause, now).await?;
+    }
     Ok(Applied::new(EventStatus::Success, Some(BEING_READ)))
 }

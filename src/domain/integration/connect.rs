@@ -16,7 +16,7 @@ use crate::{
     ids::{CredentialId, SyncLogId},
     provider::calcom::{self, Calcom, CallError, Me, Refusal},
     store::{self, credential::Credential, sync_log::SyncLog},
-    words::{CredentialKind, Role, SyncKind, SyncState},
+    words::{CredentialKind, Role, SyncKind},
 };
 
 /// Integrations of a tenant, ended ones included, at most.
@@ -117,22 +117,7 @@ pub async fn create(
     store::credential::insert(&mut tx, &credential).await?;
     store::integration_flow::insert(&mut tx, id, capacity, refill_per_s).await?;
     store::integration_flow::set_rate(&mut tx, id, capacity, refill_per_s).await?;
-    let run = SyncLog {
-        id: SyncLogId::new(),
-        integration_id: id,
-        kind: SyncKind::Full,
-        state: SyncState::Queued,
-        cause: caller.subject.clone(),
-        stage: None,
-        counts: serde_json::json!({}),
-        errors: serde_json::json!([]),
-        error_count: 0,
-        reason: None,
-        cancel_asked: false,
-        revision: 0,
-        start_time: now,
-        end_time: None,
-    };
+    let run = SyncLog::queued(SyncLogId::new(), id, SyncKind::Full, &caller.subject, now);
     store::sync_log::insert(&mut tx, &run).await?;
     sync_run::queue(&mut tx, &run, now).await?;
     let linked = store::integration::find(&mut tx, id).await?;

@@ -61,8 +61,6 @@ async fn a_webhook_that_asana_dropped_is_made_again_with_another_address_and_its
     let project = planned.add_project("Wohnhaus");
     planned.with_webhooks(&app, &[project]).await;
     let before = planned.webhook(project).unwrap();
-    let refreshes = "SELECT count(*) FROM outbox WHERE kind = 'planning_refresh'";
-    planned.owner.run("DELETE FROM outbox WHERE kind = 'planning_refresh'").await;
     double.drop_webhook(before.gid);
 
     planned.check(&app).await;
@@ -71,7 +69,8 @@ async fn a_webhook_that_asana_dropped_is_made_again_with_another_address_and_its
     assert_ne!(after.target, before.target);
     assert_ne!(after.secret, before.secret);
     assert_eq!(double.webhooks().len(), 2);
-    assert_eq!(planned.owner.value(refreshes).await, "1", "what happened meanwhile was told to nobody");
+    let looked = planned.asked(Operation::GetEvents) + planned.asked(Operation::ListTasks);
+    assert!(looked > 0, "what happened meanwhile was told to nobody");
 }
 
 /// What was on its way to the address before is still taken.

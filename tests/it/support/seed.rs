@@ -316,6 +316,12 @@ impl Seed {
                 "INSERT INTO phase_conflict (id, phase_id, field, our_time, their_time, winner, reason) \
                  VALUES ('{conflict}', '{phase}', 'due_date', now(), now(), 'theirs', 'newer')"
             ),
+            format!(
+                "INSERT INTO project_cursor (project_id, integration_id) \
+                 VALUES ('{project}', '{integration}')"
+            ),
+            format!("INSERT INTO unheard_change VALUES (DEFAULT, '{integration}', 't1', now())"),
+            format!("INSERT INTO planning_health (integration_id) VALUES ('{integration}')"),
         ]
     }
 }

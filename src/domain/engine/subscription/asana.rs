@@ -16,10 +16,11 @@ use crate::{
         Domain,
         engine::{
             provider_call::{self, AsanaFailure, CallFailure, Urgency, Way},
+            reconcile,
             record::{Ground, Stop},
         },
         onboarding::ASANA,
-        planning, webhook,
+        webhook,
     },
     error::Result,
     ids::{IntegrationId, TenantId, WebhookEndpointId},
@@ -123,10 +124,18 @@ pub(super) async fn check(ground: &Ground<'_>) -> Result<(), Stop> {
     round.take_back_strays(&wanted).await?;
     // Boxed one by one: the compiler cannot tell that a stream of what borrows may be sent.
     let checks: Vec<_> = wanted.iter().map(|resource| round.check_one(resource).boxed()).collect();
-    let done: Vec<Result<(), Stop>> = stream::iter(checks).buffer_unordered(AT_ONCE).collect().await;
+    let done: Vec<Result<bool, Stop>> = stream::iter(checks).buffer_unordered(AT_ONCE).collect().await;
     round.forget_unwanted(&wanted).await?;
-    retire_leftovers(ground, Utc::now()).await?;
-    done.into_iter().collect()
+    let now = Utc::now();
+    let mut tx = ground.domain.store.tenant(ground.tenant).await?;
+    // What is on its way to an address that was replaced long ago never arrives.
+    store::webhook_endpoint::disable_leftovers(&mut tx, ground.id(), now - LATE, now).await?;
+    if done.iter().any(|made| matches!(made, Ok(true))) {
+        // What happened before they were made they told nobody; the streams of events kept it.
+        reconcile::queue(&mut tx, ground.id(), "subscription_check", now).await?;
+    }
+    tx.commit().await?;
+    done.into_iter().map(|done| done.map(drop)).collect()
 }
 
 fn wanted<'a>(
@@ -145,18 +154,23 @@ fn wanted<'a>(
 }
 
 impl Round<'_> {
-    async fn check_one(&self, resource: &Resource) -> Result<(), Stop> {
+    /// Whether one was made.
+    async fn check_one(&self, resource: &Resource) -> Result<bool, Stop> {
         let known = self.known.iter().find(|one| one.resource == resource.name());
         if let Some((known, listed)) = known.and_then(|known| Some((known, self.fitting(known, resource)?))) {
-            let row = with_health(known.clone(), listed);
-            return Ok(save(self.ground, &row).await?);
+            save(self.ground, &with_health(known.clone(), listed)).await?;
+            return Ok(false);
         }
         match may_write(self.ground) {
             Ok(()) => self.make(resource, known).await,
-            Err(reason) => match known {
-                Some(known) => Ok(save(self.ground, &failed(known.clone(), reason)).await?),
-                None => Ok(()),
-            },
+            Err(reason) => {
+                let row = match known {
+                    Some(known) => known.clone(),
+                    None => self.prepare(resource, None, Utc::now()).await?.0,
+                };
+                save(self.ground, &failed(row, reason)).await?;
+                Ok(false)
+            }
         }
     }
 
@@ -170,8 +184,8 @@ impl Round<'_> {
         self.listed.iter().find(fits).map(|(listed, _)| listed)
     }
 
-    /// Makes a webhook at an address of its own. The row says how it ended.
-    async fn make(&self, resource: &Resource, known: Option<&Subscription>) -> Result<(), Stop> {
+    /// Makes a webhook at an address of its own. The row says how it ended. False: it was refused.
+    async fn make(&self, resource: &Resource, known: Option<&Subscription>) -> Result<bool, Stop> {
         let (ground, now) = (self.ground, Utc::now());
         let (pending, target) = self.prepare(resource, known, now).await?;
         let wish =
@@ -180,12 +194,13 @@ impl Round<'_> {
             way.asana().create_webhook(wish).await
         });
         match made.await {
-            Ok(created) => self.settle(resource, pending, &created).await,
+            Ok(created) => self.settle(pending, &created).await,
             Err(AsanaFailure::Call(CallError::Refused(refusal))) => {
                 let mut tx = ground.domain.store.tenant(ground.tenant).await?;
                 store::webhook_endpoint::disable(&mut tx, pending.webhook_endpoint_id, Utc::now()).await?;
                 store::subscription::save(&mut tx, &failed(pending, refusal.reason())).await?;
-                Ok(tx.commit().await?)
+                tx.commit().await?;
+                Ok(false)
             }
             // Perhaps it was made all the same: then the next check finds it, and the address has the secret.
             Err(failure) => Err(failure.into()),
@@ -232,10 +247,9 @@ impl Round<'_> {
     /// Compares the secret that the address was told with the one that came with the answer (asana.md §6.3).
     async fn settle(
         &self,
-        resource: &Resource,
         pending: Subscription,
         created: &CreatedSubscription,
-    ) -> Result<(), Stop> {
+    ) -> Result<bool, Stop> {
         let (ground, now) = (self.ground, Utc::now());
         let mut tx = ground.domain.store.tenant(ground.tenant).await?;
         let endpoint = pending.webhook_endpoint_id;
@@ -253,15 +267,12 @@ impl Round<'_> {
             store::webhook_endpoint::disable(&mut tx, endpoint, now).await?;
             store::subscription::save(&mut tx, &failed(pending, "HANDSHAKE_NOT_OURS")).await?;
             tx.commit().await?;
-            return Ok(delete(ground.domain, ground.tenant, ground.id(), &created.subscription.gid).await?);
+            delete(ground.domain, ground.tenant, ground.id(), &created.subscription.gid).await?;
+            return Ok(false);
         }
-        let row = with_health(pending, &created.subscription);
-        store::subscription::save(&mut tx, &row).await?;
-        // What happened between the last look, or the webhook before, and now was told to nobody.
-        let cause = format!("subscription/{}", row.id);
-        planning::told::queue(&mut tx, ground.id(), resource.project(), &[], &cause, now).await?;
+        store::subscription::save(&mut tx, &with_health(pending, &created.subscription)).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(true)
     }
 
     /// Deletes what of ours is registered and not to be, or no longer works: where it was dropped half way, or made twice.
@@ -408,13 +419,6 @@ async fn retire(tx: &mut TenantTx, endpoint: WebhookEndpointId, now: DateTime<Ut
         return store::webhook_endpoint::disable(tx, endpoint, now).await;
     }
     store::webhook_endpoint::expire_secrets(tx, endpoint, now + LATE).await
-}
-
-/// Closes the addresses that were replaced long ago.
-async fn retire_leftovers(ground: &Ground<'_>, now: DateTime<Utc>) -> Result<()> {
-    let mut tx = ground.domain.store.tenant(ground.tenant).await?;
-    store::webhook_endpoint::disable_leftovers(&mut tx, ground.id(), now - LATE, now).await?;
-    tx.commit().await
 }
 
 fn with_health(row: Subscription, listed: &Listed) -> Subscription {

@@ -1,0 +1,216 @@
+//! Who is away when: from the tool's out-of-office entries, person by person, or from a project with a task per absence.
+
+use std::collections::HashSet;
+
+use chrono::{TimeDelta, Utc};
+
+use super::{
+    gone::{TOO_MANY_GONE, ask_somebody},
+    guard,
+    reader::{Reader, check_consent, refusal},
+};
+use crate::{
+    domain::engine::record::{Record, Stop},
+    error::Result,
+    ids::{AbsenceId, ExternalUserId},
+    provider::asana::{FieldContent, Offset, Refusal, Task, TaskSubtype},
+    store::{
+        self,
+        planning::{absence::Absence, reading, user::ExternalUser},
+    },
+    words::{AbsenceSource, ConsentScope},
+};
+
+/// What absences are counted as, and the noun of their cursor.
+pub(super) const ABSENCES: &str = "absences";
+/// What ended longer ago is not looked at again.
+const LOOKED_BACK: TimeDelta = TimeDelta::days(31);
+/// Who was asked for within this time is not asked again by a run that was interrupted.
+const ASKED_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(45);
+/// Refusals in a row after which nobody else is asked: the right is missing, not the person.
+const REFUSALS_AT_MOST: usize = 3;
+
+/// Reads all absences. What the plan or the grant does not include is told, and nothing else fails by it. `force`: also of
+/// those who were asked for a moment ago.
+pub(super) async fn read(reader: &Reader<'_>, record: &mut Record, force: bool) -> Result<(), Stop> {
+    let mut tx = reader.tx().await?;
+    let is_allowed = check_consent(&mut tx, reader.id(), ConsentScope::Absences).await;
+    tx.end_reading();
+    if let Err(stop) = is_allowed {
+        return match stop {
+            Stop::Ended(reason) => unavailable(reader, record, reason).await,
+            stop => Err(stop),
+        };
+    }
+    let source = reader.settings.absence_source;
+    match (source, reader.settings.absence_project_id.clone()) {
+        (AbsenceSource::None, _) | (AbsenceSource::Project, None) => {}
+        (AbsenceSource::OutOfOffice, _) => of_people(reader, record, force).await?,
+        (AbsenceSource::Project, Some(project)) => of_project(reader, record, &project).await?,
+    }
+    let (id, now) = (reader.id(), reader.now());
+    let mut tx = reader.tx().await?;
+    reading::forget_absences_elsewhere(&mut tx, id, source).await?;
+    store::sync_log::set_watermark(&mut tx, id, ABSENCES, Some(now), now).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn of_people(reader: &Reader<'_>, record: &mut Record, force: bool) -> Result<(), Stop> {
+    let until = if force { reader.now() } else { reader.now() - ASKED_AGAIN_AFTER };
+    let mut tx = reader.tx().await?;
+    let users = reading::users_to_be_asked(&mut tx, reader.id(), until).await?;
+    tx.end_reading();
+    let mut refusals = 0;
+    for user in users {
+        match of_person(reader, &user).await? {
+            None => refusals = 0,
+            Some(Refusal::PlanLimit) => {
+                return unavailable(reader, record, Refusal::PlanLimit.reason()).await;
+            }
+            // One who is gone, or not ours to see.
+            Some(refusal) => {
+                record.add_error(format!("user/{}", user.external_id), refusal.reason());
+                refusals += 1;
+                if refusals >= REFUSALS_AT_MOST {
+                    return unavailable(reader, record, refusal.reason()).await;
+                }
+            }
+        }
+        record.count(ABSENCES).processed += 1;
+        record.save(reader.ground).await?;
+    }
+    available(reader).await
+}
+
+/// Reads one person's. Returns what was refused.
+async fn of_person(reader: &Reader<'_>, user: &ExternalUser) -> Result<Option<Refusal>, Stop> {
+    let begin = (reader.now() - LOOKED_BACK).date_naive();
+    let mut rows = Vec::new();
+    let mut kept = HashSet::new();
+    let mut offset: Option<Offset> = None;
+    loop {
+        let (workspace, gid, from) =
+            (reader.workspace.as_str(), user.external_id.as_str(), offset.as_ref());
+        let asked = reader.ask(|way| async move {
+            way.asana().ooo_entries(workspace, gid, Some(begin), None, from).await
+        });
+        let page = match asked.await {
+            Ok((page, _)) => page,
+            Err(failure) => match refusal(&failure) {
+                Some(refusal) => return Ok(Some(refusal.clone())),
+                None => return Err(failure.into()),
+            },
+        };
+        kept.extend(page.unfit.into_iter().filter_map(|unfit| unfit.gid));
+        for entry in page.items {
+            kept.insert(entry.gid.clone());
+            rows.push(Absence {
+                id: AbsenceId::new(),
+                integration_id: reader.id(),
+                external_id: entry.gid,
+                source: AbsenceSource::OutOfOffice,
+                user_id: user.id,
+                kind: None,
+                start_date: entry.start_date,
+                end_date: entry.end_date,
+                update_time: reader.now(),
+            });
+        }
+        match page.next {
+            Some(next) => offset = Some(next),
+            None => break,
+        }
+    }
+    let kept: Vec<String> = kept.into_iter().collect();
+    let mut tx = reader.tx().await?;
+    reading::keep_absences(&mut tx, &rows).await?;
+    reading::forget_absences_of(&mut tx, user.id, begin, &kept).await?;
+    reading::note_absences_read(&mut tx, user.id, reader.now()).await?;
+    tx.commit().await?;
+    Ok(None)
+}
+
+/// Reads the project in which each task is an absence of its assignee.
+async fn of_project(reader: &Reader<'_>, record: &mut Record, project: &str) -> Result<(), Stop> {
+    let mut kept = HashSet::new();
+    let mut offset: Option<Offset> = None;
+    loop {
+        let from = offset.as_ref();
+        let asked = reader.ask(|way| async move { way.asana().tasks(project, None, from).await });
+        let page = match asked.await {
+            Ok((page, _)) => page,
+            Err(failure) => match refusal(&failure) {
+                Some(refusal) => return unavailable(reader, record, refusal.reason()).await,
+                None => return Err(failure.into()),
+            },
+        };
+        let rows: Vec<Absence> = page.items.iter().filter_map(|task| absence(reader, task)).collect();
+        kept.extend(rows.iter().map(|row| row.external_id.clone()));
+        kept.extend(page.unfit.into_iter().filter_map(|unfit| unfit.gid));
+        let mut tx = reader.tx().await?;
+        reading::keep_absences(&mut tx, &rows).await?;
+        tx.commit().await?;
+        record.count(ABSENCES).processed += u64::try_from(page.items.len()).unwrap_or_default();
+        record.save(reader.ground).await?;
+        match page.next {
+            Some(next) => offset = Some(next),
+            None => break,
+        }
+    }
+    let kept: Vec<String> = kept.into_iter().collect();
+    let source = AbsenceSource::Project;
+    let mut tx = reader.tx().await?;
+    let (known, gone) = reading::count_absences_not_in(&mut tx, reader.id(), source, &kept).await?;
+    let share = f64::from(reader.settings.deletion_guard_percent) / 100.0;
+    let count = |rows: i64| u64::try_from(rows).unwrap_or_default();
+    if guard::are_too_many(count(gone), count(known), share) {
+        tx.end_reading();
+        record.add_error(ABSENCES.into(), TOO_MANY_GONE);
+        ask_somebody(reader).await?;
+    } else {
+        reading::forget_absences_not_in(&mut tx, reader.id(), source, &kept).await?;
+        tx.commit().await?;
+    }
+    available(reader).await
+}
+
+/// A task as an absence; none if nobody has it, or it has no days.
+fn absence(reader: &Reader<'_>, task: &Task) -> Option<Absence> {
+    let dictionary = &reader.dictionary;
+    if task.subtype == TaskSubtype::Milestone || task.parent.is_some() {
+        return None;
+    }
+    let user_id: ExternalUserId = *dictionary.users.get(task.assignee.as_ref()?)?;
+    let end_date = task.due_date(dictionary.zone)?;
+    let start_date = task.start_date(dictionary.zone).unwrap_or(end_date);
+    let kind = reader.settings.absence_kind_field_id.as_ref().and_then(|field| task.field(field));
+    let kind = kind.and_then(|field| match &field.content {
+        FieldContent::Enum(Some(option)) => option.name.clone(),
+        _ => None,
+    });
+    Some(Absence {
+        id: AbsenceId::new(),
+        integration_id: reader.id(),
+        external_id: task.gid.clone(),
+        source: AbsenceSource::Project,
+        user_id,
+        kind,
+        start_date: start_date.min(end_date),
+        end_date,
+        update_time: crate::domain::integration::micros(Utc::now()),
+    })
+}
+
+/// Absences cannot be read; the rest can.
+async fn unavailable(reader: &Reader<'_>, record: &mut Record, reason: &str) -> Result<(), Stop> {
+    record.add_error(ABSENCES.into(), reason);
+    let mut tx = reader.tx().await?;
+    store::planning::health::set_absences_reason(&mut tx, reader.id(), Some(reason)).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn available(reader: &Reader<'_>) -> Result<(), Stop> {
+    let mut tx = reader.tx().await?;
+    store::planning::health::set_absences_reason(&mut tx, reader.id(), None).await?;
+    Ok(tx.commit().await?)
+}

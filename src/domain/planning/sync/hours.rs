@@ -1,0 +1,121 @@
+//! Hours that were worked. Entries tell no time of their change and no list tells whose task they are of, so they are read
+//! task by task, where the sum that the task tells is another than when they were read last.
+
+use super::reader::{Reader, check_consent, refusal};
+use crate::{
+    domain::engine::record::{Record, Stop},
+    error::Result,
+    ids::TimeEntryId,
+    provider::asana::{Offset, Refusal},
+    store::{
+        self,
+        planning::{
+            reading::{self, ToBeCounted},
+            time_entry::TimeEntry,
+        },
+    },
+    words::ConsentScope,
+};
+
+/// What entries are counted as, and the noun of their cursor.
+pub(super) const TIME_ENTRIES: &str = "time_entries";
+/// Phases whose entries are read between two looks at which are next.
+const SOME: i64 = 100;
+/// Refusals in a row after which no other task is asked for: the right is missing, not the task.
+const REFUSALS_AT_MOST: usize = 3;
+
+/// Reads the entries of every phase whose sum has changed. What the plan or the grant does not include is told, and nothing
+/// else fails by it.
+pub(super) async fn read(reader: &Reader<'_>, record: &mut Record) -> Result<(), Stop> {
+    let mut tx = reader.tx().await?;
+    let is_allowed = check_consent(&mut tx, reader.id(), ConsentScope::TimeEntries).await;
+    tx.end_reading();
+    match is_allowed {
+        Err(Stop::Ended(reason)) => return unavailable(reader, record, reason).await,
+        is_allowed => is_allowed?,
+    }
+    let (mut after, mut refusals) = (None, 0);
+    loop {
+        let mut tx = reader.tx().await?;
+        let some = reading::to_be_counted(&mut tx, reader.id(), after, SOME).await?;
+        tx.end_reading();
+        let Some(last) = some.last() else { break };
+        after = Some(last.id);
+        for phase in &some {
+            match of_phase(reader, phase).await? {
+                None => refusals = 0,
+                Some(Refusal::PlanLimit) => {
+                    return unavailable(reader, record, Refusal::PlanLimit.reason()).await;
+                }
+                // The task is gone, which the next complete reading finds.
+                Some(Refusal::NotFound) => {}
+                Some(refusal) => {
+                    record.add_error(format!("task/{}", phase.external_id), refusal.reason());
+                    refusals += 1;
+                    if refusals >= REFUSALS_AT_MOST {
+                        return unavailable(reader, record, refusal.reason()).await;
+                    }
+                }
+            }
+            record.count(TIME_ENTRIES).processed += 1;
+            record.save(reader.ground).await?;
+        }
+    }
+    let (id, now) = (reader.id(), reader.now());
+    let mut tx = reader.tx().await?;
+    store::planning::health::set_time_entries_reason(&mut tx, id, None).await?;
+    store::sync_log::set_watermark(&mut tx, id, TIME_ENTRIES, Some(now), now).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Reads one phase's. Returns what was refused.
+async fn of_phase(reader: &Reader<'_>, phase: &ToBeCounted) -> Result<Option<Refusal>, Stop> {
+    let mut rows = Vec::new();
+    let mut kept = Vec::new();
+    let mut offset: Option<Offset> = None;
+    loop {
+        let (gid, from) = (phase.external_id.as_str(), offset.as_ref());
+        let asked = reader.ask(|way| async move { way.asana().time_entries(gid, from).await });
+        let page = match asked.await {
+            Ok((page, _)) => page,
+            Err(failure) => match refusal(&failure) {
+                Some(refusal) => return Ok(Some(refusal.clone())),
+                None => return Err(failure.into()),
+            },
+        };
+        kept.extend(page.unfit.into_iter().filter_map(|unfit| unfit.gid));
+        for entry in page.items {
+            kept.push(entry.gid.clone());
+            let user = entry.created_by.and_then(|user| reader.dictionary.users.get(&user).copied());
+            rows.push(TimeEntry {
+                id: TimeEntryId::new(),
+                integration_id: reader.id(),
+                external_id: entry.gid,
+                phase_id: phase.id,
+                user_id: user,
+                entry_date: entry.entered_on,
+                minutes: i32::try_from(entry.minutes).unwrap_or(i32::MAX),
+                update_time: reader.now(),
+            });
+        }
+        match page.next {
+            Some(next) => offset = Some(next),
+            None => break,
+        }
+    }
+    let mut tx = reader.tx().await?;
+    reading::keep_time_entries(&mut tx, &rows).await?;
+    reading::forget_time_entries_of(&mut tx, phase.id, &kept).await?;
+    // What the task told, whatever the entries add up to: otherwise they would be read again for ever.
+    reading::note_counted(&mut tx, phase).await?;
+    tx.commit().await?;
+    Ok(None)
+}
+
+/// Hours cannot be read; the rest can.
+async fn unavailable(reader: &Reader<'_>, record: &mut Record, reason: &str) -> Result<(), Stop> {
+    record.add_error(TIME_ENTRIES.into(), reason);
+    let mut tx = reader.tx().await?;
+    store::planning::health::set_time_entries_reason(&mut tx, reader.id(), Some(reason)).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,222 @@
+//! Who reads: one integration's planning tool, with what its ids mean here, for as long as one piece of work takes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    estimate::Pace,
+    hints::Hints,
+    take_in::{self, Once, PageRead, Taken},
+    understand::Dictionary,
+};
+use crate::{
+    domain::{
+        consent,
+        engine::{
+            provider_call::{self, CallFailure, Urgency, Way},
+            record::{Ground, Stop},
+        },
+    },
+    error::{Error, Result},
+    ids::{IntegrationId, ProjectId},
+    provider::asana::{CallError, Refusal, Task},
+    store::{self, TenantTx, planning::settings::PlanningSettings},
+    words::ConsentScope,
+};
+
+pub(super) struct Reader<'a> {
+    pub(super) ground: &'a Ground<'a>,
+    pub(super) settings: PlanningSettings,
+    /// The workspace's id at the tool.
+    pub(super) workspace: String,
+    pub(super) dictionary: Dictionary,
+    /// What changes are caused by.
+    pub(super) cause: String,
+    /// Whether webhooks should have told of what is found.
+    pub(super) should_be_told: bool,
+    pub(super) pace: Pace,
+    /// By how much the database's clock is ahead of this machine's.
+    ahead: TimeDelta,
+    requests: AtomicU64,
+}
+
+/// What came of a question about one record.
+pub(super) enum Answer<T> {
+    Here(T),
+    /// Deleted, never there, or out of sight.
+    Gone,
+    /// There, but not for us.
+    Closed,
+}
+
+/// Why the tool gave no answer to work with.
+pub(super) type Failure = CallFailure<Refusal>;
+
+/// Projects that are read at the same time.
+pub(super) const AT_ONCE: u32 = 4;
+/// Tries of a page whose phases somebody else is adding at the same time.
+const TRIES: usize = 5;
+
+impl<'a> Reader<'a> {
+    /// None: the onboarding is not far enough for anything to be read.
+    pub(super) async fn open(ground: &'a Ground<'a>, cause: &str) -> Result<Option<Self>, Stop> {
+        let mut tx = ground.tx().await?;
+        let Some(settings) = store::planning::settings::find(&mut tx, ground.id()).await? else {
+            return Ok(None);
+        };
+        let Some(workspace) = settings.workspace_id.clone() else { return Ok(None) };
+        if settings.area_field_id.is_none() {
+            return Ok(None);
+        }
+        check_consent(&mut tx, ground.id(), ConsentScope::Planning).await?;
+        let dictionary = dictionary(&mut tx, &settings).await?;
+        let flow = store::integration_flow::find(&mut tx, ground.id()).await?;
+        tx.end_reading();
+        let pace = flow.map_or(Pace { burst: 0.0, per_second: 1.0, at_once: AT_ONCE }, |flow| Pace {
+            burst: flow.capacity,
+            per_second: flow.refill_per_s,
+            at_once: AT_ONCE,
+        });
+        let before = Utc::now();
+        let theirs = store::diagnosis::clock(&ground.domain.store).await?;
+        let between = before + (Utc::now() - before) / 2;
+        let should_be_told = settings.webhooks_time.is_some();
+        Ok(Some(Self {
+            ground,
+            settings,
+            workspace,
+            dictionary,
+            cause: cause.into(),
+            should_be_told,
+            pace,
+            ahead: theirs - between,
+            requests: AtomicU64::new(0),
+        }))
+    }
+
+    pub(super) fn id(&self) -> IntegrationId {
+        self.ground.id()
+    }
+
+    /// The time as the database tells it, which is one for all instances.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        crate::domain::integration::micros(Utc::now() + self.ahead)
+    }
+
+    /// The tool's id of a project whose tasks are phases.
+    pub(super) fn gid_of(&self, project: ProjectId) -> Option<String> {
+        let mut projects = self.dictionary.projects.iter();
+        projects.find(|(_, id)| **id == project).map(|(gid, _)| gid.clone())
+    }
+
+    /// Requests that were made.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn tx(&self) -> Result<TenantTx> {
+        self.ground.tx().await
+    }
+
+    /// Loads again what the tool's ids mean here, after users and projects were read.
+    pub(super) async fn learn(&mut self) -> Result<()> {
+        let mut tx = self.tx().await?;
+        self.dictionary = dictionary(&mut tx, &self.settings).await?;
+        tx.end_reading();
+        Ok(())
+    }
+
+    /// Asks once. With the answer comes when it was asked for.
+    pub(super) async fn ask<T, F: Future<Output = Result<T, CallError>>>(
+        &self,
+        call: impl Fn(Arc<Way>) -> F,
+    ) -> Result<(T, DateTime<Utc>), Failure> {
+        let (domain, tenant) = (self.ground.domain, self.ground.tenant);
+        // Before the permit: what is taken for older than it is, is only read again.
+        let asked = self.now();
+        let answer = provider_call::asana(domain, tenant, self.id(), Urgency::Background, call).await;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Ok((answer?, asked))
+    }
+
+    /// Reads one task.
+    pub(super) async fn task(&self, gid: &str) -> Result<(Answer<Task>, DateTime<Utc>), Stop> {
+        let asked = self.now();
+        match self.ask(|way| async move { way.asana().task(gid).await }).await {
+            Ok((task, asked)) => Ok((Answer::Here(task), asked)),
+            Err(failure) => Ok((missing(failure)?, asked)),
+        }
+    }
+
+    /// Makes what is here what was read; `page` is noted together with it.
+    pub(super) async fn take_in(
+        &self,
+        tasks: &[Task],
+        hints: Option<&Hints>,
+        asked: DateTime<Utc>,
+        page: Option<&PageRead<'_>>,
+    ) -> Result<Taken, Stop> {
+        for _ in 0..TRIES {
+            let once = store::retry_deadlocks(|| take_in::once(self, tasks, hints, asked, page)).await;
+            match once? {
+                Once::Done(taken) => return Ok(taken),
+                Once::Stopped(stop) => return Err(stop),
+                // The others' phases are there now.
+                Once::Again => {}
+            }
+        }
+        Err(Stop::Failed(Error::internal("phases are being added elsewhere again and again")))
+    }
+}
+
+/// What the tool's ids mean here.
+async fn dictionary(tx: &mut TenantTx, settings: &PlanningSettings) -> Result<Dictionary> {
+    let id = settings.integration_id;
+    let tenant = store::tenant::current(tx).await?;
+    let mappings = store::planning::settings::area_mappings(tx, id).await?;
+    let users = store::planning::user::all_of(tx, id).await?;
+    let projects = store::planning::project_cursor::readable(tx, id).await?;
+    let health = store::planning::health::find(tx, id).await?;
+    Ok(Dictionary {
+        // Checked when it was set.
+        zone: tenant.time_zone.parse().unwrap_or_default(),
+        area_field: settings.area_field_id.clone(),
+        hours_field: settings.hours_field_id.clone(),
+        hours_precision: settings.hours_precision,
+        areas: mappings.into_iter().filter_map(|one| Some((one.option_id, one.area?))).collect(),
+        users: users.into_iter().map(|user| (user.external_id, user.id)).collect(),
+        projects: projects.into_iter().collect(),
+        skew: TimeDelta::milliseconds(health.clock_skew_ms),
+    })
+}
+
+/// Errors: `Stop::Ended` without leave for this kind of data.
+pub(super) async fn check_consent(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    scope: ConsentScope,
+) -> Result<(), Stop> {
+    let is_given = consent::covers(tx, integration, scope).await?;
+    if is_given { Ok(()) } else { Err(Stop::Ended(consent::MISSING)) }
+}
+
+/// A record that cannot be read because of itself; everything else stops.
+pub(super) fn missing<T>(failure: Failure) -> Result<Answer<T>, Stop> {
+    match refusal(&failure) {
+        Some(Refusal::NotFound) => Ok(Answer::Gone),
+        Some(Refusal::NotAllowed) => Ok(Answer::Closed),
+        _ => Err(failure.into()),
+    }
+}
+
+/// What the tool refused, if that is why there is no answer.
+pub(super) fn refusal(failure: &Failure) -> Option<&Refusal> {
+    match failure {
+        CallFailure::Call(CallError::Refused(refusal)) => Some(refusal),
+        _ => None,
+    }
+}

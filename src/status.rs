@@ -57,6 +57,18 @@ impl Error {
             Self::FieldMappingMissing => (Code::FailedPrecondition, 409, ErrorReason::FieldMappingMissing),
             Self::InitialSyncMissing => (Code::FailedPrecondition, 409, ErrorReason::InitialSyncMissing),
             Self::AccountTaken => (Code::AlreadyExists, 409, ErrorReason::AccountTaken),
+            Self::AuthorizationUsed => (Code::FailedPrecondition, 409, ErrorReason::AuthorizationUsed),
+            Self::AuthorizationExpired => (Code::FailedPrecondition, 409, ErrorReason::AuthorizationExpired),
+            Self::AuthorizationRefused { .. } => {
+                (Code::FailedPrecondition, 409, ErrorReason::AuthorizationRefused)
+            }
+            Self::ScopesNotGranted(_) => (Code::FailedPrecondition, 409, ErrorReason::ScopesNotGranted),
+            Self::OtherAccount => (Code::FailedPrecondition, 409, ErrorReason::OtherAccount),
+            Self::AccountUnknown => (Code::FailedPrecondition, 409, ErrorReason::AccountUnknown),
+            Self::OAuthNotConfigured { .. } => {
+                (Code::FailedPrecondition, 409, ErrorReason::OauthNotConfigured)
+            }
+            Self::NotRefreshable => (Code::FailedPrecondition, 409, ErrorReason::CredentialNotRefreshable),
             Self::SyncRunning(_) => (Code::FailedPrecondition, 409, ErrorReason::SyncRunning),
             Self::ReviewItemResolved(_) => (Code::FailedPrecondition, 409, ErrorReason::ReviewItemResolved),
             Self::ResolutionNotPossible(_) => {
@@ -118,7 +130,9 @@ impl Error {
     }
 
     fn metadata(&self) -> HashMap<String, String> {
-        if let Self::ProviderRefused { provider, reason } = self {
+        if let Self::ProviderRefused { provider, reason } | Self::AuthorizationRefused { provider, reason } =
+            self
+        {
             return [("provider", *provider), ("provider_reason", *reason)]
                 .map(|(key, value)| (key.to_string(), value.to_string()))
                 .into();
@@ -140,6 +154,8 @@ impl Error {
             Self::PhaseNotPresent(presence) => Some(("presence", presence.to_string())),
             Self::PhaseFieldNotWritable(field) => Some(("field", field.to_string())),
             Self::LimitReached(limit) => Some(("limit", (*limit).to_string())),
+            Self::ScopesNotGranted(scopes) => Some(("scopes", scopes.join(" "))),
+            Self::OAuthNotConfigured { provider } => Some(("provider", (*provider).to_string())),
             _ => None,
         };
         entry.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
@@ -201,6 +217,7 @@ impl Noun {
             Self::PhaseConflict => ErrorReason::PhaseConflictNotFound,
             Self::ExternalUser => ErrorReason::ExternalUserNotFound,
             Self::AlertDestination => ErrorReason::AlertDestinationNotFound,
+            Self::Authorization => ErrorReason::AuthorizationNotFound,
         }
     }
 }

@@ -65,7 +65,7 @@ impl Cadence {
     }
 }
 
-fn schedules() -> [Schedule; 10] {
+fn schedules() -> [Schedule; 11] {
     let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
     let calcom = |kind, payload| Work::Queue(Order { provider: CALCOM, kind, payload });
     let asana = |kind, payload| Work::Queue(Order { provider: ASANA, kind, payload });

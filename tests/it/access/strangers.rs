@@ -2,6 +2,7 @@
 
 mod cases;
 mod link_cases;
+mod onboarding_cases;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +33,7 @@ async fn a_strangers_id_answers_like_an_unknown_one() {
 
     let mut cases = cases::all(&theirs, &own);
     cases.extend(link_cases::all(&theirs, &own));
+    cases.extend(onboarding_cases::all(&theirs));
     let mut wrong = Vec::new();
     for case in &cases {
         let path = format!("/stellwerk.v1.{}", case.rpc);

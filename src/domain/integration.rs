@@ -259,16 +259,29 @@ pub(in crate::domain) async fn catch_up(
         store::outbox::hurry(tx, after.id, now).await?;
     }
     if is_back || writes {
-        subscription::queue(tx, after.id, cause, now).await?;
-        if after.provider == CALCOM {
-            reconcile::queue_sweep(tx, after.id, cause, now).await?;
-        } else {
-            reconcile::queue(tx, after.id, cause, now).await?;
-        }
+        make_up(tx, after, cause, now).await?;
     } else if hears {
         reconcile::queue(tx, after.id, cause, now).await?;
     }
     Ok(())
+}
+
+/// Queues a look at all that was missed, both ways.
+pub(in crate::domain) async fn make_up(
+    tx: &mut TenantTx,
+    row: &Integration,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if !matches!(row.provider.as_str(), CALCOM | ASANA) || row.state != IntegrationState::Connected {
+        return Ok(());
+    }
+    subscription::queue(tx, row.id, cause, now).await?;
+    if row.provider == CALCOM {
+        reconcile::queue_sweep(tx, row.id, cause, now).await
+    } else {
+        reconcile::queue(tx, row.id, cause, now).await
+    }
 }
 
 /// Queues work on an integration as a whole.

@@ -5,6 +5,7 @@
 
 pub(crate) mod app;
 pub(crate) mod asana;
+pub(crate) mod asana_token;
 pub(crate) mod booking_tool;
 pub(crate) mod calcom;
 pub(crate) mod calcom_hook;

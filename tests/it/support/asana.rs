@@ -118,6 +118,9 @@ impl Planner {
             cause: "test".into(),
             create_time: now,
             update_time: now,
+            scopes: vec![],
+            expire_time: None,
+            refresh_due_time: None,
         };
         store::credential::insert(&mut tx, &row).await.expect("a credential");
         store::integration_flow::insert(&mut tx, integration, 100_000.0, 10_000.0).await.expect("a flow");

@@ -7,8 +7,8 @@ use stellwerk::proto::{
     appointment_service_client::AppointmentServiceClient,
     integration_service_client::IntegrationServiceClient,
     onboarding_service_client::OnboardingServiceClient, patient_service_client::PatientServiceClient,
-    review_service_client::ReviewServiceClient, sync_log_service_client::SyncLogServiceClient,
-    webhook_service_client::WebhookServiceClient,
+    privacy_service_client::PrivacyServiceClient, review_service_client::ReviewServiceClient,
+    sync_log_service_client::SyncLogServiceClient, webhook_service_client::WebhookServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -35,6 +35,11 @@ impl TestCaller {
         Self { channel, bearer: Bearer(credential.map(header)) }
     }
 
+    /// The same caller at another instance.
+    pub(crate) fn at(&self, channel: Channel) -> Self {
+        Self { channel, bearer: self.bearer.clone() }
+    }
+
     pub(crate) fn patients(&self) -> PatientServiceClient<Connection> {
         PatientServiceClient::new(self.connection())
     }
@@ -53,6 +58,10 @@ impl TestCaller {
 
     pub(crate) fn sync_logs(&self) -> SyncLogServiceClient<Connection> {
         SyncLogServiceClient::new(self.connection())
+    }
+
+    pub(crate) fn privacy(&self) -> PrivacyServiceClient<Connection> {
+        PrivacyServiceClient::new(self.connection())
     }
 
     pub(crate) fn reviews(&self) -> ReviewServiceClient<Connection> {

@@ -14,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{domain::Domain, error::Error, ids::WebhookEventId, serve::gate::Gate, status::reason_name};
 
+mod authorization;
 mod cron;
 pub mod flood;
 pub mod health;
@@ -51,7 +52,9 @@ struct Answer<'a> {
 pub fn router(web: Arc<Web>) -> Router {
     // HEAD and GET are how some providers ask whether an address is meant for them.
     let deliveries = get(webhooks::receive).head(webhooks::receive).post(webhooks::receive);
-    let mut routes = Router::new().route("/api/webhooks/{provider}/{endpoint}", deliveries);
+    let mut routes = Router::new()
+        .route("/api/webhooks/{provider}/{endpoint}", deliveries)
+        .route("/api/auth/{provider}/callback", get(authorization::callback));
     if web.cron.is_some() {
         routes = routes.route("/api/cron/{schedule}", cron::routes());
     }

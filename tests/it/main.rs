@@ -27,6 +27,7 @@
 mod access;
 mod alerts;
 mod appointments;
+mod authorizations;
 mod asana;
 mod calcom;
 mod catalog;

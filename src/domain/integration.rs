@@ -31,7 +31,7 @@ mod providers;
 mod status;
 mod trial;
 
-pub(in crate::domain) use connect::{check_limit, connected};
+pub(in crate::domain) use connect::{check_limit, connected, rate};
 pub use connect::{NewIntegration, create};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
 pub use providers::{Linkable, providers};

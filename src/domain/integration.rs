@@ -23,13 +23,15 @@ use crate::{
 
 mod connect;
 mod disconnect;
+mod health;
 mod providers;
 mod status;
 
 pub use connect::{NewIntegration, create};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
+pub use health::{Health, health};
 pub use providers::{Provider, providers};
-pub use status::{Status, status};
+pub use status::{Planning, Status, status};
 
 /// The provider that is linked with a credential.
 pub const CALCOM: &str = "calcom";

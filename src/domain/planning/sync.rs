@@ -29,6 +29,10 @@ mod take_in;
 mod understand;
 mod workspace;
 
+pub(in crate::domain) use absences::ABSENCES;
+pub(in crate::domain) use hours::TIME_ENTRIES;
+pub(in crate::domain) use poll::NOUN;
+
 /// Which part of the tool is looked at; nothing of it: what happened in its projects.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]

@@ -237,3 +237,11 @@ pub async fn note_counted(tx: &mut TenantTx, counted: &ToBeCounted) -> Result<()
     Cached(statement).execute(tx.conn()).await?;
     Ok(())
 }
+
+/// How many phases count as there.
+pub async fn count_phases(tx: &mut TenantTx, integration: IntegrationId) -> Result<i64> {
+    let present = phase::table
+        .filter(phase::integration_id.eq(integration))
+        .filter(phase::presence.eq(Presence::Present));
+    Ok(present.count().get_result(tx.conn()).await?)
+}

@@ -1,16 +1,17 @@
 //! A tenant whose planning tool is an Asana double of its own, over real HTTP: the rows that connecting and
 //! onboarding make, and what the tenant sees of it.
 
-use std::time::Duration;
+use std::panic::AssertUnwindSafe;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use futures::FutureExt;
 use serde_json::{Value, json};
 use stellwerk::{
     caller::Caller,
     domain::{Domain, engine::reconcile, planning::sync::refresh, sync_log},
-    ids::{CredentialId, ExternalUserId, IntegrationId, PractitionerId, SyncLogId, TenantId},
+    ids::{CredentialId, IntegrationId, PractitionerId, SyncLogId, TenantId},
     provider::asana as provider,
-    sandbox::asana::{Asana, CustomField, Gid, Kind, Limits, Operation, Person, Settings},
+    sandbox::asana::{Asana, CustomField, Gid, Kind, Limits, Person, Refusal, Settings},
     store::{
         self, TenantTx,
         credential::Credential,
@@ -21,7 +22,6 @@ use stellwerk::{
     },
     words::{Area, CredentialKind, Origin, Plan, Role},
 };
-use uuid::Uuid;
 
 use super::{
     PATIENCE,
@@ -89,11 +89,19 @@ impl Planner {
         planner
     }
 
-    /// The same, read completely.
-    pub(crate) async fn synced(app: &TestApp, tenant: &TestTenant, asana: &Asana) -> Self {
+    /// The same with so many tasks, read completely.
+    pub(crate) async fn synced_with(
+        app: &TestApp,
+        tenant: &TestTenant,
+        asana: &Asana,
+        tasks: usize,
+    ) -> (Self, Vec<Gid>) {
         let planner = Self::new(app, tenant, asana).await;
-        planner.sync().await;
-        planner
+        let tasks = (0..tasks).map(|number| planner.task(&format!("Phase {number:03}"), "2026-11-13"));
+        let tasks = tasks.collect();
+        let run = planner.sync().await;
+        assert_eq!(errors(&run), [""; 0]);
+        (planner, tasks)
     }
 
     async fn connect(&self, token: &str) {
@@ -242,7 +250,13 @@ impl Planner {
     }
 
     pub(crate) async fn ended(&self, id: SyncLogId) -> SyncLog {
-        wait_until("the run has ended", PATIENCE, async || self.run(id).await.end_time.is_some()).await;
+        let has_ended = async || self.run(id).await.end_time.is_some();
+        let waiting = AssertUnwindSafe(wait_until("the run has ended", PATIENCE, has_ended)).catch_unwind();
+        if let Err(panic) = waiting.await {
+            let waits = self.lines("kind || ' ' || attempts || ' ' || coalesce(reason, '')", "outbox").await;
+            eprintln!("{:?}\n{waits:?}", self.run(id).await);
+            std::panic::resume_unwind(panic);
+        }
         self.run(id).await
     }
 
@@ -334,11 +348,6 @@ impl Planner {
         self.lines("kind || ' ' || origin", &format!("phase_change AND phase_id = {of} ORDER BY id")).await
     }
 
-    /// How many phases the runs found that nobody had told.
-    pub(crate) async fn requests_by(&self, operation: Operation) -> u64 {
-        self.asana.count(operation)
-    }
-
     /// The open items, oldest first.
     pub(crate) async fn review_items(&self) -> Vec<ReviewItem> {
         let mut tx = self.tx().await;
@@ -356,10 +365,6 @@ impl Planner {
         self.domain.store.tenant(self.tenant).await.expect("a transaction")
     }
 
-    pub(crate) async fn user_id(&self, user: &Person) -> ExternalUserId {
-        let id = self.value("id", &format!("external_user AND external_id = '{}'", user.gid())).await;
-        ExternalUserId(id.parse::<Uuid>().expect("a UUID"))
-    }
 }
 
 fn stellwerk_micros(time: DateTime<Utc>) -> DateTime<Utc> {
@@ -394,13 +399,14 @@ pub(crate) fn day(text: &str) -> NaiveDate {
     text.parse().expect("a day")
 }
 
-pub(crate) fn minutes(count: i64) -> TimeDelta {
-    TimeDelta::minutes(count)
-}
-
 /// What a count of a run says, 0 where it says nothing.
 pub(crate) fn counted(run: &SyncLog, noun: &str, of: &str) -> u64 {
     run.counts[noun][of].as_u64().unwrap_or_default()
+}
+
+/// What Asana says to who asks for what the plan does not include (402), or what is not theirs to see (403).
+pub(crate) fn refusal(status: u16) -> Refusal {
+    Refusal { status, message: "Not available".into(), sync: None, retry_after_seconds: None }
 }
 
 /// The errors of a run as `subject reason`.
@@ -412,6 +418,3 @@ pub(crate) fn errors(run: &SyncLog) -> Vec<String> {
     };
     errors.iter().map(line).collect()
 }
-
-/// Longer than a run of many pages takes on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(120);

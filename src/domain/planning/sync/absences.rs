@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What absences are counted as, and the noun of their cursor.
-pub(super) const ABSENCES: &str = "absences";
+pub(in crate::domain) const ABSENCES: &str = "absences";
 /// What ended longer ago is not looked at again.
 const LOOKED_BACK: TimeDelta = TimeDelta::days(31);
 /// Who was asked for within this time is not asked again by a run that was interrupted.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What entries are counted as, and the noun of their cursor.
-pub(super) const TIME_ENTRIES: &str = "time_entries";
+pub(in crate::domain) const TIME_ENTRIES: &str = "time_entries";
 /// Phases whose entries are read between two looks at which are next.
 const SOME: i64 = 100;
 /// Refusals in a row after which no other task is asked for: the right is missing, not the task.

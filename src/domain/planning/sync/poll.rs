@@ -31,7 +31,7 @@ const TOLD_WITHIN: TimeDelta = TimeDelta::minutes(15);
 /// Read again where only times of change are to be had: the two clocks differ, and lists lag.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 /// What is known of the cursor that says when this was done last.
-pub(super) const NOUN: &str = "phases";
+pub(in crate::domain) const NOUN: &str = "phases";
 
 /// Asks those that waited longest, as many as the budget lets be asked.
 pub(super) async fn run(reader: &Reader<'_>, record: &mut Record, round: Uuid) -> Result<(), Stop> {

@@ -11,6 +11,7 @@ use crate::{
     error::Error,
     grpc::access_rules::{AccessRuleError, AccessRules, DESCRIPTORS},
     issuer::{self, IssuerConfigError, Issuers},
+    provider::deployment::DeploymentError,
     store::{Store, connect::PoolConfig},
     vault::{Vault, VaultError},
 };
@@ -34,6 +35,8 @@ pub enum SetupError {
     Issuers(#[from] IssuerConfigError),
     #[error("the way out cannot be set up")]
     Egress(#[from] EgressError),
+    #[error("the providers' settings cannot be used")]
+    Providers(#[from] DeploymentError),
     #[error("the access rules of the protos are not whole")]
     AccessRules(#[from] AccessRuleError),
 }
@@ -50,6 +53,7 @@ pub fn domain(
         vault: Arc::new(Vault::from_root_keys(root_keys.expose_secret())?),
         egress: Arc::new(Egress::new(EgressConfig::default())?),
         public_url,
+        deployments: Arc::default(),
         key_rings: Arc::default(),
     })
 }
@@ -62,6 +66,7 @@ impl App {
         let egress = Arc::new(Egress::new(EgressConfig { allow_private, ..EgressConfig::default() })?);
         let configs = callers.issuers_file.as_deref().map_or(Ok(Vec::new()), issuer::load)?;
         let issuers = Arc::new(Issuers::new(configs, egress.clone())?);
-        Ok(Self { domain: Domain { egress, ..domain }, issuers, rules })
+        let deployments = Arc::new(callers.providers.deployments()?);
+        Ok(Self { domain: Domain { egress, deployments, ..domain }, issuers, rules })
     }
 }

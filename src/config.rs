@@ -10,6 +10,7 @@ use crate::{
     cluster::default_data_dir,
     domain::alert::Thresholds,
     egress::AllowedHost,
+    provider::deployment::{DeploymentError, Deployments, ReturnUrl},
     store::connect::PoolConfig,
     telemetry::LogFormat,
     vault::{self, VaultError},
@@ -137,6 +138,24 @@ pub struct CallerConfig {
     /// Default: none, the sender is who connects.
     #[arg(long, env = "STELLWERK_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
+    #[command(flatten)]
+    pub providers: ProviderConfig,
+}
+
+/// The providers' consent pages, and who we are to them.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Providers")]
+pub struct ProviderConfig {
+    /// Where people may be sent back to from a provider's consent page, as in `https://desk.example.org/settings`; everything
+    /// below, if it ends with a slash. A tenant may allow more (UpdateTenantSettings). Default: none.
+    #[arg(long, env = "STELLWERK_RETURN_URLS", value_name = "URLS", value_delimiter = ',')]
+    pub return_urls: Vec<ReturnUrl>,
+    /// A setting of one provider, also read from the environment, where secrets belong: `ASANA_CLIENT_ID` and
+    /// `ASANA_CLIENT_SECRET` (our registration), `ASANA_REDIRECT_URI` (default: `/api/auth/asana/callback` at the public
+    /// URL), `ASANA_SIGNING_SECRET` (of app-level webhooks), `STELLWERK_ASANA_URL` (a sandbox in place of the provider);
+    /// likewise for every other provider.
+    #[arg(long = "provider-setting", value_name = "NAME=VALUE", value_parser = provider_setting)]
+    pub provider_settings: Vec<(String, SecretString)>,
 }
 
 /// What bounds a process.
@@ -288,6 +307,14 @@ impl KeyConfig {
     }
 }
 
+impl ProviderConfig {
+    /// The settings by provider.
+    pub fn deployments(&self) -> Result<Deployments, DeploymentError> {
+        let variable = |name: &str| std::env::var(name).ok().map(Into::into);
+        Deployments::read(self.return_urls.clone(), &self.provider_settings, variable)
+    }
+}
+
 impl PublicUrlConfig {
     /// Where providers reach the HTTP adapter, without a trailing slash.
     pub fn base(&self) -> String {
@@ -352,6 +379,12 @@ fn given(setting: &Option<SecretString>) -> Option<&str> {
 /// An empty variable counts as an absent one, so no text is refused here; that also keeps it out of clap's messages.
 fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(text.into())
+}
+
+/// The value may be a secret, so it is not refused here, where it would be repeated.
+fn provider_setting(text: &str) -> Result<(String, SecretString), std::convert::Infallible> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    Ok((name.into(), value.into()))
 }
 
 /// A whole number and a unit: `500ms`, `30s`, `5m`, `2h`, `90d`.

@@ -6,6 +6,7 @@ use crate::{
     egress::Egress,
     error::{Error, Result},
     ids::TenantId,
+    provider::deployment::Deployments,
     store::{self, Store},
     vault::{TenantKey, Vault},
 };
@@ -13,6 +14,7 @@ use crate::{
 pub mod access;
 pub mod alert;
 pub mod appointment;
+pub mod authorization;
 pub mod consent;
 pub mod credential;
 pub mod dead_letter;
@@ -21,6 +23,7 @@ pub mod idempotency;
 pub mod inbound;
 pub mod integration;
 pub mod matching;
+pub mod oauth_client;
 pub mod patient;
 pub mod patient_csv;
 pub mod patient_import;
@@ -42,6 +45,8 @@ pub struct Domain {
     pub egress: Arc<Egress>,
     /// Where providers reach the HTTP adapter, without a trailing slash, as in `https://hooks.example.org`.
     pub public_url: String,
+    /// How this installation stands with each provider.
+    pub deployments: Arc<Deployments>,
     /// What some providers sign deliveries with.
     pub key_rings: Arc<inbound::KeyRings>,
 }

@@ -57,6 +57,24 @@ pub enum Error {
     ConsentMissing,
     #[error("another integration has this account or its event types")]
     AccountTaken,
+    #[error("this authorization was used already; start another one")]
+    AuthorizationUsed,
+    #[error("the time for this authorization ran out; start another one")]
+    AuthorizationExpired,
+    #[error("the provider gave no token: {reason}")]
+    AuthorizationRefused { provider: &'static str, reason: &'static str },
+    #[error("the provider did not grant everything that is needed: {}", .0.join(" "))]
+    ScopesNotGranted(Vec<String>),
+    #[error("this is another account than the integration's; connect it on its own")]
+    OtherAccount,
+    #[error("the provider did not say, or not clearly, whose account this is")]
+    AccountUnknown,
+    #[error(
+        "no client of {provider} is registered here; an operator sets it up, or an admin with PutOAuthClient"
+    )]
+    OAuthNotConfigured { provider: &'static str },
+    #[error("this credential cannot be refreshed; connect again")]
+    NotRefreshable,
     #[error("a run of this integration is under way")]
     SyncRunning(SyncLogId),
     #[error("the review item was resolved already: {0}")]
@@ -144,6 +162,7 @@ pub enum Noun {
     AlertDestination,
     SyncLog,
     DeadLetter,
+    Authorization,
     Consent,
     PlanningSettings,
     Project,
@@ -218,6 +237,7 @@ impl fmt::Display for Noun {
             Self::ReviewItem => "review item",
             Self::SyncLog => "sync log",
             Self::DeadLetter => "dead letter",
+            Self::Authorization => "authorization of yours",
             Self::Consent => "consent",
             Self::PlanningSettings => "planning settings",
             Self::Project => "project",

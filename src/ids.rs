@@ -98,6 +98,12 @@ ids! {
     MessageId;
     /// What opens a provider's API.
     CredentialId;
+    /// One change of it.
+    CredentialChangeId;
+    /// A tenant's own registration with a provider.
+    OAuthClientId;
+    /// One person's way through a provider's consent page.
+    AuthorizationId;
     /// What a provider lets be booked.
     EventTypeId;
     /// A provider's record of an appointment.

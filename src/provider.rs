@@ -5,5 +5,7 @@ pub mod booking_tool;
 pub mod calcom;
 pub mod call;
 pub mod catalog;
+pub mod deployment;
 mod fields;
+pub mod oauth;
 pub mod signature;

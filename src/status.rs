@@ -51,6 +51,18 @@ impl Error {
             Self::CredentialRefused => (Code::FailedPrecondition, 409, ErrorReason::CredentialRefused),
             Self::ConsentMissing => (Code::FailedPrecondition, 409, ErrorReason::ConsentMissing),
             Self::AccountTaken => (Code::AlreadyExists, 409, ErrorReason::AccountTaken),
+            Self::AuthorizationUsed => (Code::FailedPrecondition, 409, ErrorReason::AuthorizationUsed),
+            Self::AuthorizationExpired => (Code::FailedPrecondition, 409, ErrorReason::AuthorizationExpired),
+            Self::AuthorizationRefused { .. } => {
+                (Code::FailedPrecondition, 409, ErrorReason::AuthorizationRefused)
+            }
+            Self::ScopesNotGranted(_) => (Code::FailedPrecondition, 409, ErrorReason::ScopesNotGranted),
+            Self::OtherAccount => (Code::FailedPrecondition, 409, ErrorReason::OtherAccount),
+            Self::AccountUnknown => (Code::FailedPrecondition, 409, ErrorReason::AccountUnknown),
+            Self::OAuthNotConfigured { .. } => {
+                (Code::FailedPrecondition, 409, ErrorReason::OauthNotConfigured)
+            }
+            Self::NotRefreshable => (Code::FailedPrecondition, 409, ErrorReason::CredentialNotRefreshable),
             Self::SyncRunning(_) => (Code::FailedPrecondition, 409, ErrorReason::SyncRunning),
             Self::ReviewItemResolved(_) => (Code::FailedPrecondition, 409, ErrorReason::ReviewItemResolved),
             Self::ResolutionNotPossible(_) => {
@@ -112,7 +124,9 @@ impl Error {
     }
 
     fn metadata(&self) -> HashMap<String, String> {
-        if let Self::ProviderRefused { provider, reason } = self {
+        if let Self::ProviderRefused { provider, reason } | Self::AuthorizationRefused { provider, reason } =
+            self
+        {
             return [("provider", *provider), ("provider_reason", *reason)]
                 .map(|(key, value)| (key.to_string(), value.to_string()))
                 .into();
@@ -134,6 +148,8 @@ impl Error {
             Self::PhaseNotPresent(presence) => Some(("presence", presence.to_string())),
             Self::PhaseFieldNotWritable(field) => Some(("field", field.to_string())),
             Self::LimitReached(limit) => Some(("limit", (*limit).to_string())),
+            Self::ScopesNotGranted(scopes) => Some(("scopes", scopes.join(" "))),
+            Self::OAuthNotConfigured { provider } => Some(("provider", (*provider).to_string())),
             _ => None,
         };
         entry.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
@@ -194,6 +210,7 @@ impl Noun {
             Self::PhaseConflict => ErrorReason::PhaseConflictNotFound,
             Self::ExternalUser => ErrorReason::ExternalUserNotFound,
             Self::AlertDestination => ErrorReason::AlertDestinationNotFound,
+            Self::Authorization => ErrorReason::AuthorizationNotFound,
         }
     }
 }

@@ -121,6 +121,8 @@ words! {
         SubscriptionCheck = "subscription_check",
         Disconnect = "disconnect",
         AlertDelivery = "alert_delivery",
+        /// Ask for another access token well before the refresh token is forgotten.
+        CredentialRefresh = "credential_refresh",
         /// Read at the planning tool what was told to have changed.
         PlanningRefresh = "planning_refresh",
         /// Make the planning tool's task what the phase is.
@@ -131,7 +133,32 @@ words! {
         Connected = "connected", NeedsReconnect = "needs_reconnect", Disconnecting = "disconnecting", Disconnected = "disconnected",
     }
     /// What opens a provider's API.
-    CredentialKind { ApiKey = "api_key" }
+    CredentialKind {
+        ApiKey = "api_key",
+        /// An access token, and what another one is asked for with.
+        OAuth2 = "oauth2",
+    }
+    /// What happened to a credential.
+    CredentialEvent {
+        Given = "given",
+        /// By another one of the same account.
+        Replaced = "replaced",
+        Refreshed = "refreshed",
+        /// The provider no longer takes it.
+        Refused = "refused",
+        /// We told the provider that it is over.
+        Revoked = "revoked",
+        Destroyed = "destroyed",
+    }
+    /// How far somebody came on the way through a provider's consent page.
+    AuthorizationState {
+        Started = "started",
+        /// The browser came back with a code.
+        Returned = "returned",
+        /// The code is being exchanged.
+        Exchanging = "exchanging",
+        Completed = "completed", Failed = "failed",
+    }
     /// Whether a provider is asked at all.
     Breaker { Closed = "closed", Open = "open", HalfOpen = "half_open" }
     /// How a provider's record stands, as last known.

@@ -10,7 +10,7 @@ DELETE FROM outbox WHERE kind IN ('planning_refresh', 'phase_push');
 ALTER TABLE outbox
     DROP CONSTRAINT outbox_kind_known,
     ADD CONSTRAINT outbox_kind_known CHECK (kind IN ('webhook_event_retry', 'patient_import', 'appointment_push',
-        'booking_refresh', 'sync_run', 'reconcile', 'subscription_check', 'disconnect', 'alert_delivery'));
+        'booking_refresh', 'sync_run', 'reconcile', 'subscription_check', 'disconnect', 'alert_delivery', 'credential_refresh'));
 ALTER TABLE sync_log DROP COLUMN expect_end_time;
 DROP TABLE planning_health, unheard_change, project_cursor;
 ALTER TABLE phase DROP COLUMN read_time;

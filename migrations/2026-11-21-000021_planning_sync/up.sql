@@ -76,8 +76,8 @@ COMMENT ON COLUMN sync_log.expect_end_time IS 'When it is expected to end, as of
 ALTER TABLE outbox
     DROP CONSTRAINT outbox_kind_known,
     ADD CONSTRAINT outbox_kind_known CHECK (kind IN ('webhook_event_retry', 'patient_import', 'appointment_push',
-        'booking_refresh', 'sync_run', 'reconcile', 'subscription_check', 'disconnect', 'alert_delivery', 'planning_refresh',
-        'phase_push'));
+        'booking_refresh', 'sync_run', 'reconcile', 'subscription_check', 'disconnect', 'alert_delivery', 'credential_refresh',
+        'planning_refresh', 'phase_push'));
 
 -- How fresh an integration is, is told by what its provider is read for.
 DO $$

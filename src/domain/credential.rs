@@ -5,16 +5,29 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
 use super::Domain;
 use crate::{
+    caller::Caller,
     error::{Error, Result},
-    ids::{CredentialId, IntegrationId, TenantId},
-    store::{self, credential::Credential},
-    words::{CredentialKind, IntegrationState},
+    ids::{CredentialChangeId, CredentialId, IntegrationId, TenantId},
+    page::{Page, Paged},
+    store::{
+        self, TenantTx, credential::Credential, credential_history::CredentialChange,
+        integration::Integration,
+    },
+    words::{CredentialEvent, CredentialKind, IntegrationState},
 };
+
+mod grant;
+mod refresh;
+
+pub(in crate::domain) use grant::Grant;
+pub use refresh::run;
+use refresh::{Need, is_usable};
+pub(in crate::domain) use refresh::{registration, times};
 
 /// What is sent as `authorization: Bearer …`.
 #[derive(Debug, Clone)]
@@ -52,15 +65,32 @@ impl From<Error> for BearerError {
     }
 }
 
-/// The bearer of an integration, fresh enough for one call.
+/// For callers who are told at once.
+impl From<BearerError> for Error {
+    fn from(error: BearerError) -> Self {
+        match error {
+            BearerError::Missing => Self::IntegrationState(IntegrationState::NeedsReconnect),
+            BearerError::NotNow { after, .. } => Self::ProviderUnavailable(after),
+            BearerError::Own(error) => error,
+        }
+    }
+}
+
+/// The bearer of an integration, fresh enough for one call: a token that runs out soon is replaced first.
 pub async fn bearer(
     domain: &Domain,
     tenant: TenantId,
     integration: IntegrationId,
 ) -> Result<Bearer, BearerError> {
     let current = find(domain, tenant, integration).await?.ok_or(BearerError::Missing)?;
-    match current.kind {
-        CredentialKind::ApiKey => Ok(open_api_key(domain, tenant, &current).await?),
+    let now = Utc::now();
+    if current.refresh_due_time.is_none_or(|due| now < due) {
+        return Ok(open(domain, tenant, &current).await?);
+    }
+    let need = if is_usable(&current, now) { Need::Soon } else { Need::Now };
+    match refresh::refresh(domain, tenant, current.clone(), need, SYSTEM).await {
+        Err(BearerError::NotNow { .. }) if need == Need::Soon => Ok(open(domain, tenant, &current).await?),
+        refreshed => refreshed,
     }
 }
 
@@ -73,15 +103,27 @@ pub async fn refused(
     used: (CredentialId, i32),
 ) -> Result<Bearer, BearerError> {
     let current = find(domain, tenant, integration).await?.ok_or(BearerError::Missing)?;
+    if (current.id, current.version) != used {
+        return Ok(open(domain, tenant, &current).await?);
+    }
     match current.kind {
-        CredentialKind::ApiKey if (current.id, current.version) != used => {
-            Ok(open_api_key(domain, tenant, &current).await?)
-        }
         CredentialKind::ApiKey => {
-            ask_to_reconnect(domain, tenant, integration, used, "CREDENTIAL_REFUSED").await?;
+            let mut tx = domain.store.tenant(tenant).await?;
+            ask_to_reconnect(&mut tx, integration, used, "CREDENTIAL_REFUSED").await?;
+            tx.commit().await?;
             Err(BearerError::Missing)
         }
+        // Another fresh one would fare no better, and asking without end would be noticed there.
+        CredentialKind::OAuth2 if was_just_refreshed(&current, Utc::now()) => {
+            blocked(domain, tenant, integration, used).await?;
+            Err(BearerError::Missing)
+        }
+        CredentialKind::OAuth2 => refresh::refresh(domain, tenant, current, Need::Now, SYSTEM).await,
     }
+}
+
+fn was_just_refreshed(row: &Credential, now: DateTime<Utc>) -> bool {
+    row.cause == SYSTEM && now < row.update_time + FRESH
 }
 
 /// The provider refused even the bearer that [`refused`] gave: the account's admins keep us out, or took the grant back
@@ -92,29 +134,92 @@ pub async fn blocked(
     integration: IntegrationId,
     used: (CredentialId, i32),
 ) -> Result<()> {
-    ask_to_reconnect(domain, tenant, integration, used, "ACCESS_BLOCKED").await
+    let mut tx = domain.store.tenant(tenant).await?;
+    ask_to_reconnect(&mut tx, integration, used, "ACCESS_BLOCKED").await?;
+    tx.commit().await
+}
+
+/// Gets another token at once, whatever the one so far is worth. For an integration that needs to be connected again, this may be what
+/// shows that it does not.
+///
+/// Errors: `NotFound`, `NotRefreshable`, `IntegrationState`, `ProviderUnavailable`.
+pub async fn refresh_now(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<Integration> {
+    let mut tx = domain.store.caller(caller).await?;
+    let integration = store::integration::find_for_update(&mut tx, id).await?;
+    tx.commit().await?;
+    if matches!(integration.state, IntegrationState::Disconnecting | IntegrationState::Disconnected) {
+        return Err(Error::IntegrationState(integration.state));
+    }
+    let current = find(domain, caller.tenant, id).await?.ok_or(Error::NotRefreshable)?;
+    let is_refreshable = match current.kind {
+        CredentialKind::ApiKey => false,
+        CredentialKind::OAuth2 => Grant::open(domain, caller.tenant, &current).await?.refresh.is_some(),
+    };
+    if !is_refreshable {
+        return Err(Error::NotRefreshable);
+    }
+    refresh::refresh(domain, caller.tenant, current, Need::Now, &caller.subject).await?;
+    let mut tx = domain.store.caller(caller).await?;
+    let found = store::integration::find(&mut tx, id).await?;
+    tx.end_reading();
+    Ok(found)
+}
+
+/// What happened to an integration's credential, newest first. Errors: `NotFound`.
+pub async fn history(
+    domain: &Domain,
+    caller: &Caller,
+    id: IntegrationId,
+    page: &Page<CredentialChangeId>,
+) -> Result<Paged<CredentialChange, CredentialChangeId>> {
+    let mut tx = domain.store.caller(caller).await?;
+    store::integration::find(&mut tx, id).await?;
+    let found = store::credential_history::list(&mut tx, id, page).await?;
+    tx.end_reading();
+    Ok(found)
+}
+
+/// A token that is refused at this age was refused from the beginning.
+const FRESH: TimeDelta = TimeDelta::minutes(1);
+/// Who refreshes when somebody needs a token.
+const SYSTEM: &str = "system";
+
+/// Writes down what happened to a credential.
+pub(in crate::domain) async fn note(
+    tx: &mut TenantTx,
+    integration_id: IntegrationId,
+    event: CredentialEvent,
+    version: i32,
+    cause: &str,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let id = CredentialChangeId::new();
+    let (cause, reason) = (cause.into(), reason.map(Into::into));
+    let change = CredentialChange { id, integration_id, event, version, cause, reason, create_time: now };
+    store::credential_history::insert(tx, &change).await
 }
 
 /// Unless somebody brought another credential while the old one was being refused.
 async fn ask_to_reconnect(
-    domain: &Domain,
-    tenant: TenantId,
+    tx: &mut TenantTx,
     integration: IntegrationId,
     used: (CredentialId, i32),
     reason: &str,
 ) -> Result<()> {
-    let mut tx = domain.store.tenant(tenant).await?;
-    let mut row = store::integration::find_for_update(&mut tx, integration).await?;
-    let current = store::credential::find(&mut tx, integration).await?;
+    let mut row = store::integration::find_for_update(tx, integration).await?;
+    let current = store::credential::find(tx, integration).await?;
     let is_current = current.is_some_and(|credential| (credential.id, credential.version) == used);
     if row.state == IntegrationState::Connected && is_current {
+        let now = super::integration::micros(Utc::now());
         row.state = IntegrationState::NeedsReconnect;
         row.state_reason = Some(reason.into());
-        row.update_time = Utc::now();
-        store::integration::save(&mut tx, &row).await?;
+        row.update_time = now;
+        store::integration::save(tx, &row).await?;
+        note(tx, integration, CredentialEvent::Refused, used.1, SYSTEM, Some(reason), now).await?;
         tracing::warn!(integration.id = %integration, reason, "the provider no longer accepts the credential");
     }
-    tx.commit().await
+    Ok(())
 }
 
 async fn find(domain: &Domain, tenant: TenantId, integration: IntegrationId) -> Result<Option<Credential>> {
@@ -124,9 +229,21 @@ async fn find(domain: &Domain, tenant: TenantId, integration: IntegrationId) -> 
     Ok(found)
 }
 
-async fn open_api_key(domain: &Domain, tenant: TenantId, row: &Credential) -> Result<Bearer> {
+/// The secret as it is, however old.
+async fn open(domain: &Domain, tenant: TenantId, row: &Credential) -> Result<Bearer> {
+    let secret = match row.kind {
+        CredentialKind::ApiKey => {
+            let opened = unseal(domain, tenant, row).await?;
+            let text =
+                String::from_utf8(opened).map_err(|_| Error::internal("a credential that is no text"))?;
+            text.into()
+        }
+        CredentialKind::OAuth2 => Grant::open(domain, tenant, row).await?.access,
+    };
+    Ok(Bearer { secret, id: row.id, version: row.version })
+}
+
+async fn unseal(domain: &Domain, tenant: TenantId, row: &Credential) -> Result<Vec<u8>> {
     let key = domain.tenant_key(tenant).await?;
-    let opened = key.open(store::credential::place(row.id), &row.sealed_secret).map_err(Error::internal)?;
-    let secret = String::from_utf8(opened).map_err(|_| Error::internal("a credential that is no text"))?;
-    Ok(Bearer { secret: secret.into(), id: row.id, version: row.version })
+    key.open(store::credential::place(row.id), &row.sealed_secret).map_err(Error::internal)
 }

@@ -17,8 +17,8 @@ use crate::{
     ids::IntegrationId,
     page::{Page, Paged},
     provider::{asana::PROVIDER as ASANA, calcom::CallError},
-    store::{self, TenantTx, integration::Integration, outbox::NewMessage},
-    words::{IntegrationState, MessageKind, SyncState},
+    store::{self, TenantTx, credential::Renewed, integration::Integration, outbox::NewMessage},
+    words::{CredentialKind, IntegrationState, MessageKind, SyncState},
 };
 
 mod connect;
@@ -132,7 +132,17 @@ pub async fn update(
         let credential = store::credential::find(&mut tx, id).await?.ok_or(Error::CredentialRefused)?;
         let place = store::credential::place(credential.id);
         let sealed = tenant_key.seal(place, api_key.expose_secret().as_bytes()).map_err(Error::internal)?;
-        store::credential::replace(&mut tx, credential.id, &sealed, &caller.subject, now).await?;
+        let renewed = Renewed {
+            kind: CredentialKind::ApiKey,
+            sealed_secret: sealed,
+            scopes: Vec::new(),
+            expire_time: None,
+            refresh_due_time: None,
+            cause: caller.subject.clone(),
+            time: now,
+        };
+        store::credential::replace(&mut tx, credential.id, &renewed).await?;
+        row.granted_account_id = None;
         row.state = IntegrationState::Connected;
         row.state_reason = None;
     }
@@ -233,7 +243,7 @@ async fn changeable(domain: &Domain, caller: &Caller, id: IntegrationId) -> Resu
 }
 
 /// Queues what the end of a pause, of a restriction or of a missing credential makes possible.
-async fn catch_up(
+pub(in crate::domain) async fn catch_up(
     tx: &mut TenantTx,
     before: &Integration,
     after: &Integration,

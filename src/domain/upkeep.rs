@@ -25,6 +25,7 @@ pub async fn run(domain: &Domain) {
             tell("partitions made", chores.make_partitions(MONTHS_AHEAD).await);
             tell("partitions dropped", chores.drop_partitions().await);
             tell("import chunks swept", chores.sweep_imports().await);
+            tell("attempts to connect swept", chores.sweep_authorizations().await);
         }
         Ok(None) => {}
         Err(error) => telemetry::log_error("the upkeep waits for the next hour", &error),

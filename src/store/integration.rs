@@ -50,6 +50,10 @@ pub struct Integration {
     /// Nothing is ever written there.
     pub read_only: bool,
     pub update_time: DateTime<Utc>,
+    /// What the tenant said about the parts of the provider's URLs that differ between tenants, by name.
+    pub placeholders: serde_json::Value,
+    /// The account as the provider named it beside a grant; absent for API keys and once disconnected.
+    pub granted_account_id: Option<String>,
     /// No data flow without a consent that lives; see `domain::consent`.
     pub consent_required: bool,
 }
@@ -79,6 +83,8 @@ impl Integration {
             outbound_paused: false,
             read_only: false,
             update_time: now,
+            placeholders: serde_json::json!({}),
+            granted_account_id: None,
             consent_required: false,
         }
     }

@@ -12,7 +12,7 @@ use super::{Cached, Store};
 use crate::{
     caller::Person,
     error::Result,
-    ids::{ApiKeyId, IntegrationId, PatientId, PractitionerId, TenantId, WebhookEndpointId},
+    ids::{ApiKeyId, AuthorizationId, IntegrationId, PatientId, PractitionerId, TenantId, WebhookEndpointId},
     vault::WrappedTenantKey,
     words::{Origin, Role, SignatureScheme},
 };
@@ -70,6 +70,15 @@ pub struct ResolvedEndpoint {
     pub sealed_secrets: Vec<Vec<u8>>,
 }
 
+/// Whose attempt a returning browser's `state` stands for.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct ResolvedAuthorization {
+    #[diesel(sql_type = SqlUuid)]
+    pub tenant_id: TenantId,
+    #[diesel(sql_type = SqlUuid)]
+    pub id: AuthorizationId,
+}
+
 #[derive(QueryableByName)]
 struct SubjectRow {
     #[diesel(sql_type = Nullable<SqlUuid>)]
@@ -124,6 +133,13 @@ impl Store {
     pub async fn resolve_endpoint(&self, hash: &[u8]) -> Result<Option<ResolvedEndpoint>> {
         let mut conn = self.connection().await?;
         let query = sql_query("SELECT * FROM stellwerk_resolve_endpoint($1)").bind::<Binary, _>(hash);
+        Ok(Cached(query).load(&mut *conn).await?.pop())
+    }
+
+    /// The attempt whose `state` has this SHA-256, however old or far it is.
+    pub async fn resolve_authorization(&self, hash: &[u8]) -> Result<Option<ResolvedAuthorization>> {
+        let mut conn = self.connection().await?;
+        let query = sql_query("SELECT * FROM stellwerk_resolve_authorization($1)").bind::<Binary, _>(hash);
         Ok(Cached(query).load(&mut *conn).await?.pop())
     }
 }

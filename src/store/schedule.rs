@@ -63,6 +63,17 @@ pub async fn run(
     Ok(row.queued)
 }
 
+/// Claims an occurrence and queues a look at every grant that can run out. As `run` otherwise.
+pub async fn refreshes(store: &Store, schedule: &str, occurrence: DateTime<Utc>) -> Result<Option<i64>> {
+    let mut tx = store.worker().await?;
+    let query = sql_query("SELECT stellwerk_schedule_refreshes($1, $2) AS queued")
+        .bind::<Text, _>(schedule)
+        .bind::<Timestamptz, _>(occurrence);
+    let row: Queued = Cached(query).get_result(tx.conn()).await?;
+    tx.commit().await?;
+    Ok(row.queued)
+}
+
 /// Deletes records of runs that nobody looks at any longer. Returns how many.
 pub async fn sweep_sync_logs(store: &Store) -> Result<i64> {
     let mut tx = store.worker().await?;

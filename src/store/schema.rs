@@ -200,6 +200,24 @@ diesel::table! {
         cause -> Text,
         create_time -> Timestamptz,
         update_time -> Timestamptz,
+        scopes -> Array<Text>,
+        expire_time -> Nullable<Timestamptz>,
+        refresh_due_time -> Nullable<Timestamptz>,
+        refresh_lease_id -> Nullable<Uuid>,
+        refresh_lease_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    credential_history (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        event -> Text,
+        version -> Integer,
+        cause -> Text,
+        reason -> Nullable<Text>,
+        create_time -> Timestamptz,
     }
 }
 
@@ -281,6 +299,8 @@ diesel::table! {
         outbound_paused -> Bool,
         read_only -> Bool,
         update_time -> Timestamptz,
+        placeholders -> Jsonb,
+        granted_account_id -> Nullable<Text>,
         consent_required -> Bool,
     }
 }
@@ -342,6 +362,45 @@ diesel::table! {
         decided_by -> Nullable<Text>,
         create_time -> Timestamptz,
         decide_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    oauth_authorization (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        provider -> Text,
+        integration_id -> Nullable<Uuid>,
+        subject -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        name -> Text,
+        read_only -> Bool,
+        scopes -> Array<Text>,
+        placeholders -> Jsonb,
+        client_id -> Text,
+        redirect_uri -> Text,
+        return_url -> Text,
+        state_hash -> Bytea,
+        sealed_verifier -> Nullable<Bytea>,
+        sealed_code -> Nullable<Bytea>,
+        completion_hash -> Nullable<Bytea>,
+        made_integration_id -> Nullable<Uuid>,
+        create_time -> Timestamptz,
+        expire_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    oauth_client (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        provider -> Text,
+        client_id -> Text,
+        sealed_secret -> Bytea,
+        cause -> Text,
+        create_time -> Timestamptz,
+        update_time -> Timestamptz,
     }
 }
 
@@ -787,6 +846,7 @@ diesel::table! {
         hold_duration_s -> Integer,
         event_retention_months -> Integer,
         create_time -> Timestamptz,
+        return_urls -> Array<Text>,
     }
 }
 
@@ -926,6 +986,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     booking,
     consent,
     credential,
+    credential_history,
     event_type,
     external_user,
     idempotency_record,
@@ -934,6 +995,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     integration_flow,
     intent,
     link_candidate,
+    oauth_authorization,
+    oauth_client,
     outbox,
     patient,
     patient_import,

@@ -56,6 +56,11 @@ impl Chores {
         self.count("SELECT stellwerk_sweep_imports() AS count").await
     }
 
+    /// Deletes attempts to connect that ran out more than a day ago. Returns how many.
+    pub async fn sweep_authorizations(&mut self) -> Result<i64> {
+        self.count("SELECT stellwerk_sweep_authorizations() AS count").await
+    }
+
     async fn count(&mut self, sql: &'static str) -> Result<i64> {
         Ok(sql_query(sql).get_result::<Count>(&mut self.conn).await?.count)
     }

@@ -38,6 +38,10 @@ pub const PUSH_LATENCY: &str = "stellwerk_push_latency_seconds";
 /// Counter by `provider` and `status` (`OK`, or the code of a failure as `SLOT_TAKEN`, `OUTCOME_UNKNOWN`): calls of providers' APIs.
 pub const PROVIDER_CALLS: &str = "stellwerk_provider_calls_total";
 
+/// Counter by `provider` and `outcome` (`OK`, or the code of a failure as `GRANT_REFUSED`): access tokens asked for ahead of expiry or
+/// after a refusal.
+pub const TOKEN_REFRESHES: &str = "stellwerk_token_refreshes_total";
+
 /// Gauge by `provider` and `state` (`closed`, `open`, `half_open`): integrations whose breaker stands like this.
 pub const BREAKERS: &str = "stellwerk_breakers";
 
@@ -121,6 +125,7 @@ fn describe() {
         "Time from a change to its truth at the provider, by kind"
     );
     describe_counter!(PROVIDER_CALLS, "Calls of providers' APIs, by provider and status");
+    describe_counter!(TOKEN_REFRESHES, "Access tokens asked for, by provider and outcome");
     describe_gauge!(BREAKERS, "Integrations by provider and state of their breaker");
     describe_gauge!(SYNC_OUTCOMES, "Writes and runs of 24 hours, by provider and outcome");
     describe_gauge!(SYNC_SUCCESS, "Share of the writes and runs of 24 hours that succeeded, by provider");

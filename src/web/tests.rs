@@ -31,6 +31,7 @@ fn web(flood_limit: u32, stop: &CancellationToken) -> Arc<Web> {
             vault: Arc::new(vault),
             public_url: "http://127.0.0.1:1".into(),
             egress: Arc::new(egress),
+            deployments: Arc::default(),
             key_rings: Arc::default(),
         },
         gate: Arc::new(Gate::new(10, Duration::from_secs(5))),

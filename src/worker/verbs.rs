@@ -6,7 +6,7 @@ use futures::{FutureExt, future::BoxFuture};
 use super::Handlers;
 use crate::{
     domain::{
-        Domain, alert,
+        Domain, alert, credential,
         engine::{push, reconcile, refresh, subscription, sync_run},
         inbound, integration, patient_import, planning,
     },
@@ -44,6 +44,7 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
             integration::run_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::AlertDelivery => alert::deliver(domain, message, &payload, Utc::now()).await,
+        MessageKind::CredentialRefresh => credential::run(domain, message.tenant_id, &payload).await,
         MessageKind::PlanningRefresh => planning::sync::refresh::run(domain, message, &payload, Utc::now()).await,
         MessageKind::PhasePush => planning::push::run(domain, message, &payload, Utc::now()).await,
     }
@@ -79,6 +80,8 @@ async fn give_up(domain: &Domain, message: &Claimed) -> Result<()> {
             integration::give_up_disconnecting(domain, message.tenant_id, &payload, Utc::now()).await
         }
         MessageKind::AlertDelivery => Ok(()),
+        // Whoever needs a token asks again, and the dashboard shows when it runs out.
+        MessageKind::CredentialRefresh => Ok(()),
         // The poll finds it, too.
         MessageKind::PlanningRefresh => Ok(()),
         MessageKind::PhasePush => {

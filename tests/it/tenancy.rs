@@ -163,6 +163,7 @@ async fn every_role_has_exactly_these_rights() {
     call_slot            ----         ----         ----         ----         ----         ----         riu-
     consent              ----         riu-         riu-         ----         r-u-         riu-         riu-
     credential           ----         ----         ----         ----         ----         ----         riud
+    credential_history   ----         r---         r---         ----         ----         r---         ri--
     event_type           ----         riud         r---         r---         ----         r---         riud
     idempotency_record   ri-d         ri-d         ri-d         ri-d         ri-d         ri-d         ri-d
     instance             r---         ----         ----         ----         ----         ----         r---
@@ -170,6 +171,8 @@ async fn every_role_has_exactly_these_rights() {
     integration_flow     r---         r---         r---         r---         r---         r---         riu-
     intent               ----         r---         ----         r---         ----         r---         riu-
     link_candidate       ----         riu-         ----         ----         ----         riu-         riu-
+    oauth_authorization  ----         ----         ----         ----         ----         ----         riu-
+    oauth_client         ----         ----         ----         ----         ----         ----         riud
     outbox               -i--         riu-         -i--         -i--         -i--         riu-         riu-
     patient              ----         riud         ----         r---         r---         riud         riud
     patient_import       ----         riu-         ----         ----         ----         riu-         riu-

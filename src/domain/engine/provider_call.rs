@@ -21,6 +21,7 @@ use crate::{
         asana::{self, Asana},
         calcom::{self, Calcom},
         call::{CallError, Class, Refuses},
+        oauth::rebase,
     },
     store::{self, TenantTx, integration::Integration, integration_flow::Permit},
     telemetry::{self, metrics as names},
@@ -164,12 +165,14 @@ fn way(domain: &Domain, integration: &Integration, bearer: Bearer) -> Result<Way
         _ => calcom::DEFAULT_INSTANCE,
     };
     let instance = integration.instance_url.as_deref().unwrap_or(documented);
-    Ok(Way {
-        egress: domain.egress.clone(),
-        instance: instance.parse().map_err(Error::internal)?,
-        credential: bearer.used(),
-        secret: bearer.secret,
-    })
+    let mut instance: Url = instance.parse().map_err(Error::internal)?;
+    // A grant is of the provider itself, which a sandbox may stand in for.
+    if integration.granted_account_id.is_some()
+        && let Some(base) = domain.deployments.base(&integration.provider)
+    {
+        instance = rebase(&instance, base);
+    }
+    Ok(Way { egress: domain.egress.clone(), instance, credential: bearer.used(), secret: bearer.secret })
 }
 
 fn count<T, R: Refuses>(result: &Result<T, CallError<R>>) {

@@ -32,6 +32,8 @@ pub enum Cadence {
 enum Work {
     /// For every connected integration of a provider.
     Queue(Order),
+    /// For every grant that can run out.
+    RefreshTokens,
     SweepSyncLogs,
 }
 
@@ -63,7 +65,7 @@ impl Cadence {
     }
 }
 
-fn schedules() -> [Schedule; 9] {
+fn schedules() -> [Schedule; 10] {
     let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
     let calcom = |kind, payload| Work::Queue(Order { provider: CALCOM, kind, payload });
     let asana = |kind, payload| Work::Queue(Order { provider: ASANA, kind, payload });
@@ -81,6 +83,8 @@ fn schedules() -> [Schedule; 9] {
             Cadence::EveryMinutes(60),
             calcom(MessageKind::SubscriptionCheck, json!({})),
         ),
+        // By its old name; it is for every provider's tokens.
+        is("refresh-asana-tokens", Cadence::EveryMinutes(6 * 60), Work::RefreshTokens),
         is("poll-asana", Cadence::EveryMinutes(5), asana(MessageKind::Reconcile, json!({}))),
         is("sync-asana", Cadence::Daily(at(5, 0)), asana(MessageKind::SyncRun, json!({}))),
         is(
@@ -118,6 +122,12 @@ impl Schedule {
         match &self.work {
             Work::Queue(order) => {
                 let queued = store::schedule::run(&domain.store, self.name, occurrence, order).await?;
+                if let Some(integrations @ 1..) = queued {
+                    tracing::debug!(schedule = self.name, integrations, "queued");
+                }
+            }
+            Work::RefreshTokens => {
+                let queued = store::schedule::refreshes(&domain.store, self.name, occurrence).await?;
                 if let Some(integrations @ 1..) = queued {
                     tracing::debug!(schedule = self.name, integrations, "queued");
                 }

@@ -16,7 +16,7 @@ use crate::{
     ids::{CredentialId, SyncLogId},
     provider::calcom::{self, Calcom, CallError, Me, Refusal},
     store::{self, credential::Credential, sync_log::SyncLog},
-    words::{CredentialKind, Role, SyncKind},
+    words::{Role, SyncKind},
 };
 
 /// Integrations of a tenant, ended ones included, at most.
@@ -104,16 +104,8 @@ pub async fn create(
     let credential = CredentialId::new();
     let place = store::credential::place(credential);
     let secret = new.api_key.expose_secret().as_bytes();
-    let credential = Credential {
-        id: credential,
-        integration_id: id,
-        kind: CredentialKind::ApiKey,
-        sealed_secret: tenant_key.seal(place, secret).map_err(Error::internal)?,
-        version: 1,
-        cause: caller.subject.clone(),
-        create_time: now,
-        update_time: now,
-    };
+    let sealed = tenant_key.seal(place, secret).map_err(Error::internal)?;
+    let credential = Credential::api_key(credential, id, sealed, &caller.subject, now);
     store::credential::insert(&mut tx, &credential).await?;
     store::integration_flow::insert(&mut tx, id, capacity, refill_per_s).await?;
     store::integration_flow::set_rate(&mut tx, id, capacity, refill_per_s).await?;

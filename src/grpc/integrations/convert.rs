@@ -67,6 +67,7 @@ impl From<Provider> for proto::Provider {
     fn from(provider: Provider) -> Self {
         let kind = |kind: &CredentialKind| match kind {
             CredentialKind::ApiKey => proto::CredentialKind::ApiKey.into(),
+            CredentialKind::OAuth2 => proto::CredentialKind::Oauth2.into(),
         };
         Self {
             provider: provider.key.into(),

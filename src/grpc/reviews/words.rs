@@ -50,6 +50,7 @@ pub(super) fn message_kind(kind: proto::MessageKind) -> Option<MessageKind> {
         proto::MessageKind::SubscriptionCheck => MessageKind::SubscriptionCheck,
         proto::MessageKind::Disconnect => MessageKind::Disconnect,
         proto::MessageKind::AlertDelivery => MessageKind::AlertDelivery,
+        proto::MessageKind::CredentialRefresh => MessageKind::CredentialRefresh,
         proto::MessageKind::PlanningRefresh => MessageKind::PlanningRefresh,
         proto::MessageKind::PhasePush => MessageKind::PhasePush,
     })
@@ -100,6 +101,7 @@ impl From<MessageKind> for proto::MessageKind {
             MessageKind::SubscriptionCheck => Self::SubscriptionCheck,
             MessageKind::Disconnect => Self::Disconnect,
             MessageKind::AlertDelivery => Self::AlertDelivery,
+            MessageKind::CredentialRefresh => Self::CredentialRefresh,
             MessageKind::PlanningRefresh => Self::PlanningRefresh,
             MessageKind::PhasePush => Self::PhasePush,
         }

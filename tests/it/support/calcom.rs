@@ -26,7 +26,7 @@ use stellwerk::{
         self, appointment::Appointment, credential::Credential, event_type::EventType,
         integration::Integration, review_item::ReviewItem,
     },
-    words::{CredentialKind, Origin, ProviderSync, Role},
+    words::{Origin, ProviderSync, Role},
 };
 use uuid::Uuid;
 
@@ -99,16 +99,7 @@ pub(crate) async fn connect_with(
     let credential = CredentialId::new();
     let sealed_secret =
         key.seal(store::credential::place(credential), host.api_key.as_bytes()).expect("sealed");
-    let row = Credential {
-        id: credential,
-        integration_id: integration,
-        kind: CredentialKind::ApiKey,
-        sealed_secret,
-        version: 1,
-        cause: "test".into(),
-        create_time: now,
-        update_time: now,
-    };
+    let row = Credential::api_key(credential, integration, sealed_secret, "test", now);
     store::credential::insert(&mut tx, &row).await.expect("a credential");
     store::integration_flow::insert(&mut tx, integration, 100.0, 100.0).await.expect("a flow");
     tx.commit().await.expect("committed");

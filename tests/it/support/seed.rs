@@ -209,6 +209,21 @@ impl Seed {
                  VALUES ('{credential}', '{integration}', 'api_key', '\\x00', '{SUBJECT}')"
             ),
             format!(
+                "INSERT INTO credential_history (id, integration_id, event, version, cause) \
+                 VALUES ('{credential}', '{integration}', 'given', 1, '{SUBJECT}')"
+            ),
+            format!(
+                "INSERT INTO oauth_client (id, provider, client_id, sealed_secret, cause) \
+                 VALUES ('{credential}', 'asana', '1200', '\\x00', '{SUBJECT}')"
+            ),
+            format!(
+                "INSERT INTO oauth_authorization (id, provider, subject, state, name, read_only, scopes, \
+                 placeholders, client_id, redirect_uri, return_url, state_hash, expire_time) \
+                 VALUES ('{credential}', 'asana', '{SUBJECT}', 'started', 'Asana', false, '{{default}}', '{{}}', \
+                 '1200', 'https://hooks.example.org/api/auth/asana/callback', 'https://desk.example.org/', \
+                 sha256('{credential}'), now() + interval '10 minutes')"
+            ),
+            format!(
                 "INSERT INTO consent (id, integration_id, patient_id, subject, scopes, text_version) \
                  VALUES ('{consent}', '{integration}', NULL, '{SUBJECT}', '{{appointments}}', 'v1'), \
                  ('{own_consent}', '{integration}', '{patient}', 'api_key|max', '{{appointments}}', 'v1')"

@@ -1,0 +1,1 @@
+//! Connecting by OAuth 2.0.

@@ -7,3 +7,4 @@ mod merging;
 mod polls;
 mod runs;
 mod shapes;
+mod status;

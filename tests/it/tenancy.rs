@@ -180,8 +180,10 @@ async fn every_role_has_exactly_these_rights() {
     patient_import_row   ----         ri--         ----         ----         ----         ri--         ri--
     patient_link         ----         riud         ----         r---         r---         riud         riud
     patient_tombstone    ----         ri--         ----         ----         ----         ri--         ri--
+    planning_health      ----         r---         r---         ----         ----         r---         riu-
     practitioner         r---         riu-         r---         r---         r---         riu-         riu-
     practitioner_name    r---         ri-d         r---         r---         r---         ri-d         ri-d
+    project_cursor       ----         r---         r---         ----         ----         r---         riud
     review_item          ----         riud         ----         riud         ----         riud         riud
     root_key             r---         ----         ----         ----         ----         ----         r---
     schedule_run         r---         ----         ----         ----         ----         ----         r---
@@ -194,6 +196,7 @@ async fn every_role_has_exactly_these_rights() {
     sync_log             ----         riud         riud         ----         ----         riud         riud
     tenant               r---         riu-         r---         r---         r---         r---         riu-
     tenant_key           ----         ----         ----         ----         ----         ----         riu-
+    unheard_change       ----         ----         ----         ----         ----         ----         riud
     webhook_activity     r---         riu-         r---         r---         r---         r---         riu-
     webhook_body_key     ----         riud         ----         ----         ----         ----         riud
     webhook_dedupe       ----         ----         ----         ----         ----         ----         riud

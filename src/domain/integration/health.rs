@@ -91,6 +91,7 @@ mod tests {
             event_types: Vec::new(),
             flow: None,
             newest_run: None,
+            credential_expire_time: None,
             planning: None,
         }
     }

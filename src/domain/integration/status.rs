@@ -47,6 +47,8 @@ pub struct Status {
     pub flow: Option<Flow>,
     /// The run that was begun last; it may be under way. Its errors name the event types that another tenant has.
     pub newest_run: Option<SyncLog>,
+    /// When the access token runs out; absent for what does not.
+    pub credential_expire_time: Option<DateTime<Utc>>,
     /// Only of a planning tool.
     pub planning: Option<Planning>,
 }
@@ -84,7 +86,9 @@ pub async fn status(
     } else {
         store::integration_health::ages(&mut tx, id, now - CHANGES_BACK).await?
     };
+    let credential = store::credential::find(&mut tx, id).await?;
     let status = Status {
+        credential_expire_time: credential.and_then(|credential| credential.expire_time),
         planning: if is_planning { Some(planning(&mut tx, id).await?) } else { None },
         integration,
         runs: store::integration_health::runs(&mut tx, id, now - RUNS_BACK).await?,

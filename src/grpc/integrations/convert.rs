@@ -52,6 +52,7 @@ pub(super) fn status(status: Status, now: DateTime<Utc>) -> proto::IntegrationSt
         health: proto::IntegrationHealth::from(health).into(),
         health_reason: health_reason.unwrap_or_default(),
         planning: status.planning.map(Into::into),
+        credential_expire_time: status.credential_expire_time.map(timestamp),
     }
 }
 

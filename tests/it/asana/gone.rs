@@ -112,15 +112,10 @@ async fn what_vanished_goes_when_a_person_says_that_it_was_meant_to() {
     planner.sync().await;
     let item = planner.review_items().await.remove(0);
 
-    let resolved = review::resolve(
-        &planner.domain,
-        &planner.admin(),
-        &no_key(),
-        item.id,
-        Resolution::AcceptTheirs,
-        Utc::now(),
-    );
-    resolved.await.expect("resolved");
+    let (domain, admin) = (&planner.domain, planner.admin());
+    review::resolve(domain, &admin, &no_key(), item.id, Resolution::AcceptTheirs, Utc::now())
+        .await
+        .expect("resolved");
     planner.idle().await;
 
     assert_eq!(present(&planner).await, "10");

@@ -120,7 +120,7 @@ async fn a_page_that_comes_late_does_not_undo_what_was_read_meanwhile() {
 
     assert_eq!(planner.plan(task).await, "- 2026-12-24 - -");
     assert_eq!(planner.history(task).await, ["created asana", "fields asana"]);
-    worker.stop().await;
+    worker.kill().await;
 }
 
 /// P13, and the law: what nobody allows any more is not read to its end.

@@ -20,7 +20,7 @@ use stellwerk::{
         review_item::ReviewItem,
         sync_log::SyncLog,
     },
-    words::{Area, CredentialKind, Origin, Plan, Role},
+    words::{Area, Origin, Plan, Role},
 };
 
 use super::{
@@ -44,6 +44,7 @@ pub(crate) async fn double_with(settings: Settings) -> Asana {
 
 /// A server whose way out leads to doubles on loopback.
 pub(crate) fn app() -> TestAppBuilder {
+    let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_ansi(false).try_init();
     TestApp::builder().setting("--egress-allow=127.0.0.1")
 }
 
@@ -117,16 +118,7 @@ impl Planner {
         store::integration::insert(&mut tx, &row).await.expect("an integration");
         let credential = CredentialId::new();
         let sealed_secret = key.seal(store::credential::place(credential), token.as_bytes()).expect("sealed");
-        let row = Credential {
-            id: credential,
-            integration_id: integration,
-            kind: CredentialKind::ApiKey,
-            sealed_secret,
-            version: 1,
-            cause: "test".into(),
-            create_time: now,
-            update_time: now,
-        };
+        let row = Credential::api_key(credential, integration, sealed_secret, "test", now);
         store::credential::insert(&mut tx, &row).await.expect("a credential");
         store::integration_flow::insert(&mut tx, integration, 100_000.0, 10_000.0).await.expect("a flow");
         let settings = PlanningSettings {

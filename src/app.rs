@@ -14,6 +14,7 @@ use crate::{
     provider::deployment::DeploymentError,
     store::{Store, connect::PoolConfig},
     vault::{Vault, VaultError},
+    web::peer::Network,
 };
 
 /// Everything a server needs beside its listeners.
@@ -22,6 +23,8 @@ pub struct App {
     pub domain: Domain,
     pub issuers: Arc<Issuers>,
     pub rules: Arc<AccessRules>,
+    /// The proxies whose word on where a call came from counts.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// A setting that does not work.
@@ -66,7 +69,8 @@ impl App {
         let egress = Arc::new(Egress::new(EgressConfig { allow_private, ..EgressConfig::default() })?);
         let configs = callers.issuers_file.as_deref().map_or(Ok(Vec::new()), issuer::load)?;
         let issuers = Arc::new(Issuers::new(configs, egress.clone())?);
+        let trusted_proxies = callers.trusted_proxies.clone();
         let deployments = Arc::new(callers.providers.deployments()?);
-        Ok(Self { domain: Domain { egress, deployments, ..domain }, issuers, rules })
+        Ok(Self { domain: Domain { egress, deployments, ..domain }, issuers, rules, trusted_proxies })
     }
 }

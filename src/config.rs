@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, value_parser};
+use clap::{Args, builder::BoolishValueParser, value_parser};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -13,9 +13,14 @@ use crate::{
     provider::deployment::{DeploymentError, Deployments, ReturnUrl},
     store::connect::PoolConfig,
     telemetry::LogFormat,
-    vault::{self, VaultError},
     web::peer::Network,
 };
+
+mod keys;
+mod limits;
+
+pub use keys::KeyConfig;
+pub use limits::LimitConfig;
 
 /// What `serve` and `dev` run with.
 #[derive(Args, Clone, Debug)]
@@ -73,23 +78,6 @@ pub struct DatabaseConfig {
     pub pg_bin: Option<PathBuf>,
 }
 
-/// The vault's root keys.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Root keys")]
-pub struct KeyConfig {
-    /// `id:64 hex digits`, several separated by commas; all of them open. The first one seals in an empty database; from then on
-    /// `stellwerk root-key rotate` says which. Give them by the environment: other users see arguments.
-    #[arg(long, env = "STELLWERK_ROOT_KEYS", hide_env_values = true, value_name = "KEYS", value_parser = secret)]
-    root_keys: Option<SecretString>,
-    /// A single root key of 64 hex digits; its id is `integration`. It comes after the others.
-    #[arg(long, env = "INTEGRATION_ENCRYPTION_KEY", hide_env_values = true, value_name = "KEY", value_parser = secret)]
-    integration_encryption_key: Option<SecretString>,
-    /// A root key from a passphrase, as `id:salt:passphrase`; `stellwerk root-key new --passphrase` makes the salt. Random keys are
-    /// better. It comes last.
-    #[arg(long, env = "STELLWERK_ROOT_PASSPHRASE", hide_env_values = true, value_name = "PASSPHRASE", value_parser = secret)]
-    root_passphrase: Option<SecretString>,
-}
-
 /// Where the outside finds us.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Addresses")]
@@ -112,12 +100,12 @@ pub struct ListenConfig {
     /// Where `/metrics` is served. Keep it internal.
     #[arg(long, env = "STELLWERK_METRICS_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:7212")]
     pub metrics_address: SocketAddr,
-    /// Whether this process serves rpcs and webhooks; otherwise its listeners answer probes alone.
-    #[arg(long, env = "STELLWERK_API", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    pub api: bool,
-    /// Whether this process works on the queue.
-    #[arg(long, env = "STELLWERK_WORKER", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    pub worker: bool,
+    /// Serve rpcs and webhooks alone; other processes work on the queue.
+    #[arg(long, env = "STELLWERK_NO_WORKER", value_parser = BoolishValueParser::new())]
+    no_worker: bool,
+    /// Work on the queue alone; the listeners answer probes and nothing else.
+    #[arg(long, env = "STELLWERK_WORKER_ONLY", value_parser = BoolishValueParser::new())]
+    worker_only: bool,
 }
 
 /// Who may call, from where, and whom we call.
@@ -138,6 +126,10 @@ pub struct CallerConfig {
     /// Default: none, the sender is who connects.
     #[arg(long, env = "STELLWERK_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
+    /// What an outside scheduler shows as `authorization: Bearer …` at `/api/cron/{schedule}`, 32 characters or more; without it there
+    /// is no such route. Give it by the environment: other users see arguments.
+    #[arg(long, env = "CRON_SECRET", hide_env_values = true, value_name = "SECRET", value_parser = secret)]
+    cron_secret: Option<SecretString>,
     #[command(flatten)]
     pub providers: ProviderConfig,
 }
@@ -156,62 +148,6 @@ pub struct ProviderConfig {
     /// likewise for every other provider.
     #[arg(long = "provider-setting", value_name = "NAME=VALUE", value_parser = provider_setting)]
     pub provider_settings: Vec<(String, SecretString)>,
-}
-
-/// What bounds a process.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Limits")]
-pub struct LimitConfig {
-    /// The time for one call, from its headers to its answer; callers may ask for less.
-    #[arg(long, env = "STELLWERK_REQUEST_DEADLINE", value_name = "SPAN", default_value = "30s", value_parser = span)]
-    pub request_deadline: Duration,
-    /// The largest gRPC message that is read, in bytes.
-    #[arg(long, env = "STELLWERK_MAX_MESSAGE_BYTES", value_name = "BYTES", default_value_t = 4 * 1024 * 1024,
-        value_parser = value_parser!(u32).range(1024..=64 * 1024 * 1024))]
-    pub max_message_bytes: u32,
-    /// Calls and deliveries at once; further ones are answered UNAVAILABLE / OVERLOADED, or 503.
-    #[arg(long, env = "STELLWERK_MAX_CONCURRENT_REQUESTS", value_name = "COUNT", default_value_t = 1024,
-        value_parser = value_parser!(u32).range(1..=1_000_000))]
-    pub max_concurrent_requests: u32,
-    /// Watches at once, of which one tenant gets half; further ones are answered UNAVAILABLE / OVERLOADED.
-    #[arg(long, env = "STELLWERK_MAX_CONCURRENT_STREAMS", value_name = "COUNT", default_value_t = 512,
-        value_parser = value_parser!(u32).range(1..=1_000_000))]
-    pub max_concurrent_streams: u32,
-    /// The age at which a watch ends, to be resumed by its caller.
-    #[arg(long, env = "STELLWERK_MAX_STREAM_AGE", value_name = "SPAN", default_value = "1h", value_parser = span)]
-    pub max_stream_age: Duration,
-    /// Open connections per listener; further ones wait until one closes.
-    #[arg(long, env = "STELLWERK_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4096,
-        value_parser = value_parser!(u32).range(1..=1_000_000))]
-    pub max_connections: u32,
-    /// The time for the headers of a request, idle time between two requests included (HTTP/1.1).
-    #[arg(long, env = "STELLWERK_HEADER_TIMEOUT", value_name = "SPAN", default_value = "20s", value_parser = span)]
-    pub header_timeout: Duration,
-    /// How often an HTTP/2 connection is asked whether it lives.
-    #[arg(long, env = "STELLWERK_KEEPALIVE_INTERVAL", value_name = "SPAN", default_value = "60s", value_parser = span)]
-    pub keepalive_interval: Duration,
-    /// How long it has to answer that.
-    #[arg(long, env = "STELLWERK_KEEPALIVE_TIMEOUT", value_name = "SPAN", default_value = "20s", value_parser = span)]
-    pub keepalive_timeout: Duration,
-    /// The age at which a connection takes no further calls, so that callers spread over new instances.
-    #[arg(long, env = "STELLWERK_MAX_CONNECTION_AGE", value_name = "SPAN", default_value = "30m", value_parser = span)]
-    pub max_connection_age: Duration,
-    /// How long its last calls may take after that.
-    #[arg(long, env = "STELLWERK_MAX_CONNECTION_AGE_GRACE", value_name = "SPAN", default_value = "60s", value_parser = span)]
-    pub max_connection_age_grace: Duration,
-    /// How long calls may take to finish when the process is told to stop.
-    #[arg(long, env = "STELLWERK_SHUTDOWN_GRACE", value_name = "SPAN", default_value = "8s", value_parser = span)]
-    pub shutdown_grace: Duration,
-    /// How long a message of the queue is left to a process that no longer says that it works on it: the time after which
-    /// the others go on with what a killed one was at. Whole seconds.
-    #[arg(long, env = "STELLWERK_WORKER_LEASE", value_name = "SPAN", default_value = "60s", value_parser = span)]
-    pub worker_lease: Duration,
-    /// Deliveries per address and flood window; further ones are answered 429 unread. 0 switches this off.
-    #[arg(long, env = "STELLWERK_FLOOD_LIMIT", value_name = "COUNT", default_value_t = 600)]
-    pub flood_limit: u32,
-    /// The window of the flood limit.
-    #[arg(long, env = "STELLWERK_FLOOD_WINDOW", value_name = "SPAN", default_value = "10s", value_parser = span)]
-    pub flood_window: Duration,
 }
 
 /// When a tenant is told that something is wrong.
@@ -289,21 +225,18 @@ impl DatabaseConfig {
     }
 }
 
-impl KeyConfig {
-    /// All root keys in the form that the vault reads; `None` when there is none. Takes a moment where one comes from a passphrase.
-    pub fn root_keys(&self) -> Result<Option<SecretString>, VaultError> {
-        let listed = given(&self.root_keys).map(str::to_owned);
-        let single = given(&self.integration_encryption_key).map(|digits| format!("integration:{digits}"));
-        let derived = given(&self.root_passphrase).map(vault::from_passphrase).transpose()?;
-        let keys: Vec<String> = listed.into_iter().chain(single).chain(derived).collect();
-        Ok(if keys.is_empty() { None } else { Some(keys.join(",").into()) })
-    }
-}
+/// Less can be guessed.
+const CRON_SECRET_CHARACTERS: usize = 32;
 
-impl KeyConfig {
-    /// Takes keys that were found elsewhere, as in the data folder.
-    pub fn set_root_keys(&mut self, keys: SecretString) {
-        self.root_keys = Some(keys);
+impl CallerConfig {
+    /// What opens `/api/cron`; `None` when none was given, or one that is too short to be one.
+    pub fn cron_secret(&self) -> Option<&str> {
+        let given = given(&self.cron_secret)?;
+        if given.chars().count() < CRON_SECRET_CHARACTERS {
+            tracing::warn!("CRON_SECRET is shorter than 32 characters, so /api/cron does not exist");
+            return None;
+        }
+        Some(given)
     }
 }
 
@@ -319,6 +252,18 @@ impl PublicUrlConfig {
     /// Where providers reach the HTTP adapter, without a trailing slash.
     pub fn base(&self) -> String {
         self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.http_address))
+    }
+}
+
+impl ListenConfig {
+    /// Whether this process serves rpcs and webhooks.
+    pub fn api(&self) -> bool {
+        !self.worker_only
+    }
+
+    /// Whether this process works on the queue.
+    pub fn worker(&self) -> bool {
+        !self.no_worker
     }
 }
 

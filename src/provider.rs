@@ -8,4 +8,6 @@ pub mod catalog;
 pub mod deployment;
 mod fields;
 pub mod oauth;
+#[cfg(test)]
+mod scripted;
 pub mod signature;

@@ -6,6 +6,7 @@ pub mod calcom;
 mod client;
 mod clock;
 mod gate;
+pub mod oauth;
 mod ring;
 mod schema;
 mod script;

@@ -23,7 +23,7 @@ use crate::{
     app::App,
     config::Config,
     telemetry::install_metrics,
-    web::{self, Web, flood::FloodLimit, health::Readiness},
+    web::{self, CronSecret, Web, flood::FloodLimit, health::Readiness},
 };
 use connections::Protocol;
 use gate::Gate;
@@ -108,7 +108,7 @@ pub async fn serve(
     let health = HealthReporter::new();
     let open = grpc_stack::open_services(health.clone())?;
     // Probes are answered in any case: who restarts a process does not care what it is there for.
-    let api = config.listen.api;
+    let api = config.listen.api();
     let (services, names) = match api {
         true => (services, grpc_stack::service_names(&app.rules)),
         false => (Routes::default(), Vec::new()),
@@ -121,6 +121,7 @@ pub async fn serve(
         gate,
         flood: FloodLimit::new(limits.flood_limit, limits.flood_window, Instant::now()),
         trusted_proxies: config.callers.trusted_proxies.clone(),
+        cron: config.callers.cron_secret().map(CronSecret::new),
     });
     let web = if api { web::router(web) } else { web::probes(web) };
     let metrics = metrics::router(install_metrics(), app.domain.store.clone());

@@ -14,11 +14,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{domain::Domain, error::Error, ids::WebhookEventId, serve::gate::Gate, status::reason_name};
 
+mod authorization;
+mod cron;
 pub mod flood;
 pub mod health;
 pub mod peer;
 mod webhooks;
 
+pub use cron::CronSecret;
 use flood::FloodLimit;
 use health::Readiness;
 use peer::Network;
@@ -30,6 +33,8 @@ pub struct Web {
     pub gate: Arc<Gate>,
     pub flood: FloodLimit,
     pub trusted_proxies: Vec<Network>,
+    /// What an outside scheduler must show; without it there is no route for one.
+    pub cron: Option<CronSecret>,
 }
 
 /// The answer to a provider.
@@ -47,7 +52,13 @@ struct Answer<'a> {
 pub fn router(web: Arc<Web>) -> Router {
     // HEAD and GET are how some providers ask whether an address is meant for them.
     let deliveries = get(webhooks::receive).head(webhooks::receive).post(webhooks::receive);
-    guarded(Router::new().route("/api/webhooks/{provider}/{endpoint}", deliveries), web)
+    let mut routes = Router::new()
+        .route("/api/webhooks/{provider}/{endpoint}", deliveries)
+        .route("/api/auth/{provider}/callback", get(authorization::callback));
+    if web.cron.is_some() {
+        routes = routes.route("/api/cron/{schedule}", cron::routes());
+    }
+    guarded(routes, web)
 }
 
 /// Only what a process answers that takes no deliveries.

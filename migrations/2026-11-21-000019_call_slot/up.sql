@@ -2,7 +2,7 @@ CREATE TABLE call_slot (
     tenant_id uuid NOT NULL DEFAULT current_setting('stellwerk.tenant_id')::uuid,
     integration_id uuid NOT NULL,
     is_write boolean NOT NULL,
-    number smallint NOT NULL,
+    number integer NOT NULL,
     holder uuid NOT NULL,
     lease_until timestamptz NOT NULL,
     CONSTRAINT call_slot_pkey PRIMARY KEY (tenant_id, integration_id, is_write, number),

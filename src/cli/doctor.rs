@@ -162,7 +162,11 @@ fn partitions(missing: &[String]) -> Finding {
         return Finding::ok("partitions", "this month's and the next one's are there");
     }
     let says = format!("missing: {}; events go into the default partition", missing.join(", "));
-    Finding::warning("partitions", says, "run a server with --worker=true: it makes them every hour")
+    Finding::warning(
+        "partitions",
+        says,
+        "run a server that works on the queue, too: it makes them every hour",
+    )
 }
 
 fn clock(ours: DateTime<Utc>, theirs: DateTime<Utc>) -> Finding {
@@ -185,7 +189,7 @@ fn queue(depths: &[Depth]) -> Finding {
     let waiting: i64 = of("pending").map(|depth| depth.messages).sum();
     let says = format!("{waiting} waiting, the oldest for {oldest:.0} s; {dead} dead");
     if oldest > STUCK_AFTER.as_secs_f64() {
-        Finding::failed("outbox", says, "look that a server with --worker=true runs, and at its log")
+        Finding::failed("outbox", says, "look that a server without --no-worker runs, and at its log")
     } else if dead > 0 {
         Finding::warning("outbox", says, "ListDeadLetters says why; RequeueDeadLetters tries again")
     } else {

@@ -24,6 +24,11 @@ pub struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let config = &self.config;
+        if !config.listen.api() && !config.listen.worker() {
+            return Err(Failure::refused_because(
+                "--no-worker and --worker-only together leave nothing to do",
+            ));
+        }
         let shutdown = Shutdown::on_signals().map_err(|error| Failure::failed(&error))?;
         if config.database.url().is_none() {
             return Err(Failure::refused_because("no database: set DATABASE_URL, or try `stellwerk dev`"));
@@ -52,7 +57,7 @@ pub async fn run(
     serve::raise_file_limit();
     let instance = root_key::join(&app.domain).await?;
     let worker = async {
-        if config.listen.worker {
+        if config.listen.worker() {
             let LimitConfig { shutdown_grace: grace, worker_lease: lease, .. } = config.limits;
             let alerts = config.alerts.thresholds();
             let settings = WorkerConfig { grace, lease, alerts, ..WorkerConfig::default() };

@@ -124,3 +124,26 @@ fn an_alarm_is_raised_by_default_where_the_rules_say_so_and_elsewhere_when_asked
         assert!(parse(&[&format!("--alert-sync-success={text}")]).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_process_serves_works_or_does_both() {
+    let does = |arguments: &[&str]| {
+        let listen = parse(arguments).unwrap().listen;
+        (listen.api(), listen.worker())
+    };
+
+    assert_eq!(does(&[]), (true, true));
+    assert_eq!(does(&["--no-worker"]), (true, false));
+    assert_eq!(does(&["--worker-only"]), (false, true));
+    assert_eq!(does(&["--no-worker", "--worker-only"]), (false, false));
+}
+
+#[test]
+fn a_cron_secret_that_can_be_guessed_is_none() {
+    let secret =
+        |text: &str| parse(&["--cron-secret", text]).unwrap().callers.cron_secret().map(str::to_owned);
+
+    assert_eq!(secret(""), None);
+    assert_eq!(secret(&"x".repeat(31)), None);
+    assert_eq!(secret(&"x".repeat(32)), Some("x".repeat(32)));
+}

@@ -23,10 +23,12 @@ use crate::{
 
 mod grant;
 mod refresh;
+mod revoke;
 
 pub(in crate::domain) use grant::Grant;
 pub use refresh::run;
 use refresh::{Need, is_usable};
+pub(in crate::domain) use revoke::{Remains, revoke};
 pub(in crate::domain) use refresh::{registration, times};
 
 /// What is sent as `authorization: Bearer …`.

@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, Method};
-use serde_json::json;
 
 use super::{Domain, consent};
 use crate::{
@@ -19,11 +18,10 @@ use crate::{
     store::{
         self, TenantTx,
         integration::Integration,
-        outbox::NewMessage,
         webhook_event::{BodyKey, Taken, WebhookEvent, body_place},
     },
     vault::{self, Place, TenantKey},
-    words::{EventCause, EventStatus, IntegrationState, MessageKind},
+    words::{EventCause, EventStatus, IntegrationState},
 };
 
 mod again;
@@ -35,6 +33,7 @@ mod reading;
 mod trust;
 mod unadapted;
 
+use again::retry_of;
 pub use again::{give_up, replay, retry};
 pub use handshake::{Handshake, shake_hands};
 use reading::{Reading, Said, Unfit};
@@ -392,15 +391,4 @@ fn note(event: &mut WebhookEvent, applied: Result<Applied, Unfit>) -> bool {
 /// Where a secret is sealed.
 pub(super) fn secret_place(row: uuid::Uuid) -> Place {
     Place { table: "webhook_secret", column: "sealed_secret", row }
-}
-
-fn retry_of(id: WebhookEventId, receive_time: DateTime<Utc>) -> NewMessage {
-    NewMessage {
-        kind: MessageKind::WebhookEventRetry,
-        lane: format!("webhook_event/{id}"),
-        payload: json!({ "webhook_event_id": id }),
-        cause: format!("webhook_event/{id}"),
-        run_time: receive_time + chrono::TimeDelta::seconds(1),
-        integration: None,
-    }
 }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::{
-    Domain, access,
+    Domain, access, credential,
     engine::{provider_call, reconcile, subscription},
     idempotency::{Claim, Key, claim},
 };
@@ -16,9 +16,13 @@ use crate::{
     error::{Error, Result},
     ids::IntegrationId,
     page::{Page, Paged},
-    provider::{asana::PROVIDER as ASANA, calcom::CallError},
+    provider::{
+        asana::PROVIDER as ASANA,
+        calcom::CallError,
+        catalog::{self, Connect},
+    },
     store::{self, TenantTx, credential::Renewed, integration::Integration, outbox::NewMessage},
-    words::{CredentialKind, IntegrationState, MessageKind, SyncState},
+    words::{CredentialEvent, CredentialKind, IntegrationState, MessageKind, SyncState},
 };
 
 mod connect;
@@ -27,6 +31,7 @@ mod health;
 mod providers;
 mod status;
 
+pub(in crate::domain) use connect::{check_limit, connected};
 pub use connect::{NewIntegration, create};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
 pub use health::{Health, health};
@@ -129,8 +134,8 @@ pub async fn update(
         store::integration_flow::set_rate(&mut tx, id, capacity, refill_per_s).await?;
     }
     if let Some(api_key) = &changes.api_key {
-        let credential = store::credential::find(&mut tx, id).await?.ok_or(Error::CredentialRefused)?;
-        let place = store::credential::place(credential.id);
+        let known = store::credential::find(&mut tx, id).await?.ok_or(Error::CredentialRefused)?;
+        let place = store::credential::place(known.id);
         let sealed = tenant_key.seal(place, api_key.expose_secret().as_bytes()).map_err(Error::internal)?;
         let renewed = Renewed {
             kind: CredentialKind::ApiKey,
@@ -141,7 +146,9 @@ pub async fn update(
             cause: caller.subject.clone(),
             time: now,
         };
-        store::credential::replace(&mut tx, credential.id, &renewed).await?;
+        store::credential::replace(&mut tx, known.id, &renewed).await?;
+        let (event, version) = (CredentialEvent::Replaced, known.version + 1);
+        credential::note(&mut tx, id, event, version, &caller.subject, None, now).await?;
         row.granted_account_id = None;
         row.state = IntegrationState::Connected;
         row.state_reason = None;
@@ -203,7 +210,8 @@ pub async fn disconnect(
     id: IntegrationId,
     now: DateTime<Utc>,
 ) -> Result<Integration> {
-    if changeable(domain, caller, id).await?.provider != CALCOM {
+    let provider = changeable(domain, caller, id).await?.provider;
+    if catalog::find(&provider).is_none_or(|row| row.connect == Connect::WebhookOnly) {
         return Err(Error::invalid(
             "integration_id",
             "must be of a provider that is linked with a credential",
@@ -260,16 +268,29 @@ pub(in crate::domain) async fn catch_up(
         store::outbox::hurry(tx, after.id, now).await?;
     }
     if is_back || writes {
-        subscription::queue(tx, after.id, cause, now).await?;
-        if after.provider == CALCOM {
-            reconcile::queue_sweep(tx, after.id, cause, now).await?;
-        } else {
-            reconcile::queue(tx, after.id, cause, now).await?;
-        }
+        make_up(tx, after, cause, now).await?;
     } else if hears {
         reconcile::queue(tx, after.id, cause, now).await?;
     }
     Ok(())
+}
+
+/// Queues a look at all that was missed, both ways.
+pub(in crate::domain) async fn make_up(
+    tx: &mut TenantTx,
+    row: &Integration,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if !matches!(row.provider.as_str(), CALCOM | ASANA) || row.state != IntegrationState::Connected {
+        return Ok(());
+    }
+    subscription::queue(tx, row.id, cause, now).await?;
+    if row.provider == CALCOM {
+        reconcile::queue_sweep(tx, row.id, cause, now).await
+    } else {
+        reconcile::queue(tx, row.id, cause, now).await
+    }
 }
 
 /// Queues work on an integration as a whole.

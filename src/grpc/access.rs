@@ -235,6 +235,7 @@ fn settings_change(message: UpdateTenantSettingsRequest) -> Result<SettingsChang
         webhook_limit_per_minute: message.webhook_limit_per_minute,
         hold_duration_s: message.hold_duration.map(|span| seconds("hold_duration", span)).transpose()?,
         event_retention_months: message.event_retention_months,
+        return_urls: message.return_urls,
     })
 }
 
@@ -290,6 +291,7 @@ impl From<Tenant> for proto::TenantSettings {
             webhook_limit_per_minute: tenant.webhook_limit_per_minute,
             hold_duration: Some(duration(tenant.hold_duration_s)),
             event_retention_months: tenant.event_retention_months,
+            return_urls: tenant.return_urls,
         }
     }
 }

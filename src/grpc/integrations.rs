@@ -17,6 +17,7 @@ use crate::{
     proto::{self, integration_service_server::IntegrationService},
 };
 
+mod authorization;
 mod convert;
 mod watch;
 
@@ -125,6 +126,41 @@ impl IntegrationService for IntegrationApi {
         let of = id("integration_id", &request.integration_id)?;
         let ended = integration::disconnect(&self.domain, &caller, &key, of, Utc::now()).await?;
         Ok(Response::new(proto::DisconnectIntegrationResponse { integration: Some(ended.into()) }))
+    }
+
+    async fn start_authorization(
+        &self,
+        request: Request<proto::StartAuthorizationRequest>,
+    ) -> Result<Response<proto::StartAuthorizationResponse>, Status> {
+        Ok(Response::new(authorization::start(&self.domain, request).await?))
+    }
+
+    async fn complete_authorization(
+        &self,
+        request: Request<proto::CompleteAuthorizationRequest>,
+    ) -> Result<Response<proto::CompleteAuthorizationResponse>, Status> {
+        Ok(Response::new(authorization::complete(&self.domain, request).await?))
+    }
+
+    async fn refresh_credential(
+        &self,
+        request: Request<proto::RefreshCredentialRequest>,
+    ) -> Result<Response<proto::RefreshCredentialResponse>, Status> {
+        Ok(Response::new(authorization::refresh(&self.domain, request).await?))
+    }
+
+    async fn list_credential_changes(
+        &self,
+        request: Request<proto::ListCredentialChangesRequest>,
+    ) -> Result<Response<proto::ListCredentialChangesResponse>, Status> {
+        Ok(Response::new(authorization::changes(&self.domain, request).await?))
+    }
+
+    async fn put_o_auth_client(
+        &self,
+        request: Request<proto::PutOAuthClientRequest>,
+    ) -> Result<Response<proto::PutOAuthClientResponse>, Status> {
+        Ok(Response::new(authorization::put_client(&self.domain, request).await?))
     }
 
     async fn get_integration_status(

@@ -76,7 +76,8 @@ impl Deployments {
             let mut deployment = Deployment::default();
             for (pattern, setting) in NAMES {
                 let name = pattern.replace("{PROVIDER}", &provider.id.to_ascii_uppercase());
-                let value = given.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
+                // The last one counts, as everywhere on a command line.
+                let value = given.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
                 if let Some(value) =
                     value.or_else(|| variable(&name)).filter(|one| !one.expose_secret().trim().is_empty())
                 {

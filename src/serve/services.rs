@@ -6,15 +6,16 @@ use crate::{
     app::App,
     config::LimitConfig,
     grpc::{
-        AccessApi, AlertApi, AppointmentApi, IntegrationApi, PatientApi, PlanningApi, ReviewApi, SyncLogApi,
-        WebhookApi, caller::Authenticate, streams::Streams,
+        AccessApi, AlertApi, AppointmentApi, IntegrationApi, PatientApi, PlanningApi, PrivacyApi, ReviewApi,
+        SyncLogApi, WebhookApi, caller::Authenticate, streams::Streams,
     },
     proto::{
         access_service_server::AccessServiceServer, alert_service_server::AlertServiceServer,
         appointment_service_server::AppointmentServiceServer,
         integration_service_server::IntegrationServiceServer, patient_service_server::PatientServiceServer,
-        planning_service_server::PlanningServiceServer, review_service_server::ReviewServiceServer,
-        sync_log_service_server::SyncLogServiceServer, webhook_service_server::WebhookServiceServer,
+        planning_service_server::PlanningServiceServer, privacy_service_server::PrivacyServiceServer,
+        review_service_server::ReviewServiceServer, sync_log_service_server::SyncLogServiceServer,
+        webhook_service_server::WebhookServiceServer,
     },
 };
 
@@ -38,6 +39,10 @@ pub fn services(app: &App, limits: &LimitConfig) -> Routes {
         )
         .add_service(PatientServiceServer::new(PatientApi::new(domain())).max_decoding_message_size(bytes))
         .add_service(PlanningServiceServer::new(PlanningApi::new(domain())).max_decoding_message_size(bytes))
+        .add_service(
+            PrivacyServiceServer::new(PrivacyApi::new(domain(), app.trusted_proxies.clone()))
+                .max_decoding_message_size(bytes),
+        )
         .add_service(ReviewServiceServer::new(ReviewApi::new(domain())).max_decoding_message_size(bytes))
         .add_service(
             SyncLogServiceServer::new(SyncLogApi::new(domain(), streams)).max_decoding_message_size(bytes),

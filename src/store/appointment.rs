@@ -22,11 +22,13 @@ use crate::{
 mod change;
 mod conflicts;
 mod differing;
+mod of_patient;
 mod watched;
 
 pub use change::{Change, changes, insert_change, last_local_change};
 pub use conflicts::conflicts_of;
 pub use differing::differing_at_provider;
+pub use of_patient::{move_to_patient, of_patient, practitioners_of_patient, remove_of_patient};
 pub use watched::{Horizon, Leave, Position, Whose, changes_after, horizon, leaves_after};
 
 /// No slot is longer, buffers included: 24 hours and twice 4 (the tables and the field rules say so).
@@ -342,42 +344,10 @@ pub async fn unassigned(
     Ok(query.load(tx.conn()).await?)
 }
 
-/// All appointments of a person.
-pub async fn of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<AppointmentId>> {
-    let query = appointment::table.filter(appointment::patient_id.eq(patient)).select(appointment::id);
-    Ok(query.load(tx.conn()).await?)
-}
-
-/// Gives these appointments to another person.
-pub async fn move_to_patient(
-    tx: &mut TenantTx,
-    ids: &[AppointmentId],
-    patient: PatientId,
-    origin: Origin,
-    cause: &str,
-) -> Result<()> {
-    let now = Utc::now();
-    let statement = diesel::update(appointment::table.filter(appointment::id.eq_any(ids))).set((
-        appointment::patient_id.eq(patient),
-        appointment::last_change_origin.eq(origin),
-        appointment::update_time.eq(now),
-    ));
-    let moved: Vec<Appointment> =
-        Cached(statement.returning(Appointment::as_returning())).get_results(tx.conn()).await?;
-    let changes = moved.iter().map(|row| Change::of(row, ChangeKind::Patient, origin, cause, now));
-    change::insert_changes(tx, changes.collect()).await
-}
-
 /// Deletes an appointment with its history.
 pub async fn remove(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
     delete(appointment::table.filter(appointment::id.eq(id))).execute(tx.conn()).await?;
     Ok(())
-}
-
-/// Deletes all appointments of a person with their history, and returns them: their slots are free.
-pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<Appointment>> {
-    let statement = delete(appointment::table.filter(appointment::patient_id.eq(patient)));
-    Ok(statement.returning(Appointment::as_returning()).get_results(tx.conn()).await?)
 }
 
 /// `status = '…'`, with the word in the statement; diesel caches such statements only when told to.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::{
     QueryableByName, sql_query,
-    sql_types::{Bool, Double, SmallInt, Uuid as SqlUuid},
+    sql_types::{Bool, Double, Integer, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -18,14 +18,14 @@ use crate::{error::Result, ids::IntegrationId};
 pub struct CallSlot {
     integration_id: IntegrationId,
     is_write: bool,
-    number: i16,
+    number: i32,
     holder: Uuid,
 }
 
 #[derive(QueryableByName)]
 struct Number {
-    #[diesel(sql_type = SmallInt)]
-    number: i16,
+    #[diesel(sql_type = Integer)]
+    number: i32,
 }
 
 /// Takes one of `at_once` slots until it is given back or `lease` is over; None while all are held. Commit at once,
@@ -38,10 +38,9 @@ pub async fn take(
     lease: Duration,
 ) -> Result<Option<CallSlot>> {
     let holder = Uuid::now_v7();
-    let at_once = i16::try_from(at_once).unwrap_or(i16::MAX);
     let query = sql_query(
         "INSERT INTO call_slot AS c (integration_id, is_write, number, holder, lease_until) \
-         SELECT $1, $2, s.number, $3, clock_timestamp() + make_interval(secs => $4) FROM generate_series(1::smallint, $5) AS s (number) \
+         SELECT $1, $2, s.number, $3, clock_timestamp() + make_interval(secs => $4) FROM generate_series(1, $5) AS s (number) \
          WHERE NOT EXISTS (SELECT FROM call_slot h WHERE h.integration_id = $1 AND h.is_write = $2 AND h.number = s.number \
              AND h.lease_until > clock_timestamp()) \
          ORDER BY s.number LIMIT 1 \
@@ -53,7 +52,7 @@ pub async fn take(
     .bind::<Bool, _>(is_write)
     .bind::<SqlUuid, _>(holder)
     .bind::<Double, _>(lease.as_secs_f64())
-    .bind::<SmallInt, _>(at_once);
+    .bind::<Integer, _>(i32::from(at_once));
     let taken: Option<Number> = Cached(query).load(tx.conn()).await?.pop();
     Ok(taken.map(|Number { number }| CallSlot { integration_id: id, is_write, number, holder }))
 }
@@ -66,7 +65,7 @@ pub async fn give_back(tx: &mut TenantTx, slot: CallSlot) -> Result<()> {
     )
     .bind::<SqlUuid, _>(slot.integration_id)
     .bind::<Bool, _>(slot.is_write)
-    .bind::<SmallInt, _>(slot.number)
+    .bind::<Integer, _>(slot.number)
     .bind::<SqlUuid, _>(slot.holder);
     Cached(query).execute(tx.conn()).await?;
     Ok(())

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    AsChangeset, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl,
+    AsChangeset, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension,
+    PgExpressionMethods, QueryDsl,
     Selectable, SelectableHelper,
     dsl::max,
     insert_into,
@@ -113,6 +114,24 @@ pub async fn of_account_for_update(
     let query = integration::table
         .filter(integration::provider.eq(provider))
         .filter(integration::instance_url.eq(instance_url))
+        .filter(integration::account_id.eq(account_id))
+        .order(integration::id.desc())
+        .select(Integration::as_select())
+        .for_update();
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
+/// The integration that an account is connected with, or was last, where a provider may have no instances; locked until the
+/// transaction ends.
+pub async fn of_granted_account_for_update(
+    tx: &mut TenantTx,
+    provider: &str,
+    instance_url: Option<&str>,
+    account_id: &str,
+) -> Result<Option<Integration>> {
+    let query = integration::table
+        .filter(integration::provider.eq(provider))
+        .filter(integration::instance_url.is_not_distinct_from(instance_url))
         .filter(integration::account_id.eq(account_id))
         .order(integration::id.desc())
         .select(Integration::as_select())

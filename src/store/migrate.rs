@@ -42,7 +42,7 @@ pub fn known_versions() -> Result<Vec<String>> {
 
 /// Brings the database at `url` up to this program's version. Returns how many migrations ran. One process at a time does it.
 pub async fn up(url: &str, config: &PoolConfig) -> Result<usize> {
-    let mut conn = owner_connection(url, config).await?;
+    let mut conn = migrating(url, config).await?;
     conn.batch_execute(
         "SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('stellwerk_migrate', 0))",
     )
@@ -55,10 +55,17 @@ pub async fn up(url: &str, config: &PoolConfig) -> Result<usize> {
 
 /// Undoes every migration. For tests and for a person who asks for it.
 pub async fn down(url: &str, config: &PoolConfig) -> Result<usize> {
-    let conn = owner_connection(url, config).await?;
+    let conn = migrating(url, config).await?;
     let mut harness = AsyncMigrationHarness::new(conn);
     let run = tokio::task::block_in_place(|| harness.revert_all_migrations(MIGRATIONS).map(|run| run.len()));
     run.map_err(Error::Internal)
+}
+
+/// The owner's connection, in UTC: a time that a migration writes without its zone is the same one on every machine.
+async fn migrating(url: &str, config: &PoolConfig) -> Result<AsyncPgConnection> {
+    let mut conn = owner_connection(url, config).await?;
+    conn.batch_execute("SET timezone = 'UTC'").await?;
+    Ok(conn)
 }
 
 /// Lets a login of the database take the service's role.

@@ -38,6 +38,8 @@ pub struct PatientLink {
     /// When the tool deleted the person.
     pub delete_time: Option<DateTime<Utc>>,
     pub link_time: DateTime<Utc>,
+    /// Whom it stood for until the tool deleted it.
+    pub former_patient_id: Option<PatientId>,
 }
 
 impl PatientLink {
@@ -59,6 +61,7 @@ impl PatientLink {
             state_fingerprint: None,
             delete_time: None,
             link_time: Utc::now(),
+            former_patient_id: None,
         }
     }
 }
@@ -100,6 +103,15 @@ pub async fn of_patients(tx: &mut TenantTx, patients: &[PatientId]) -> Result<Ve
         [one] => query.filter(patient_link::patient_id.eq(one)).load(tx.conn()).await?,
         several => query.filter(patient_link::patient_id.eq_any(several)).load(tx.conn()).await?,
     })
+}
+
+/// The records that stood for these people until the tool deleted them.
+pub async fn formerly_of(tx: &mut TenantTx, patients: &[PatientId]) -> Result<Vec<PatientLink>> {
+    let query = patient_link::table
+        .filter(patient_link::former_patient_id.eq_any(patients))
+        .order(patient_link::id)
+        .select(PatientLink::as_select());
+    Ok(query.load(tx.conn()).await?)
 }
 
 /// Removes the records of a person, with what the tool said of it.

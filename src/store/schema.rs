@@ -514,6 +514,7 @@ diesel::table! {
         state_fingerprint -> Nullable<Bytea>,
         delete_time -> Nullable<Timestamptz>,
         link_time -> Timestamptz,
+        former_patient_id -> Nullable<Uuid>,
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Tenant {
     pub hold_duration_s: i32,
     pub event_retention_months: i32,
     pub create_time: DateTime<Utc>,
+    /// Where people may be sent back to from a provider's consent page.
+    pub return_urls: Vec<String>,
 }
 
 /// The transaction's own tenant.
@@ -61,6 +63,7 @@ pub async fn update_settings(tx: &mut TenantTx, changed: &Tenant) -> Result<()> 
         tenant::webhook_limit_per_minute.eq(changed.webhook_limit_per_minute),
         tenant::hold_duration_s.eq(changed.hold_duration_s),
         tenant::event_retention_months.eq(changed.event_retention_months),
+        tenant::return_urls.eq(&changed.return_urls),
     ));
     Cached(statement).execute(tx.conn()).await?;
     Ok(())

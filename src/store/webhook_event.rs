@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, delete, insert_into,
     prelude::{Insertable, Queryable},
+    update,
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -145,6 +146,23 @@ pub async fn body_keys(
         .filter(webhook_body_key::webhook_event_id.eq_any(events))
         .select((webhook_body_key::webhook_event_id, webhook_body_key::wrapped_key));
     Ok(query.load(tx.conn()).await?)
+}
+
+/// Notes whose the bodies are that name a tool's person and nobody here.
+pub async fn assign_bodies(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    external_patient_id: &str,
+    patient: PatientId,
+) -> Result<()> {
+    let events =
+        webhook_event::table.filter(webhook_event::integration_id.eq(integration)).select(webhook_event::id);
+    let nobodys = webhook_body_key::table
+        .filter(webhook_body_key::external_patient_id.eq(external_patient_id))
+        .filter(webhook_body_key::patient_id.is_null())
+        .filter(webhook_body_key::webhook_event_id.eq_any(events));
+    update(nobodys).set(webhook_body_key::patient_id.eq(patient)).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// Erases the bodies that are about this person, by destroying their keys.

@@ -37,6 +37,7 @@ fn web(flood_limit: u32, stop: &CancellationToken) -> Arc<Web> {
         gate: Arc::new(Gate::new(10, Duration::from_secs(5))),
         flood: FloodLimit::new(flood_limit, Duration::from_secs(3600), std::time::Instant::now()),
         trusted_proxies: Vec::new(),
+        cron: None,
     })
 }
 

@@ -351,3 +351,40 @@ async fn the_history_tells_what_happened_from_where_and_by_whom() {
     let appointment = desk::appointment(&acme.admin, &booked.appointment_id).await;
     assert_eq!((appointment.origin(), appointment.last_change_origin()), (SyncOrigin::Api, SyncOrigin::Api));
 }
+
+/// P4. Nobody is a deadlock's victim so often that a caller learns of it.
+#[tokio::test]
+async fn racing_moves_between_practitioners_all_come_to_an_end() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (patient, first) = two_people(&acme).await;
+    let mut practitioners = vec![first.clone()];
+    for name in ["Dr. Bert Beispiel", "Dr. Carla Beispiel"] {
+        practitioners.push(desk::add_practitioner(&acme.admin, name, &[]).await.practitioner_id);
+    }
+    let start = Utc::now() + TimeDelta::days(2);
+    let mut moves = Vec::new();
+    for number in 0..3 {
+        let at = start + TimeDelta::hours(number);
+        let booked = book(&acme.admin, slot(&patient, &first, at)).await.unwrap();
+        for turn in 0..12 {
+            moves.push(proto::RescheduleAppointmentRequest {
+                appointment_id: booked.appointment_id.clone(),
+                start_time: Some(timestamp(at)),
+                practitioner_id: practitioners[turn % practitioners.len()].clone(),
+                ..Default::default()
+            });
+        }
+    }
+
+    let answers = join_all(moves.into_iter().map(async |request| {
+        loop {
+            match acme.admin.appointments().reschedule_appointment(request.clone()).await {
+                Err(status) if status.code() == Code::Unavailable => {}
+                answer => return answer.map(|_| ()).map_err(|status| reason(&status)),
+            }
+        }
+    }));
+
+    assert_eq!(answers.await, vec![Ok(()); 36]);
+}

@@ -131,15 +131,17 @@ async fn what_keeps_a_server_from_starting_is_one_line() {
     let nowhere = ("DATABASE_URL", "postgres://nobody@/nothing?host=/nowhere");
     let in_use = installation.run(&["serve", &taken, free[1], free[2]], &[]);
     assert_refused(&in_use, 3, "cannot listen on");
-    assert_refused(&refused("--worker=true", &[("DATABASE_URL", "")]), 3, "set DATABASE_URL");
-    assert_refused(&refused("--worker=true", &[nowhere]), 1, "cannot be reached");
-    assert_refused(&refused("--worker=true", &[("DATABASE_URL", &owner_url)]), 3, "the service's role is");
-    assert_refused(&refused("--worker=true", &[("STELLWERK_ROOT_KEYS", "")]), 3, "no root key was given");
-    assert_refused(&refused("--worker=true", &[("STELLWERK_ROOT_KEYS", "r1:abc")]), 3, "64 hex digits");
+    assert_refused(&refused("--log=info", &[("DATABASE_URL", "")]), 3, "set DATABASE_URL");
+    assert_refused(&refused("--log=info", &[nowhere]), 1, "cannot be reached");
+    assert_refused(&refused("--log=info", &[("DATABASE_URL", &owner_url)]), 3, "the service's role is");
+    assert_refused(&refused("--log=info", &[("STELLWERK_ROOT_KEYS", "")]), 3, "no root key was given");
+    assert_refused(&refused("--log=info", &[("STELLWERK_ROOT_KEYS", "r1:abc")]), 3, "64 hex digits");
+    let neither = installation.run(&["serve", "--no-worker", "--worker-only"], &[]);
+    assert_refused(&neither, 3, "leave nothing to do");
     assert_refused(&refused(&issuers.setting(), &[]), 3, "the issuers file cannot be used");
     let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000001')";
     installation.owner().await.run(newer).await;
-    assert_refused(&refused("--worker=true", &[]), 3, "newer version of stellwerk");
+    assert_refused(&refused("--log=info", &[]), 3, "newer version of stellwerk");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 pub(crate) mod app;
 pub(crate) mod asana;
+pub(crate) mod asana_token;
 pub(crate) mod booking_tool;
 pub(crate) mod calcom;
 pub(crate) mod calcom_hook;
@@ -15,6 +16,7 @@ pub(crate) mod desk;
 pub(crate) mod front;
 pub(crate) mod jwt;
 pub(crate) mod link;
+pub(crate) mod oauth;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod said;

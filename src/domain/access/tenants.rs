@@ -12,6 +12,7 @@ use crate::{
     },
     error::{Error, Result},
     ids::{ApiKeyId, PractitionerId, TenantId},
+    provider::deployment::ReturnUrl,
     store::{
         self,
         api_key::{ApiKey, NewApiKey},
@@ -27,7 +28,7 @@ const DEFAULT_HOLD_DURATION_S: i32 = 600;
 const DEFAULT_EVENT_RETENTION_MONTHS: i32 = 24;
 
 /// What an update mask may name.
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "default_practitioner_id",
     "booking_url",
     "time_zone",
@@ -35,6 +36,7 @@ const FIELDS: [&str; 7] = [
     "webhook_limit_per_minute",
     "hold_duration",
     "event_retention_months",
+    "return_urls",
 ];
 
 /// What a booking URL may ask to have filled in.
@@ -62,6 +64,7 @@ pub struct SettingsChange {
     pub webhook_limit_per_minute: i32,
     pub hold_duration_s: Option<i32>,
     pub event_retention_months: i32,
+    pub return_urls: Vec<String>,
 }
 
 /// Makes a tenant, its data key and its first admin key. Only for callers in the house.
@@ -185,12 +188,24 @@ impl SettingsChange {
                 months => months,
             };
         }
+        if self.concerns("return_urls", !self.return_urls.is_empty()) {
+            tenant.return_urls = checked_return_urls(&self.return_urls)?;
+        }
         Ok(())
     }
 
     fn concerns(&self, field: &str, is_set: bool) -> bool {
         if self.mask.is_empty() { is_set } else { self.mask.iter().any(|path| path == field) }
     }
+}
+
+/// As they are kept: what was checked.
+fn checked_return_urls(urls: &[String]) -> Result<Vec<String>> {
+    let checked = |text: &String| match text.parse::<ReturnUrl>() {
+        Ok(url) => Ok(url.to_string()),
+        Err(problem) => Err(Error::invalid("return_urls", problem)),
+    };
+    urls.iter().map(checked).collect()
 }
 
 /// An IANA name, the default when empty.

@@ -69,6 +69,10 @@ pub(in crate::domain) async fn open_with(
     now: DateTime<Utc>,
 ) -> Result<Appointment> {
     let mut seen = store::appointment::find(tx, id).await?;
+    if is_moving(seen.practitioner_id, other) {
+        lock_move(tx, id).await?;
+        seen = store::appointment::find(tx, id).await?;
+    }
     loop {
         open(tx, [seen.practitioner_id, other], now).await?;
         let row = store::appointment::find_for_update(tx, id).await?;
@@ -82,6 +86,17 @@ pub(in crate::domain) async fn open_with(
 
 pub(super) async fn lock(tx: &mut TenantTx, practitioner: PractitionerId) -> Result<()> {
     tx.lock(&format!("practitioner/{practitioner}")).await
+}
+
+/// Whether an appointment goes from one practitioner to another.
+pub(super) fn is_moving(from: Option<PractitionerId>, to: Option<PractitionerId>) -> bool {
+    from.is_some() && to.is_some() && from != to
+}
+
+/// Before the practitioners' locks: of two who move one appointment the second waits here, and not, with one practitioner locked already,
+/// for the other.
+pub(super) async fn lock_move(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
+    tx.lock(&format!("appointment/{id}")).await
 }
 
 /// Cancels holds that have run out; whoever waits for their time gets it. Needs the practitioner's lock.
@@ -142,14 +157,13 @@ pub async fn promote_conflicting(
 
 /// Deletes a person's appointments with their history; whoever waits for their time gets it.
 pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId, now: DateTime<Utc>) -> Result<()> {
+    // Before the rows are locked, as everywhere.
+    for practitioner in store::appointment::practitioners_of_patient(tx, patient).await? {
+        lock(tx, practitioner).await?;
+    }
     let mut removed = store::appointment::remove_of_patient(tx, patient).await?;
     removed.retain(Appointment::occupies);
     removed.sort_by_key(|row| row.practitioner_id);
-    for practitioner in
-        removed.iter().filter_map(|row| row.practitioner_id).collect::<std::collections::BTreeSet<_>>()
-    {
-        lock(tx, practitioner).await?;
-    }
     for row in &removed {
         free(tx, row, micros(now)).await?;
     }

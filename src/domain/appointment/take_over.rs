@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     AppointmentStatus, Change, ChangeKind, Error, Origin, PractitionerId, Result, TenantTx, conflict,
-    slot::{free, lock, micros, open, release_expired, tell_provider, update_if_free},
+    slot::{free, is_moving, lock, lock_move, micros, open, release_expired, tell_provider, update_if_free},
     store,
 };
 use crate::{
@@ -192,6 +192,10 @@ async fn lock_both(
     mut seen: Appointment,
     cause: &Cause<'_>,
 ) -> Result<Appointment> {
+    if is_moving(seen.practitioner_id, desired.practitioner_id) {
+        lock_move(tx, seen.id).await?;
+        seen = store::appointment::find(tx, seen.id).await?;
+    }
     loop {
         if claim_of(&seen) != claim_of(desired) {
             let practitioners = [&seen, desired].map(|row| row.practitioner_id.filter(|_| row.occupies()));

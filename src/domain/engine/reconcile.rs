@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Domain, integration,
+        Domain, consent, integration,
         planning::sync::{self, Part},
     },
     error::{Error, Result},
@@ -119,8 +119,11 @@ pub async fn queue_sweep_accepting_deletions(
 pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateTime<Utc>) -> Result<Outcome> {
     let order: Order = serde_json::from_value(payload.clone()).map_err(Error::internal)?;
     let ground = Ground::find(domain, message.tenant_id, order.integration_id).await?;
-    // Whoever ends the pause queues another look.
-    if ground.integration.state != IntegrationState::Connected || ground.integration.inbound_paused {
+    // Whoever ends the pause, or gives a consent, queues another look.
+    if ground.integration.state != IntegrationState::Connected
+        || ground.integration.inbound_paused
+        || !is_let(&ground).await?
+    {
         return Ok(Outcome::Done);
     }
     let is_part = order.part.is_named();
@@ -156,6 +159,17 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateT
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Whether data may flow. A look that may not begin is no failure: every five minutes there would be one.
+async fn is_let(ground: &Ground<'_>) -> Result<bool> {
+    if !ground.integration.consent_required {
+        return Ok(true);
+    }
+    let mut tx = ground.domain.store.tenant(ground.tenant).await?;
+    let is_let = consent::opens(&mut tx, &ground.integration).await?;
+    tx.end_reading();
+    Ok(is_let)
 }
 
 /// Takes in what changed at the provider since the last look.

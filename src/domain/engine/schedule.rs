@@ -15,6 +15,10 @@ use crate::{
     words::MessageKind,
 };
 
+/// An outside scheduler's clock may be ahead of ours, and the occurrence that it means a moment away; without this it would find the
+/// one before, done long ago, and come back a period later.
+const AHEAD: TimeDelta = TimeDelta::seconds(30);
+
 /// How often a worker looks.
 pub const EVERY: Duration = Duration::from_secs(20);
 
@@ -43,6 +47,16 @@ struct Schedule {
     work: Work,
 }
 
+/// What came of asking for a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fired {
+    /// As it is spelled here.
+    pub name: &'static str,
+    pub occurrence: DateTime<Utc>,
+    /// For how many integrations work was queued; none at all when the occurrence had been run before.
+    pub queued: Option<i64>,
+}
+
 /// What this process knows to be done. Only a hint that saves questions: the database decides.
 #[derive(Debug, Default)]
 pub struct Seen(HashMap<&'static str, DateTime<Utc>>);
@@ -65,12 +79,12 @@ impl Cadence {
     }
 }
 
-fn schedules() -> [Schedule; 10] {
+fn schedules() -> Vec<Schedule> {
     let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
     let calcom = |kind, payload| Work::Queue(Order { provider: CALCOM, kind, payload });
     let asana = |kind, payload| Work::Queue(Order { provider: ASANA, kind, payload });
     let is = |name, cadence, work| Schedule { name, cadence, work };
-    [
+    vec![
         is("reconcile-calcom", Cadence::EveryMinutes(5), calcom(MessageKind::Reconcile, json!({}))),
         is(
             "sweep-calcom",
@@ -109,7 +123,7 @@ pub async fn run(domain: &Domain, seen: &mut Seen, now: DateTime<Utc>) {
             continue;
         }
         match schedule.run(domain, occurrence).await {
-            Ok(()) => {
+            Ok(_) => {
                 seen.0.insert(schedule.name, occurrence);
             }
             Err(error) => telemetry::log_error(&format!("{} waits for the next look", schedule.name), &error),
@@ -117,31 +131,45 @@ pub async fn run(domain: &Domain, seen: &mut Seen, now: DateTime<Utc>) {
     }
 }
 
+/// Runs the current occurrence of a schedule because somebody outside asks for it, unless it was run. None: there is no such schedule.
+pub async fn fire(domain: &Domain, name: &str, now: DateTime<Utc>) -> Result<Option<Fired>> {
+    let Some(schedule) = schedules().into_iter().find(|schedule| schedule.name == name) else {
+        return Ok(None);
+    };
+    let occurrence = schedule.cadence.occurrence(now + AHEAD);
+    let queued = schedule.run(domain, occurrence).await?;
+    Ok(Some(Fired { name: schedule.name, occurrence, queued }))
+}
+
 impl Schedule {
-    async fn run(&self, domain: &Domain, occurrence: DateTime<Utc>) -> Result<()> {
+    /// For how many integrations work was queued; none at all when somebody else had the occurrence.
+    async fn run(&self, domain: &Domain, occurrence: DateTime<Utc>) -> Result<Option<i64>> {
         match &self.work {
             Work::Queue(order) => {
                 let queued = store::schedule::run(&domain.store, self.name, occurrence, order).await?;
                 if let Some(integrations @ 1..) = queued {
                     tracing::debug!(schedule = self.name, integrations, "queued");
                 }
+                Ok(queued)
             }
             Work::RefreshTokens => {
                 let queued = store::schedule::refreshes(&domain.store, self.name, occurrence).await?;
                 if let Some(integrations @ 1..) = queued {
                     tracing::debug!(schedule = self.name, integrations, "queued");
                 }
+                Ok(queued)
             }
             Work::SweepSyncLogs => {
                 // Queues nothing, because no integration is of no provider: it only claims.
                 let nobody = Order { provider: "", kind: MessageKind::SyncRun, payload: json!({}) };
-                if store::schedule::run(&domain.store, self.name, occurrence, &nobody).await?.is_some() {
+                let claimed = store::schedule::run(&domain.store, self.name, occurrence, &nobody).await?;
+                if claimed.is_some() {
                     let count = store::schedule::sweep_sync_logs(&domain.store).await?;
                     tracing::info!(count, "old records of runs swept");
                 }
+                Ok(claimed)
             }
         }
-        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Events that are applied again: because they could not be at first, or because an admin asks for it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderMap;
+use serde_json::json;
 
 use super::{Occasion, Reading, note, open_body, try_apply};
 use crate::{
@@ -12,8 +13,12 @@ use crate::{
     },
     error::{Error, Result},
     ids::{TenantId, WebhookEventId},
-    store::{self, TenantTx, outbox::Outcome, webhook_event::WebhookEvent},
-    words::{EventCause, EventStatus},
+    store::{
+        self, TenantTx,
+        outbox::{NewMessage, Outcome},
+        webhook_event::WebhookEvent,
+    },
+    words::{EventCause, EventStatus, MessageKind},
 };
 
 /// The body was erased before it could be applied.
@@ -99,6 +104,18 @@ async fn note_end(
         ..original
     };
     store::webhook_event::insert(tx, &last).await
+}
+
+/// Tries an event again in a moment.
+pub(super) fn retry_of(id: WebhookEventId, receive_time: DateTime<Utc>) -> NewMessage {
+    NewMessage {
+        kind: MessageKind::WebhookEventRetry,
+        lane: format!("webhook_event/{id}"),
+        payload: json!({ "webhook_event_id": id }),
+        cause: format!("webhook_event/{id}"),
+        run_time: receive_time + TimeDelta::seconds(1),
+        integration: None,
+    }
 }
 
 fn event_of(payload: &serde_json::Value) -> Result<WebhookEventId> {

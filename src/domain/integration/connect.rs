@@ -11,12 +11,15 @@ use super::{
 };
 use crate::{
     caller::Caller,
-    domain::engine::sync_run,
+    domain::{credential, engine::sync_run},
     error::Noun,
     ids::{CredentialId, SyncLogId},
-    provider::calcom::{self, Calcom, CallError, Me, Refusal},
-    store::{self, credential::Credential, sync_log::SyncLog},
-    words::{Role, SyncKind},
+    provider::{
+        calcom::{self, Calcom, CallError, Me, Refusal},
+        catalog::{self, api::LimitScope},
+    },
+    store::{self, TenantTx, credential::Credential, sync_log::SyncLog},
+    words::{CredentialEvent, Role, SyncKind},
 };
 
 /// Integrations of a tenant, ended ones included, at most.
@@ -86,10 +89,10 @@ pub async fn create(
         ..Integration::new(id, CALCOM, &name, now)
     };
     match before {
-        None if store::integration::count(&mut tx).await? >= INTEGRATIONS_AT_MOST => {
-            return Err(Error::LimitReached("200 integrations"));
+        None => {
+            check_limit(&mut tx).await?;
+            store::integration::insert(&mut tx, &row).await?;
         }
-        None => store::integration::insert(&mut tx, &row).await?,
         // What was ended goes on: its bookings are known, and would be taken for others under another id.
         Some(before) if before.state == IntegrationState::Disconnected => {
             let again = Integration {
@@ -109,12 +112,55 @@ pub async fn create(
     store::credential::insert(&mut tx, &credential).await?;
     store::integration_flow::insert(&mut tx, id, capacity, refill_per_s).await?;
     store::integration_flow::set_rate(&mut tx, id, capacity, refill_per_s).await?;
-    let run = SyncLog::queued(SyncLogId::new(), id, SyncKind::Full, &caller.subject, now);
-    store::sync_log::insert(&mut tx, &run).await?;
-    sync_run::queue(&mut tx, &run, now).await?;
+    credential::note(&mut tx, id, CredentialEvent::Given, 1, &caller.subject, None, now).await?;
+    run_first(&mut tx, id, &caller.subject, now).await?;
     let linked = store::integration::find(&mut tx, id).await?;
     tx.commit().await?;
     Ok(linked)
+}
+
+/// What follows when an account was connected by a grant. `before` is how the integration stood until then.
+pub(in crate::domain) async fn connected(
+    tx: &mut TenantTx,
+    before: Option<&Integration>,
+    after: &Integration,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let (capacity, refill_per_s) = rate(documented_rate(&after.provider))?;
+    // One that is known keeps the rate it was given.
+    store::integration_flow::insert(tx, after.id, capacity, refill_per_s).await?;
+    match before {
+        Some(before) if before.state != IntegrationState::Disconnected => {
+            super::catch_up(tx, before, after, cause, now).await
+        }
+        // Others wait to be told what is to be kept in step, or have nothing that could be.
+        _ if after.provider == CALCOM => run_first(tx, after.id, cause, now).await,
+        _ => Ok(()),
+    }
+}
+
+/// What the provider's documentation allows a token, in requests per minute.
+fn documented_rate(provider: &str) -> u32 {
+    let limits = catalog::find(provider).and_then(|row| row.api.as_ref()).map_or(&[][..], |api| api.limits);
+    let of_token = limits.iter().find(|limit| limit.per == LimitScope::Token).or(limits.first());
+    let per_minute = of_token.map(|limit| limit.requests.saturating_mul(60) / limit.seconds.max(1));
+    per_minute.unwrap_or(REQUESTS_PER_MINUTE).clamp(2, 1_000_000)
+}
+
+/// Queues the run that takes over what is there.
+async fn run_first(tx: &mut TenantTx, id: IntegrationId, cause: &str, now: DateTime<Utc>) -> Result<()> {
+    let run = SyncLog::queued(SyncLogId::new(), id, SyncKind::Full, cause, now);
+    store::sync_log::insert(tx, &run).await?;
+    sync_run::queue(tx, &run, now).await
+}
+
+/// Errors: `LimitReached`.
+pub(in crate::domain) async fn check_limit(tx: &mut TenantTx) -> Result<()> {
+    match store::integration::count(tx).await? {
+        count if count >= INTEGRATIONS_AT_MOST => Err(Error::LimitReached("200 integrations")),
+        _ => Ok(()),
+    }
 }
 
 /// What an earlier call with this key made. Its credential is not tried again, and may be another one by now.

@@ -7,10 +7,13 @@ use serde_json::Value;
 
 use super::{Domain, Error, Integration, IntegrationId, IntegrationState, Result};
 use crate::{
-    domain::engine::{provider_call::CallFailure, subscription},
+    domain::{
+        credential::{self, BearerError, Remains},
+        engine::{provider_call::CallFailure, subscription},
+    },
     ids::TenantId,
     store::{self, TenantTx, outbox::Outcome, subscription::Subscription},
-    words::{SubscriptionState, SyncState},
+    words::{CredentialEvent, SubscriptionState, SyncState},
 };
 
 /// How long a provider that asks for patience is waited for.
@@ -19,6 +22,9 @@ const PATIENCE: TimeDelta = TimeDelta::hours(1);
 const LATE: TimeDelta = TimeDelta::days(7);
 /// Webhooks of ours may be left at the provider; deliveries to them are refused.
 const WEBHOOKS_LEFT: &str = "WEBHOOKS_LEFT";
+
+/// The provider still lists us among those who may, though what it gave us is destroyed; the person ends that there.
+const GRANT_LEFT: &str = "GRANT_LEFT";
 
 #[derive(Deserialize)]
 struct Order {
@@ -53,7 +59,17 @@ pub async fn run(domain: &Domain, tenant: TenantId, payload: &Value, now: DateTi
             Err(failure) => return Err(failure.into()),
         }
     }
-    end(domain, tenant, id, None, now).await?;
+    // Last, because afterwards nothing of ours could be taken back.
+    let left = match credential::revoke(domain, tenant, id).await {
+        Ok(Remains::Nothing) => None,
+        Ok(Remains::Grant) | Err(BearerError::Missing) => Some(GRANT_LEFT),
+        Err(BearerError::NotNow { after, reason }) if now - integration.update_time < PATIENCE => {
+            return Ok(Outcome::Release { after, reason: Some(reason.into()) });
+        }
+        Err(BearerError::NotNow { .. }) => Some(GRANT_LEFT),
+        Err(BearerError::Own(error)) => return Err(error),
+    };
+    end(domain, tenant, id, left, now).await?;
     Ok(Outcome::Done)
 }
 
@@ -98,7 +114,11 @@ async fn end(
         return Ok(());
     }
     end_run(&mut tx, id, now).await?;
-    store::credential::remove(&mut tx, id).await?;
+    if let Some(credential) = store::credential::find_for_update(&mut tx, id).await? {
+        let (event, version) = (CredentialEvent::Destroyed, credential.version);
+        credential::note(&mut tx, id, event, version, "system", reason, now).await?;
+        store::credential::remove(&mut tx, id).await?;
+    }
     store::event_type::remove_of_integration(&mut tx, id).await?;
     store::subscription::remove_of_integration(&mut tx, id).await?;
     for endpoint in store::webhook_endpoint::of_integration(&mut tx, id).await? {
@@ -107,6 +127,8 @@ async fn end(
     let ended = Integration {
         state: IntegrationState::Disconnected,
         state_reason: reason.map(Into::into),
+        // Another tenant may connect it from now on.
+        granted_account_id: None,
         update_time: now,
         ..row
     };

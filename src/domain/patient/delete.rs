@@ -33,7 +33,9 @@ pub async fn delete(domain: &Domain, caller: &Caller, key: &Key, id: PatientId) 
         bodies.extend(store::patient::merged_into(&mut tx, next).await?);
         seen += 1;
     }
-    for link in store::patient_link::of_patients(&mut tx, &bodies).await? {
+    let mut links = store::patient_link::of_patients(&mut tx, &bodies).await?;
+    links.extend(store::patient_link::formerly_of(&mut tx, &bodies).await?);
+    for link in links {
         let tombstone = tombstone(&tenant_key, link.integration_id, &link.external_id);
         store::patient::insert_tombstone(&mut tx, &tombstone).await?;
         store::appointment_link::remove_waiting(&mut tx, link.integration_id, &link.external_id).await?;

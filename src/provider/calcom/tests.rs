@@ -1,20 +1,15 @@
 //! A small Cal.com over real HTTP on loopback: it answers what a test says and keeps what it was asked.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::ops::Deref;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 use super::*;
 use crate::egress::EgressConfig;
+use crate::provider::scripted::{self, Asked, Reply, reply};
 
 mod answers;
 mod instances;
@@ -29,104 +24,30 @@ mod webhooks;
 const UID: &str = "k3Qm9ZtWvB2xLr7NpYd4Hs";
 const MOVED: &str = "p8Vn4TcRjF6mXw1KzQa9Gy";
 
-/// What the double was asked.
-#[derive(Clone, Debug)]
-struct Asked {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-}
+/// A scripted Cal.com.
+struct Double(scripted::Double);
 
-/// What it answers next.
-struct Reply {
-    status: u16,
-    headers: Vec<(&'static str, String)>,
-    body: String,
-}
+impl Deref for Double {
+    type Target = scripted::Double;
 
-#[derive(Clone, Default)]
-struct Script(Arc<Mutex<(VecDeque<Reply>, Vec<Asked>)>>);
-
-struct Double {
-    egress: Egress,
-    instance: Url,
-    key: SecretString,
-    script: Script,
-    serving: JoinHandle<()>,
-}
-
-impl Drop for Double {
-    fn drop(&mut self) {
-        self.serving.abort();
+    fn deref(&self) -> &scripted::Double {
+        &self.0
     }
 }
 
 impl Double {
     /// Answers each request with the next of these; beyond them 500.
     async fn answering(replies: impl IntoIterator<Item = Reply>) -> Self {
-        let script = Script::default();
-        script.0.lock().unwrap().0.extend(replies);
-        Self::serving(Router::new().fallback(answer).with_state(script.clone()), script, |config| config)
-            .await
+        Self(scripted::Double::answering("v2/", "cal_test_key", replies).await)
     }
 
-    async fn serving(router: Router, script: Script, tune: fn(EgressConfig) -> EgressConfig) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let at = listener.local_addr().unwrap();
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let allow_private = vec![at.to_string().parse().unwrap()];
-        let egress = Egress::new(tune(EgressConfig { allow_private, ..EgressConfig::default() })).unwrap();
-        let instance = parse_instance(&format!("http://{at}/v2/"), &egress).unwrap();
-        Self { egress, instance, key: "cal_test_key".into(), script, serving }
+    async fn serving(router: Router, tune: fn(EgressConfig) -> EgressConfig) -> Self {
+        Self(scripted::Double::serving("v2/", "cal_test_key", router, tune).await)
     }
 
     fn calcom(&self) -> Calcom<'_> {
-        Calcom::new(&self.egress, &self.instance, &self.key)
+        Calcom::new(&self.egress, &self.base, &self.key)
     }
-
-    fn asked(&self) -> Vec<Asked> {
-        self.script.0.lock().unwrap().1.clone()
-    }
-
-    /// The one request there was.
-    fn the_one(&self) -> Asked {
-        let asked = self.asked();
-        assert_eq!(asked.len(), 1, "{asked:?}");
-        asked[0].clone()
-    }
-}
-
-async fn answer(
-    State(script): State<Script>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let mut script = script.0.lock().unwrap();
-    script.1.push(Asked { method, uri, headers, body });
-    let Some(reply) = script.0.pop_front() else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let mut response = reply.body.into_response();
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap();
-    for (name, value) in reply.headers {
-        let value = HeaderValue::try_from(value).unwrap();
-        response.headers_mut().insert(HeaderName::from_static(name), value);
-    }
-    response
-}
-
-impl Reply {
-    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-}
-
-fn reply(status: u16, body: impl ToString) -> Reply {
-    Reply { status, headers: Vec::new(), body: body.to_string() }
 }
 
 fn success(data: Value) -> Reply {

@@ -2,6 +2,7 @@
 
 mod cases;
 mod link_cases;
+mod privacy_cases;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +33,7 @@ async fn a_strangers_id_answers_like_an_unknown_one() {
 
     let mut cases = cases::all(&theirs, &own);
     cases.extend(link_cases::all(&theirs, &own));
+    cases.extend(privacy_cases::all(&theirs, &own));
     let mut wrong = Vec::new();
     for case in &cases {
         let path = format!("/stellwerk.v1.{}", case.rpc);
@@ -142,6 +144,7 @@ struct Records {
     review_item: String,
     dead_letter: String,
     alert_destination: String,
+    consent: String,
 }
 
 impl Records {
@@ -189,13 +192,14 @@ impl Records {
         let subject_link =
             tenant.link_subject("api_key", &api_key, Person::PractitionerId(practitioner.clone())).await;
         let integration = tool.endpoint.integration_id.clone();
-        let [sync_log, review_item, dead_letter, alert_destination] =
+        let [sync_log, review_item, dead_letter, alert_destination, consent] =
             plant(owner, tenant, &integration).await;
         Self {
             sync_log,
             review_item,
             dead_letter,
             alert_destination,
+            consent,
             practitioner,
             service,
             patient_link: linked.patients[0].links[0].patient_link_id.clone(),
@@ -213,10 +217,10 @@ impl Records {
     }
 }
 
-/// What no rpc makes: a run, a review item, a dead letter and a place for alerts that nothing works on.
-async fn plant(owner: &Session, tenant: &TestTenant, integration: &str) -> [String; 4] {
-    let ids: [Uuid; 4] = std::array::from_fn(|_| Uuid::now_v7());
-    let [run, item, letter, destination] = ids;
+/// What no rpc makes: a run, a review item, a dead letter, a place for alerts and a consent that nothing works on.
+async fn plant(owner: &Session, tenant: &TestTenant, integration: &str) -> [String; 5] {
+    let ids: [Uuid; 5] = std::array::from_fn(|_| Uuid::now_v7());
+    let [run, item, letter, destination, consent] = ids;
     owner.run(&format!("SET stellwerk.tenant_id = '{}'", tenant.id)).await;
     for statement in [
         format!(
@@ -235,6 +239,10 @@ async fn plant(owner: &Session, tenant: &TestTenant, integration: &str) -> [Stri
         format!(
             "INSERT INTO alert_destination (id, kind, name, url_host, sealed_target) \
              VALUES ('{destination}', 'webhook', 'Telefon', 'alerts.example.org', '\\x00')"
+        ),
+        format!(
+            "INSERT INTO consent (id, integration_id, subject, scopes, text_version) \
+             VALUES ('{consent}', '{integration}', 'system', '{{appointments}}', 'v1')"
         ),
     ] {
         owner.run(&statement).await;

@@ -61,6 +61,7 @@ async fn a_new_tenant_has_the_documented_settings() {
         webhook_limit_per_minute: 100,
         hold_duration: Some(minutes(10)),
         event_retention_months: 24,
+        return_urls: vec![],
     };
     assert_eq!(settings, expected);
     assert_eq!(settings.tenant.unwrap().name, "acme");

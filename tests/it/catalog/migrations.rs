@@ -32,6 +32,27 @@ async fn migrations_run_up_down_and_up_again_without_a_trace() {
     assert!(first.len() > untouched.len() + 400, "{} lines", first.len());
 }
 
+/// The months of the events begin in UTC, wherever the database, its owner or the service is at home.
+#[tokio::test]
+async fn migrations_and_upkeep_run_in_utc() {
+    let database = TestDatabase::empty().await;
+    let owner = database.owner().await;
+    let name = owner.value("SELECT current_database()").await;
+    owner.run(&format!("ALTER DATABASE {name} SET timezone TO 'America/New_York'")).await;
+
+    database.up().await;
+    let make = "SELECT stellwerk_make_partitions(9)";
+    database.service().await.run(make).await;
+
+    let bounds = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class \
+        WHERE relispartition AND relkind = 'r' ORDER BY 1";
+    let abroad = owner.lines(bounds).await;
+    let here = TestDatabase::new().await;
+    here.service().await.run(make).await;
+    assert_eq!(abroad, here.owner().await.lines(bounds).await);
+    assert_eq!(abroad.len(), 11, "{abroad:?}");
+}
+
 #[tokio::test]
 async fn up_on_a_database_with_data_changes_nothing() {
     let database = TestDatabase::new().await;

@@ -99,3 +99,28 @@ async fn somebody_else_with_a_forgotten_persons_address_is_a_person_of_their_own
     assert_eq!(answer.kept(), "success");
     assert_eq!(desk::names(&acme.admin).await, ["Max Muster"]);
 }
+
+/// P11. What the tool said in a shape that did not fit names the person, too, and so does what comes when both have forgotten them.
+#[tokio::test]
+async fn a_person_whom_the_tool_forgot_first_leaves_nothing_readable_either() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let unfit = json!({ "id": "p-1", "vorname": "Erika", "nachname": "Muster", "geburtsdatum": "yesterday" });
+    tool.tell(&said("patient.created", erika())).await.kept();
+    let refused = tool.tell(&said("patient.updated", unfit.clone())).await;
+    tool.tell(&said("patient.deleted", json!({ "id": "p-1" }))).await.kept();
+    let patient_id = desk::only_patient(&acme.admin).await.patient_id;
+
+    let request = proto::DeletePatientRequest { patient_id, ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+    let late = tool.tell(&said("patient.updated", erika())).await;
+
+    assert_eq!(refused.status.as_u16(), 422);
+    assert_eq!((late.kept(), late.reason()), ("ignored", "PATIENT_DELETED"));
+    let bodies = desk::events(&acme.admin).await.into_iter().map(|event| event.body_preview);
+    assert_eq!(bodies.collect::<Vec<_>>(), [""; 4]);
+    let owner = app.database.owner().await;
+    let left = "SELECT 'link' FROM patient_link UNION ALL SELECT 'key' FROM webhook_body_key";
+    assert_eq!(owner.lines(left).await, [""; 0]);
+}

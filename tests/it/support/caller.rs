@@ -6,8 +6,8 @@ use stellwerk::proto::{
     access_service_client::AccessServiceClient, alert_service_client::AlertServiceClient,
     appointment_service_client::AppointmentServiceClient,
     integration_service_client::IntegrationServiceClient, patient_service_client::PatientServiceClient,
-    review_service_client::ReviewServiceClient, sync_log_service_client::SyncLogServiceClient,
-    webhook_service_client::WebhookServiceClient,
+    privacy_service_client::PrivacyServiceClient, review_service_client::ReviewServiceClient,
+    sync_log_service_client::SyncLogServiceClient, webhook_service_client::WebhookServiceClient,
 };
 use tonic::{
     Request, Status,
@@ -34,6 +34,11 @@ impl TestCaller {
         Self { channel, bearer: Bearer(credential.map(header)) }
     }
 
+    /// The same caller at another instance.
+    pub(crate) fn at(&self, channel: Channel) -> Self {
+        Self { channel, bearer: self.bearer.clone() }
+    }
+
     pub(crate) fn patients(&self) -> PatientServiceClient<Connection> {
         PatientServiceClient::new(self.connection())
     }
@@ -48,6 +53,10 @@ impl TestCaller {
 
     pub(crate) fn sync_logs(&self) -> SyncLogServiceClient<Connection> {
         SyncLogServiceClient::new(self.connection())
+    }
+
+    pub(crate) fn privacy(&self) -> PrivacyServiceClient<Connection> {
+        PrivacyServiceClient::new(self.connection())
     }
 
     pub(crate) fn reviews(&self) -> ReviewServiceClient<Connection> {

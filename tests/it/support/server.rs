@@ -63,10 +63,15 @@ impl Installation {
     }
 
     pub(crate) async fn serve(&self, settings: &[&str]) -> Server {
+        self.serve_with(settings, &[]).await
+    }
+
+    /// The same with variables that take the place of those it would have.
+    pub(crate) async fn serve_with(&self, settings: &[&str], variables: &[(&str, &str)]) -> Server {
         let free = ["--grpc-address", "--http-address", "--metrics-address"]
             .map(|name| format!("{name}=127.0.0.1:0"));
         let mut command = self.command();
-        command.arg("serve").args(free).arg("--flood-limit=0").args(settings);
+        command.arg("serve").args(free).arg("--flood-limit=0").args(settings).envs(variables.iter().copied());
         Server::spawn(command).await
     }
 

@@ -40,7 +40,7 @@ impl Deref for TestPerson {
 }
 
 impl TestTenant {
-    pub(super) async fn make(operator: &TestCaller, http: SocketAddr, channel: Channel, name: &str) -> Self {
+    pub(crate) async fn make(operator: &TestCaller, http: SocketAddr, channel: Channel, name: &str) -> Self {
         let request = CreateTenantRequest { name: name.into(), ..Default::default() };
         let made = operator.access().create_tenant(request).await.expect("a tenant").into_inner();
         let id = made.tenant.expect("the tenant").tenant_id.parse().expect("a UUID");

@@ -55,6 +55,32 @@ async fn a_practitioner_sees_and_changes_his_own_appointments_only() {
 
 /// P3.
 #[tokio::test]
+async fn a_practitioner_meets_the_bookings_of_his_own_appointments_only() {
+    let database = TestDatabase::new().await;
+    let (owner, service) = (database.owner().await, database.service().await);
+    let seed = Seed::plant(&owner).await;
+    let rights = Rights::of(&seed, Role::Practitioner);
+    let others = Uuid::now_v7();
+    owner
+        .run(&format!(
+            "INSERT INTO booking (tenant_id, id, integration_id, external_id, appointment_id, status, is_current) \
+             SELECT tenant_id, '{others}', integration_id, 'b2', '{}', 'accepted', true FROM booking \
+             WHERE tenant_id = '{}'",
+            seed.other_appointment, seed.tenant
+        ))
+        .await;
+
+    let seen = rights.lines(&service, "SELECT external_id FROM booking").await;
+    let changed = rights.attempt(&service, "UPDATE booking SET update_time = now()").await;
+    let taken = format!("UPDATE booking SET appointment_id = '{}'", seed.other_appointment);
+    let gave_away = rights.attempt(&service, &taken).await;
+
+    assert_eq!((seen, changed), (vec!["b1".to_string()], Ok(1)));
+    assert_eq!(gave_away, Err(SqlState::INSUFFICIENT_PRIVILEGE));
+}
+
+/// P3.
+#[tokio::test]
 async fn a_patient_sees_nobody_else() {
     let database = TestDatabase::new().await;
     let (owner, service) = (database.owner().await, database.service().await);

@@ -104,7 +104,7 @@ async fn an_event_that_never_fits_ends_as_an_error_that_nobody_retries() {
     assert_eq!(event.effective_status(), WebhookEventStatus::Success);
 }
 
-/// P11.
+/// P11, P12.
 #[tokio::test]
 async fn what_was_to_be_tried_again_for_a_forgotten_person_is_let_go() {
     let app = TestApp::start().await;
@@ -125,7 +125,11 @@ async fn what_was_to_be_tried_again_for_a_forgotten_person_is_let_go() {
     assert_eq!(answer.kept(), "error");
     assert!(desk::appointments(&acme.admin).await.is_empty());
     assert!(desk::patients(&acme.admin).await.is_empty());
-    assert_eq!(desk::event(&acme.admin, answer.event_id()).await.body_preview, "");
+    let event = desk::event(&acme.admin, answer.event_id()).await;
+    assert_eq!((event.body_preview.as_str(), event.will_retry), ("", false));
+    assert_eq!(event.effective_status(), WebhookEventStatus::Ignored);
+    let told = desk::events(&acme.admin).await.remove(0);
+    assert_eq!((told.cause(), told.reason.as_str()), (WebhookEventCause::Retry, "BODY_GONE"));
 }
 
 /// P8.

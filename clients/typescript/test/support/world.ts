@@ -10,6 +10,7 @@ import { AlertService } from "../../src/gen/stellwerk/v1/alert_pb.js";
 import { type Appointment, AppointmentService } from "../../src/gen/stellwerk/v1/appointment_pb.js";
 import { type Integration, IntegrationService } from "../../src/gen/stellwerk/v1/integration_pb.js";
 import { type Patient, PatientService } from "../../src/gen/stellwerk/v1/patient_pb.js";
+import { PrivacyService } from "../../src/gen/stellwerk/v1/privacy_pb.js";
 import { ReviewService } from "../../src/gen/stellwerk/v1/review_pb.js";
 import { type SyncLog, SyncLogService, SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
 import { SignatureScheme, WebhookService } from "../../src/gen/stellwerk/v1/webhook_pb.js";
@@ -33,6 +34,7 @@ export class World {
   readonly syncLogs;
   readonly reviews;
   readonly alerts;
+  readonly privacy;
 
   private constructor(
     readonly adminKey: string,
@@ -46,6 +48,7 @@ export class World {
     this.syncLogs = admin.client(SyncLogService);
     this.reviews = admin.client(ReviewService);
     this.alerts = admin.client(AlertService);
+    this.privacy = admin.client(PrivacyService);
   }
 
   /** The tenant of this key, perhaps at another server than this run's. */

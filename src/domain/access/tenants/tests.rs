@@ -14,6 +14,7 @@ fn tenant() -> Tenant {
         hold_duration_s: 30,
         event_retention_months: 3,
         create_time: Utc::now(),
+        return_urls: Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     target::{self, Standing},
 };
 use crate::{
-    domain::{Domain, appointment, engine::provider_call::Urgency},
+    domain::{Domain, appointment, consent, engine::provider_call::Urgency},
     error::{Error, Noun, Result},
     ids::{AppointmentId, IntegrationId, IntentId, MessageId, TenantId},
     store::{
@@ -160,9 +160,16 @@ impl<'a> Attempt<'a> {
             row.sync.provider_sync_message_id = Some(self.message);
             store::appointment::update_sync(&mut tx, row.id, &row.sync).await?;
         }
-        if store::integration::find(&mut tx, planned.integration).await?.outbound_paused {
+        let integration = store::integration::find(&mut tx, planned.integration).await?;
+        if integration.outbound_paused {
             tx.commit().await?;
             return self.halt(HALTED, "OUTBOUND_PAUSED").await;
+        }
+        // What was told before the word was taken back may still be taken back there.
+        let patient = row.patient_id.filter(|_| !matches!(step, Step::Cancel(_)));
+        if !consent::opens_for(&mut tx, &integration, patient).await? {
+            tx.commit().await?;
+            return self.halt(HALTED, consent::MISSING).await;
         }
         let key = self.key().await?;
         let fingerprint = planned.fingerprint(&key);

@@ -81,6 +81,7 @@ pub(super) async fn upserted(
         }
     };
     link.patient_id = Some(id);
+    link.former_patient_id = None;
     link.first_name = said.first_name.clone().unwrap_or_default();
     link.last_name.clone_from(&said.last_name);
     link.email.clone_from(&said.email);
@@ -111,6 +112,11 @@ pub(super) async fn deleted(tx: &mut TenantTx, context: &Context<'_>, external_i
     }
     if link.state_time.is_some_and(|at| context.effective_time < at) {
         return Ok(Applied { patient, ..Applied::new(EventStatus::Ignored, Some(OLDER)) });
+    }
+    if let Some(patient) = patient {
+        // Forgetting the person must find them, and the record's late events, when the link is gone.
+        link.former_patient_id = Some(patient);
+        store::webhook_event::assign_bodies(tx, context.integration, external_id, patient).await?;
     }
     link.patient_id = None;
     link.origin = None;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
 
 use super::*;
 use crate::egress::EgressError;
@@ -11,7 +13,7 @@ use crate::egress::EgressError;
 async fn silent() -> Double {
     let router = Router::new().fallback(std::future::pending::<StatusCode>);
     let hurried = |config| EgressConfig { request_timeout: Duration::from_millis(100), ..config };
-    Double::serving(router, Script::default(), hurried).await
+    Double::serving(router, hurried).await
 }
 
 #[tokio::test]
@@ -42,7 +44,7 @@ async fn a_write_outlives_the_deadline_of_reads() {
         }
     };
     let hurried = |config| EgressConfig { request_timeout: Duration::from_millis(100), ..config };
-    let double = Double::serving(Router::new().fallback(slow), Script::default(), hurried).await;
+    let double = Double::serving(Router::new().fallback(slow), hurried).await;
 
     let (calcom, booking) = (double.calcom(), new_booking());
     let (created, ()) = tokio::join!(calcom.create_booking(&booking), async {
@@ -113,7 +115,7 @@ async fn a_key_that_no_header_can_carry_is_no_key() {
     let double = Double::answering([]).await;
     let key = "cal_\nkey".into();
 
-    let error = Calcom::new(&double.egress, &double.instance, &key).me().await.unwrap_err();
+    let error = Calcom::new(&double.egress, &double.base, &key).me().await.unwrap_err();
 
     assert_eq!((error.class(), error), (Class::Credential, CallError::Credential));
     assert!(double.asked().is_empty());

@@ -28,6 +28,20 @@ fn integration_cases(theirs: &Records) -> Vec<Case> {
         case("IntegrationService/DisconnectIntegration", field, id, missing, |integration_id| {
             DisconnectIntegrationRequest { integration_id, ..Default::default() }
         }),
+        case("IntegrationService/StartAuthorization", field, id, missing, |integration_id| {
+            StartAuthorizationRequest {
+                provider: "asana".into(),
+                return_url: "https://desk.example.org/".into(),
+                integration_id,
+                ..Default::default()
+            }
+        }),
+        case("IntegrationService/RefreshCredential", field, id, missing, |integration_id| {
+            RefreshCredentialRequest { integration_id }
+        }),
+        case("IntegrationService/ListCredentialChanges", field, id, missing, |integration_id| {
+            ListCredentialChangesRequest { integration_id, ..Default::default() }
+        }),
         case("IntegrationService/GetIntegrationStatus", field, id, missing, |integration_id| {
             GetIntegrationStatusRequest { integration_id }
         }),

@@ -104,6 +104,29 @@ async fn every_subscription_has_an_address_and_a_secret_of_its_own() {
     assert_eq!(told.outcome, Outcome::Answered(401));
 }
 
+/// Trap 15. P2.
+#[tokio::test]
+async fn a_signature_holds_for_the_bytes_that_were_sent_and_not_for_what_they_mean() {
+    let practice = open().await;
+    let body = creation(&practice, 0).await;
+    let webhook = webhook(&practice);
+    let spelled_out = serde_json::to_string_pretty(&body).unwrap();
+
+    let sent =
+        practice.calcom.send_raw(&webhook.id, Trigger::BookingCreated, spelled_out.clone()).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let retold = client
+        .post(&webhook.subscriber_url)
+        .header("content-type", "application/json")
+        .header("x-cal-signature-256", &*sent.signature)
+        .body(body.to_string())
+        .send();
+
+    assert_eq!(sent.outcome, Outcome::Answered(200));
+    assert_eq!(parsed(&spelled_out), body);
+    assert_eq!(retold.await.unwrap().status(), 401);
+}
+
 /// Trap 16. P9.
 #[tokio::test]
 async fn a_cancellation_that_overtakes_its_creation_wins() {

@@ -6,6 +6,7 @@ import { AlertService } from "../../../src/gen/stellwerk/v1/alert_pb.js";
 import { AppointmentService } from "../../../src/gen/stellwerk/v1/appointment_pb.js";
 import { IntegrationService } from "../../../src/gen/stellwerk/v1/integration_pb.js";
 import { PatientService } from "../../../src/gen/stellwerk/v1/patient_pb.js";
+import { PrivacyService } from "../../../src/gen/stellwerk/v1/privacy_pb.js";
 import { ReviewService } from "../../../src/gen/stellwerk/v1/review_pb.js";
 import { SyncLogService } from "../../../src/gen/stellwerk/v1/sync_log_pb.js";
 import { WebhookService } from "../../../src/gen/stellwerk/v1/webhook_pb.js";
@@ -15,6 +16,7 @@ import { alert } from "./alert.js";
 import { appointment } from "./appointment.js";
 import { integration } from "./integration.js";
 import { patient } from "./patient.js";
+import { privacy } from "./privacy.js";
 import { review } from "./review.js";
 import { syncLog } from "./sync-log.js";
 import { webhook } from "./webhook.js";
@@ -25,6 +27,7 @@ export const scenarios: readonly [DescService, Record<string, (world: World) => 
   [AppointmentService, appointment],
   [IntegrationService, integration],
   [PatientService, patient],
+  [PrivacyService, privacy],
   [ReviewService, review],
   [SyncLogService, syncLog],
   [WebhookService, webhook],

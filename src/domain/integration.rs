@@ -31,8 +31,8 @@ mod health;
 mod providers;
 mod status;
 
-pub(in crate::domain) use connect::{check_limit, connected};
 pub use connect::{NewIntegration, create};
+pub(in crate::domain) use connect::{check_limit, connected};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
 pub use health::{Health, health};
 pub use providers::{Provider, providers};

@@ -69,7 +69,7 @@ pub(in crate::domain) async fn look(
         Part { .. } => poll::run(&reader, record, round).await,
     };
     if done.is_ok() {
-        record.count(progress::REQUESTS).processed += reader.requests();
+        record.count(progress::REQUESTS).processed += reader.uncounted();
     }
     done
 }

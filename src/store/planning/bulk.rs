@@ -100,12 +100,7 @@ pub async fn find_for_update(
 
 /// Adds phases, notes that they were made and puts them into their projects. Returns how many; fewer than given: somebody
 /// else has just added some.
-pub async fn insert(
-    tx: &mut TenantTx,
-    new: &[NewPhase],
-    cause: &str,
-    asked: DateTime<Utc>,
-) -> Result<usize> {
+pub async fn insert(tx: &mut TenantTx, new: &[NewPhase], cause: &str, asked: DateTime<Utc>) -> Result<usize> {
     let told = new.iter().map(|new| {
         let mut told = told(&new.row);
         told["change_id"] = json!(PhaseChangeId::new());

@@ -133,10 +133,8 @@ pub async fn homeless_for_update(
              WHERE f.phase_id = p.id AND j.presence = 'present' AND (j.is_archived OR j.has_area_field)) \
          ORDER BY p.external_id LIMIT $3 FOR UPDATE OF p"
     );
-    let query = sql_query(SQL)
-        .bind::<SqlUuid, _>(integration)
-        .bind::<SqlUuid, _>(round)
-        .bind::<BigInt, _>(at_most);
+    let query =
+        sql_query(SQL).bind::<SqlUuid, _>(integration).bind::<SqlUuid, _>(round).bind::<BigInt, _>(at_most);
     let ids: Vec<Id> = Cached(query).load(tx.conn()).await?;
     rows(tx, ids).await
 }
@@ -154,10 +152,8 @@ pub async fn long_missing(
         round_begin!(),
         " ORDER BY p.missing_time, p.id LIMIT $3"
     );
-    let query = sql_query(SQL)
-        .bind::<SqlUuid, _>(integration)
-        .bind::<SqlUuid, _>(round)
-        .bind::<BigInt, _>(at_most);
+    let query =
+        sql_query(SQL).bind::<SqlUuid, _>(integration).bind::<SqlUuid, _>(round).bind::<BigInt, _>(at_most);
     let missing: Vec<ExternalId> = Cached(query).load(tx.conn()).await?;
     Ok(missing.into_iter().map(|one| one.external_id).collect())
 }

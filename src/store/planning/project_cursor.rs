@@ -129,7 +129,11 @@ pub async fn find(tx: &mut TenantTx, project: ProjectId) -> Result<Option<Projec
 }
 
 /// What of a round is still to be read, in the order of ids.
-pub async fn unread(tx: &mut TenantTx, integration: IntegrationId, round: Uuid) -> Result<Vec<ProjectCursor>> {
+pub async fn unread(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    round: Uuid,
+) -> Result<Vec<ProjectCursor>> {
     let query = project_cursor::table
         .filter(project_cursor::integration_id.eq(integration))
         .filter(project_cursor::round_id.eq(round))
@@ -201,8 +205,7 @@ pub async fn readable(tx: &mut TenantTx, integration: IntegrationId) -> Result<V
         #[diesel(sql_type = SqlUuid)]
         id: ProjectId,
     }
-    let found: Vec<Readable> =
-        Cached(sql_query(SQL).bind::<SqlUuid, _>(integration)).load(tx.conn()).await?;
+    let found: Vec<Readable> = Cached(sql_query(SQL).bind::<SqlUuid, _>(integration)).load(tx.conn()).await?;
     Ok(found.into_iter().map(|one| (one.external_id, one.id)).collect())
 }
 

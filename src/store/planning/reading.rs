@@ -150,9 +150,8 @@ pub async fn forget_absences_elsewhere(
     integration: IntegrationId,
     source: AbsenceSource,
 ) -> Result<()> {
-    let others = absence::table
-        .filter(absence::integration_id.eq(integration))
-        .filter(absence::source.ne(source));
+    let others =
+        absence::table.filter(absence::integration_id.eq(integration)).filter(absence::source.ne(source));
     delete(others).execute(tx.conn()).await?;
     Ok(())
 }
@@ -223,9 +222,8 @@ pub async fn keep_time_entries(tx: &mut TenantTx, rows: &[TimeEntry]) -> Result<
 
 /// Forgets a phase's entries that are none of `kept`.
 pub async fn forget_time_entries_of(tx: &mut TenantTx, phase: PhaseId, kept: &[String]) -> Result<()> {
-    let gone = time_entry::table
-        .filter(time_entry::phase_id.eq(phase))
-        .filter(time_entry::external_id.ne_all(kept));
+    let gone =
+        time_entry::table.filter(time_entry::phase_id.eq(phase)).filter(time_entry::external_id.ne_all(kept));
     delete(gone).execute(tx.conn()).await?;
     Ok(())
 }

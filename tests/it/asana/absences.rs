@@ -19,7 +19,8 @@ async fn absences_of_people_who_are_somebody_here_are_read_one_by_one() {
     let app = asana::app().start().await;
     let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
     let planner = Planner::new(&app, &tenant, &double).await;
-    let (erika, max) = (planner.user("Erika Muster", "erika@example.org"), planner.user("Max", "m@example.org"));
+    let (erika, max) =
+        (planner.user("Erika Muster", "erika@example.org"), planner.user("Max", "m@example.org"));
     planner.sync().await;
     let practitioner = tenant.put_practitioner("Erika Muster").await;
     planner.map(&erika, &practitioner).await;
@@ -51,9 +52,7 @@ async fn absences_that_the_plan_does_not_include_are_told_and_keep_nothing_else_
     planner.sync().await;
     planner.map(&planner.boss, &practitioner).await;
 
-    for (refusal, reason) in
-        [(refusal(402), "absences PLAN_LIMIT"), (refusal(403), "NOT_ALLOWED")]
-    {
+    for (refusal, reason) in [(refusal(402), "absences PLAN_LIMIT"), (refusal(403), "NOT_ALLOWED")] {
         double.add_fault(Rule::next(1, Fault::Refused { refusal }).on(Operation::ListAbsences));
         let run = planner.sync().await;
 

@@ -3,7 +3,7 @@
 use chrono::Utc;
 use stellwerk::{
     domain::review,
-    sandbox::asana::{Fault, Operation, Project, Rule},
+    sandbox::asana::{Fault, Operation, Rule},
     words::{Resolution, ReviewKind},
 };
 
@@ -74,11 +74,8 @@ async fn a_task_that_we_may_no_longer_see_is_detached_and_its_plan_stays() {
     planner.sync().await;
     let plan = planner.plan(task).await;
 
-    let hide = |project: &mut Project| {
-        (project.is_private, project.owner) = (true, None);
-        project.members.clear();
-    };
-    double.edit_quietly(planner.project, hide).expect("hidden");
+    let closed = Fault::Refused { refusal: refusal(403) };
+    double.add_fault(Rule::next(1, closed).on(Operation::GetTask));
     planner.heed(planner.project, &[told("changed", task)]).await;
 
     assert_eq!(planner.presence(task).await, "detached");

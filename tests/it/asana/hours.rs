@@ -54,7 +54,9 @@ async fn hours_that_the_plan_does_not_include_are_told_and_keep_nothing_else_bac
     let planner = Planner::new(&app, &tenant, &double).await;
     let task = planner.task("Rohbau", "2026-11-13");
     planner.boss.log_time(task, 90, day("2026-11-03")).expect("logged");
-    double.add_fault(Rule::next(1, Fault::Refused { refusal: refusal(402) }).on(Operation::ListTaskTimeEntries));
+    double.add_fault(
+        Rule::next(1, Fault::Refused { refusal: refusal(402) }).on(Operation::ListTaskTimeEntries),
+    );
 
     let run = planner.sync().await;
 

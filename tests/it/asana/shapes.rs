@@ -101,10 +101,10 @@ async fn an_option_that_is_ignored_gives_no_area_and_a_new_one_changes_it() {
     planner.boss.set_field(task, area, planner.option("Produktion")).expect("set");
     planner.heed(planner.project, &[told("changed", task)]).await;
 
-    assert_eq!((ignored.as_str(), planner.plan(task).await.as_str()), (
-        "- 2026-11-13 - -",
-        "- 2026-11-13 - production"
-    ));
+    assert_eq!(
+        (ignored.as_str(), planner.plan(task).await.as_str()),
+        ("- 2026-11-13 - -", "- 2026-11-13 - production")
+    );
 }
 
 /// Trap 19: ids do not fit a double.

@@ -47,7 +47,8 @@ async fn what_cannot_be_read_is_seen_on_the_dashboard() {
     let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
     let (planner, tasks) = Planner::synced_with(&app, &tenant, &double, 1).await;
     planner.boss.log_time(tasks[0], 30, day("2026-11-03")).expect("logged");
-    double.add_fault(Rule::always(Fault::Refused { refusal: refusal(402) }).on(Operation::ListTaskTimeEntries));
+    double
+        .add_fault(Rule::always(Fault::Refused { refusal: refusal(402) }).on(Operation::ListTaskTimeEntries));
 
     planner.sync().await;
 

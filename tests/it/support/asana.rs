@@ -44,7 +44,6 @@ pub(crate) async fn double_with(settings: Settings) -> Asana {
 
 /// A server whose way out leads to doubles on loopback.
 pub(crate) fn app() -> TestAppBuilder {
-    let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_ansi(false).try_init();
     TestApp::builder().setting("--egress-allow=127.0.0.1")
 }
 
@@ -356,7 +355,6 @@ impl Planner {
     pub(crate) async fn tx(&self) -> TenantTx {
         self.domain.store.tenant(self.tenant).await.expect("a transaction")
     }
-
 }
 
 fn stellwerk_micros(time: DateTime<Utc>) -> DateTime<Utc> {

@@ -89,11 +89,9 @@ async fn of_person(reader: &Reader<'_>, user: &ExternalUser) -> Result<Option<Re
     let mut kept = HashSet::new();
     let mut offset: Option<Offset> = None;
     loop {
-        let (workspace, gid, from) =
-            (reader.workspace.as_str(), user.external_id.as_str(), offset.as_ref());
-        let asked = reader.ask(|way| async move {
-            way.asana().ooo_entries(workspace, gid, Some(begin), None, from).await
-        });
+        let (workspace, gid, from) = (reader.workspace.as_str(), user.external_id.as_str(), offset.as_ref());
+        let asked = reader
+            .ask(|way| async move { way.asana().ooo_entries(workspace, gid, Some(begin), None, from).await });
         let page = match asked.await {
             Ok((page, _)) => page,
             Err(failure) => match refusal(&failure) {

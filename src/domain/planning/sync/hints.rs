@@ -127,7 +127,8 @@ impl Hints {
             ResourceKind::Project => drop(self.projects.insert(gid.clone())),
             // A field that came to a project, or left it, is told with the project as its parent.
             ResourceKind::CustomField | ResourceKind::Other(_) => {
-                if let Some(parent) = event.parent.as_ref().filter(|parent| parent.kind == ResourceKind::Project)
+                if let Some(parent) =
+                    event.parent.as_ref().filter(|parent| parent.kind == ResourceKind::Project)
                 {
                     self.projects.insert(parent.gid.clone());
                 }

@@ -37,8 +37,7 @@ pub(in crate::domain) const NOUN: &str = "phases";
 pub(super) async fn run(reader: &Reader<'_>, record: &mut Record, round: Uuid) -> Result<(), Stop> {
     let affordable = reader.pace.per_second * EVERY.as_seconds_f64() * BUDGET_PART;
     let mut tx = reader.tx().await?;
-    let due =
-        project_cursor::to_be_polled(&mut tx, reader.id(), (affordable as i64).max(AT_LEAST)).await?;
+    let due = project_cursor::to_be_polled(&mut tx, reader.id(), (affordable as i64).max(AT_LEAST)).await?;
     tx.end_reading();
     let mut due = VecDeque::from(due);
     while let Some(project) = due.pop_front() {
@@ -167,4 +166,3 @@ async fn changed_since(
         }
     }
 }
-

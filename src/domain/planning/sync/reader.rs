@@ -113,9 +113,9 @@ impl<'a> Reader<'a> {
         projects.find(|(_, id)| **id == project).map(|(gid, _)| gid.clone())
     }
 
-    /// Requests that were made.
-    pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    /// Requests that were made and not counted yet.
+    pub(super) fn uncounted(&self) -> u64 {
+        self.requests.swap(0, Ordering::Relaxed)
     }
 
     pub(super) async fn tx(&self) -> Result<TenantTx> {

@@ -164,7 +164,8 @@ pub(super) async fn projects(
     }
     let count = record.count(PROJECTS);
     count.total = Some(count.processed);
-    let unlisted: Vec<Project> = known.into_values().filter(|one| !listed.contains(&one.external_id)).collect();
+    let unlisted: Vec<Project> =
+        known.into_values().filter(|one| !listed.contains(&one.external_id)).collect();
     gone(reader, record, unlisted, present, accept_deletions).await
 }
 

@@ -1,8 +1,9 @@
 //! Reading a planning tool: completely, by its events, and by what its webhooks tell.
 //!
-//! A complete reading (`full`) finds everything, and is the only one that finds what is gone without anybody having said
-//! so. Between two of them the projects' event streams are polled (`poll`), and what webhooks tell is read at once
-//! (`refresh`). All of them end in `take_in`, which compares what was read with what both sides last agreed on.
+//! A complete reading (`full`) finds everything, and is the only one that finds what is gone without anybody
+//! having said so. Between two of them the projects' event streams are polled (`poll`), and what webhooks
+//! tell is read at once (`refresh`). All of them end in `take_in`, which compares what was read with what
+//! both sides last agreed on.
 
 use serde::Deserialize;
 use uuid::Uuid;

@@ -58,8 +58,9 @@ macro_rules! round_begin {
     };
 }
 
-/// Phases that count as there and were not seen by the round $2, though every project of theirs that is read was read
-/// by it; of the project $3 only, if that is given. What is in an archived project is not looked for.
+/// Phases that count as there and were not seen by the round $2, though every project of theirs that is read
+/// was read by it; of the project $3 only, if that is given. What is in an archived project is not looked
+/// for.
 macro_rules! unseen {
     () => {
         concat!(
@@ -119,7 +120,8 @@ pub async fn unseen_for_update(
     rows(tx, ids).await
 }
 
-/// Some of what was missing before the round, of which no project is read any longer; locked until the transaction ends.
+/// Some of what was missing before the round, of which no project is read any longer; locked until the
+/// transaction ends.
 pub async fn homeless_for_update(
     tx: &mut TenantTx,
     integration: IntegrationId,

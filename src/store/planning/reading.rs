@@ -32,8 +32,8 @@ pub async fn describe_user(tx: &mut TenantTx, row: &ExternalUser) -> Result<()> 
     Ok(())
 }
 
-/// Those whose absences are wanted, because they are somebody here, and were last read before `until`; who waits longest
-/// comes first.
+/// Those whose absences are wanted, because they are somebody here, and were last read before `until`; who
+/// waits longest comes first.
 pub async fn users_to_be_asked(
     tx: &mut TenantTx,
     integration: IntegrationId,

@@ -1,4 +1,5 @@
-//! What Asana has no more, or not for us: missing first, gone when a second look agrees, and never much at once unasked.
+//! What Asana has no more, or not for us: missing first, gone when a second look agrees, and never much at
+//! once unasked.
 
 use chrono::Utc;
 use stellwerk::{

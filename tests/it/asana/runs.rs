@@ -97,6 +97,22 @@ async fn a_run_goes_on_with_the_page_it_was_at_when_its_worker_died() {
 }
 
 #[tokio::test]
+async fn answers_that_get_lost_are_asked_for_again() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    planner.task("Rohbau", "2026-11-13");
+    for operation in [Operation::ListUsers, Operation::ListProjects, Operation::ListTasks] {
+        double.add_fault(Rule::next(1, Fault::ErrorBefore { status: 502 }).on(operation));
+    }
+
+    let run = planner.sync().await;
+
+    assert_eq!((run.state, errors(&run)), (SyncState::Succeeded, Vec::new()));
+    assert_eq!(planner.phases().await, ["Rohbau present"]);
+}
+
+#[tokio::test]
 async fn a_list_whose_place_was_forgotten_is_read_from_its_beginning() {
     let app = asana::app().start().await;
     let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);

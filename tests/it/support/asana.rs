@@ -1,9 +1,11 @@
 //! A tenant whose planning tool is an Asana double of its own, over real HTTP: the rows that connecting and
 //! onboarding make, and what the tenant sees of it.
 
+mod said;
+
 use std::panic::AssertUnwindSafe;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use serde_json::{Value, json};
 use stellwerk::{
@@ -11,7 +13,7 @@ use stellwerk::{
     domain::{Domain, engine::reconcile, planning::sync::refresh, sync_log},
     ids::{CredentialId, IntegrationId, PractitionerId, SyncLogId, TenantId},
     provider::asana as provider,
-    sandbox::asana::{Asana, CustomField, Gid, Kind, Limits, Person, Refusal, Settings},
+    sandbox::asana::{Asana, CustomField, Gid, Kind, Limits, Person, Settings},
     store::{
         self, TenantTx,
         credential::Credential,
@@ -31,6 +33,8 @@ use super::{
     tenant::TestTenant,
     wait_until,
 };
+
+pub(crate) use said::{counted, day, errors, refusal, told, told_field};
 
 /// A double without limits; tests of limits set some.
 pub(crate) async fn double() -> Asana {
@@ -130,7 +134,7 @@ impl Planner {
             hours_precision: Some(1),
             plan: Plan::Paid,
             workspace_time: Some(now),
-            mapping_time: Some(stellwerk_micros(now)),
+            mapping_time: Some(micros(now)),
             ..PlanningSettings::new(integration, now)
         };
         store::planning::settings::save(&mut tx, &settings).await.expect("settings");
@@ -292,7 +296,8 @@ impl Planner {
         self.idle().await;
     }
 
-    /// Waits until nothing of the tenant's waits that is not a write to the tool. Panics when something was given up.
+    /// Waits until nothing of the tenant's waits that is not a write to the tool. Panics when something was
+    /// given up.
     pub(crate) async fn idle(&self) {
         let count = |state: &str| {
             format!(
@@ -357,54 +362,7 @@ impl Planner {
     }
 }
 
-fn stellwerk_micros(time: DateTime<Utc>) -> DateTime<Utc> {
+fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
     use chrono::SubsecRound;
     time.trunc_subsecs(6)
-}
-
-/// An event about a task, as webhooks tell it: what, never to what.
-pub(crate) fn told(action: &str, task: Gid) -> Value {
-    json!({
-        "action": action,
-        "resource": { "gid": task.to_string(), "resource_type": "task" },
-        "created_at": instant(Utc::now()),
-    })
-}
-
-/// That a field of a task changed.
-pub(crate) fn told_field(task: Gid, field: &str, at: DateTime<Utc>) -> Value {
-    json!({
-        "action": "changed",
-        "resource": { "gid": task.to_string(), "resource_type": "task" },
-        "change": { "field": field, "action": "changed" },
-        "created_at": instant(at),
-    })
-}
-
-fn instant(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
-}
-
-pub(crate) fn day(text: &str) -> NaiveDate {
-    text.parse().expect("a day")
-}
-
-/// What a count of a run says, 0 where it says nothing.
-pub(crate) fn counted(run: &SyncLog, noun: &str, of: &str) -> u64 {
-    run.counts[noun][of].as_u64().unwrap_or_default()
-}
-
-/// What Asana says to who asks for what the plan does not include (402), or what is not theirs to see (403).
-pub(crate) fn refusal(status: u16) -> Refusal {
-    Refusal { status, message: "Not available".into(), sync: None, retry_after_seconds: None }
-}
-
-/// The errors of a run as `subject reason`.
-pub(crate) fn errors(run: &SyncLog) -> Vec<String> {
-    let errors = run.errors.as_array().cloned().unwrap_or_default();
-    let line = |error: &Value| {
-        let of = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
-        format!("{} {}", of("subject"), of("reason"))
-    };
-    errors.iter().map(line).collect()
 }

@@ -1,4 +1,5 @@
-//! Who is away when: from the tool's out-of-office entries, person by person, or from a project with a task per absence.
+//! Who is away when: from the tool's out-of-office entries, person by person, or from a project with a task
+//! per absence.
 
 use std::collections::HashSet;
 
@@ -30,8 +31,8 @@ const ASKED_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(45);
 /// Refusals in a row after which nobody else is asked: the right is missing, not the person.
 const REFUSALS_AT_MOST: usize = 3;
 
-/// Reads all absences. What the plan or the grant does not include is told, and nothing else fails by it. `force`: also of
-/// those who were asked for a moment ago.
+/// Reads all absences. What the plan or the grant does not include is told, and nothing else fails by it.
+/// `force`: also of those who were asked for a moment ago.
 pub(super) async fn read(reader: &Reader<'_>, record: &mut Record, force: bool) -> Result<(), Stop> {
     let mut tx = reader.tx().await?;
     let is_allowed = check_consent(&mut tx, reader.id(), ConsentScope::Absences).await;

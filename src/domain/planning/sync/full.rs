@@ -1,5 +1,5 @@
-//! A run of everything: who there is, which projects, their phases, what is gone, absences, hours. What ends early goes on
-//! with the stage it was at, and within the phases with the page it was at.
+//! A run of everything: who there is, which projects, their phases, what is gone, absences, hours. What ends
+//! early goes on with the stage it was at, and within the phases with the page it was at.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -46,8 +46,8 @@ impl Stage {
     }
 }
 
-/// Does a run, or what is left of it. `accept_deletions`: a person said that what is not there any more, however much it
-/// is, was meant to go.
+/// Does a run, or what is left of it. `accept_deletions`: a person said that what is not there any more,
+/// however much it is, was meant to go.
 pub(in crate::domain) async fn run(
     ground: &Ground<'_>,
     record: &mut Record,

@@ -20,7 +20,8 @@ use crate::{
     store::{self, planning::project_cursor},
 };
 
-/// How much of what may be asked between two polls they may use up; the rest is for what they find, and for others.
+/// How much of what may be asked between two polls they may use up; the rest is for what they find, and for
+/// others.
 const BUDGET_PART: f64 = 0.25;
 /// Between two polls.
 const EVERY: TimeDelta = TimeDelta::minutes(5);
@@ -142,7 +143,8 @@ pub(super) async fn read_completely(
     gone::mark(reader, record, round, Some(project), false).await
 }
 
-/// What was changed since the last time by the tool's own word; what left is found by the next complete reading.
+/// What was changed since the last time by the tool's own word; what left is found by the next complete
+/// reading.
 async fn changed_since(
     reader: &Reader<'_>,
     record: &mut Record,

@@ -34,7 +34,8 @@ impl<'a> Progress<'a> {
         Self { inner: Mutex::new(Inner { record, told: now }), begun: now }
     }
 
-    /// Counts a page. Errors: `Stop::Over` when somebody called the run off, `Stop::Later` when it is the others' turn.
+    /// Counts a page. Errors: `Stop::Over` when somebody called the run off, `Stop::Later` when it is the
+    /// others' turn.
     pub(super) async fn note(&self, reader: &Reader<'_>, taken: Taken) -> Result<(), Stop> {
         let mut inner = self.inner.lock().await;
         let is_repair = inner.record.is_repair();

@@ -27,15 +27,17 @@ use crate::{
 
 mod connect;
 mod disconnect;
+mod health;
 mod providers;
 mod status;
 mod trial;
 
-pub(in crate::domain) use connect::{check_limit, connected, rate};
 pub use connect::{NewIntegration, create};
+pub(in crate::domain) use connect::{check_limit, connected, rate};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
+pub use health::{Health, health};
 pub use providers::{Linkable, providers};
-pub use status::{Status, status};
+pub use status::{Planning, Status, status};
 pub use trial::{Trial, test};
 
 /// The provider that is linked with a credential.

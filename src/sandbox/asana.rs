@@ -52,11 +52,11 @@ mod shape;
 mod show;
 pub mod spec;
 mod task;
+#[cfg(test)]
+mod tests;
 mod webhook;
 mod world;
 mod write;
-#[cfg(test)]
-mod tests;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

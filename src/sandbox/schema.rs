@@ -52,7 +52,9 @@ impl<'a> Schemas<'a> {
         }
         let parts = list(schema, "allOf");
         let allows_null = |part: &Value| part["nullable"] == true;
-        if value.is_null() && (schema.get("nullable") == Some(&Value::Bool(true)) || parts.iter().any(allows_null)) {
+        if value.is_null()
+            && (schema.get("nullable") == Some(&Value::Bool(true)) || parts.iter().any(allows_null))
+        {
             return Ok(());
         }
         for part in parts {

@@ -9,7 +9,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
-use super::{Error, control};
 use super::api::{self, Operation};
 use super::courier::Delivery;
 use super::entry::{OooEntry, TimeEntry};
@@ -27,6 +26,7 @@ use super::settings::{Clock, Limits, Settings};
 use super::task::Task;
 use super::webhook::Webhook;
 use super::write::Writer;
+use super::{Error, control};
 use crate::sandbox::gate::{Gate, Point};
 use crate::sandbox::wire::Wire;
 

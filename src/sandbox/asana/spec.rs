@@ -61,7 +61,8 @@ impl Spec {
         let route = format!("{} {}", request.method, request.path);
         let (item, operation) =
             self.operation(&request.method, &request.path).ok_or(format!("{route}: no such route"))?;
-        let listed = |value: &'static str| move |whole: &Value| whole[value].as_array().cloned().unwrap_or_default();
+        let listed =
+            |value: &'static str| move |whole: &Value| whole[value].as_array().cloned().unwrap_or_default();
         let parameters: Vec<Value> = [item, operation].into_iter().flat_map(listed("parameters")).collect();
         let parameters: Vec<&Value> = parameters.iter().map(|one| self.resolved(one)).collect();
         check_query(&parameters, &request.query).map_err(|why| format!("{route}: {why}"))?;
@@ -99,7 +100,8 @@ impl Spec {
     }
 
     fn resolved<'v>(&'v self, value: &'v Value) -> &'v Value {
-        let target = value["$ref"].as_str().and_then(|path| self.document.pointer(path.trim_start_matches('#')));
+        let target =
+            value["$ref"].as_str().and_then(|path| self.document.pointer(path.trim_start_matches('#')));
         target.unwrap_or(value)
     }
 

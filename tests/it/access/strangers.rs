@@ -2,8 +2,8 @@
 
 mod cases;
 mod link_cases;
-mod planning_cases;
 mod onboarding_cases;
+mod planning_cases;
 mod privacy_cases;
 
 use std::collections::BTreeSet;

@@ -5,10 +5,9 @@ use prost::bytes::{Buf, BufMut};
 use stellwerk::proto::{
     access_service_client::AccessServiceClient, alert_service_client::AlertServiceClient,
     appointment_service_client::AppointmentServiceClient,
-    integration_service_client::IntegrationServiceClient,
-    onboarding_service_client::OnboardingServiceClient, patient_service_client::PatientServiceClient,
-    planning_service_client::PlanningServiceClient, privacy_service_client::PrivacyServiceClient,
-    review_service_client::ReviewServiceClient,
+    integration_service_client::IntegrationServiceClient, onboarding_service_client::OnboardingServiceClient,
+    patient_service_client::PatientServiceClient, planning_service_client::PlanningServiceClient,
+    privacy_service_client::PrivacyServiceClient, review_service_client::ReviewServiceClient,
     sync_log_service_client::SyncLogServiceClient, webhook_service_client::WebhookServiceClient,
 };
 use tonic::{

@@ -1,7 +1,7 @@
 //! Making what is here what was read: a page of tasks in one transaction.
 //!
-//! Values are compared, never who wrote them or when the answer came: what equals what both sides last agreed on is an
-//! echo of a write of ours, or no news.
+//! Values are compared, never who wrote them or when the answer came: what equals what both sides last agreed
+//! on is an echo of a write of ours, or no news.
 
 use std::collections::{HashMap, HashSet};
 
@@ -155,8 +155,8 @@ async fn known(tx: &mut TenantTx, reader: &Reader<'_>, tasks: &[Task]) -> Result
     Ok(known.collect())
 }
 
-/// Answers come late: what was asked for before a newer answer, or is an older version than the one known, says nothing
-/// any more. A version is the tool's own time, which a move between projects leaves as it is.
+/// Answers come late: what was asked for before a newer answer, or is an older version than the one known,
+/// says nothing any more. A version is the tool's own time, which a move between projects leaves as it is.
 fn is_stale(before: &Known, task: &Task, asked: DateTime<Utc>) -> bool {
     before.read_time.is_some_and(|read| asked < read)
         || before.row.external_update_time.zip(task.modified_at).is_some_and(|(known, told)| told < known)

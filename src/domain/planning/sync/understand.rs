@@ -164,7 +164,8 @@ impl Understood {
         self.area_option_id.or(known)
     }
 
-    /// The same with the times of its changes, as our clock would have told them. `asked` stands for what nobody tells.
+    /// The same with the times of its changes, as our clock would have told them. `asked` stands for what
+    /// nobody tells.
     pub(super) fn theirs(
         &self,
         base: &PhaseFields,

@@ -92,13 +92,7 @@ pub(super) async fn receive_for_client(
     take(&web, &provider, None, &request, body).await
 }
 
-async fn take(
-    web: &Web,
-    provider: &str,
-    token: Option<&str>,
-    request: &Incoming,
-    body: Body,
-) -> Response {
+async fn take(web: &Web, provider: &str, token: Option<&str>, request: &Incoming, body: Body) -> Response {
     let begin = Instant::now();
     if !inbound::takes(provider, &request.method) {
         return refused(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED");
@@ -166,7 +160,10 @@ fn answered(provider: &str, answer: inbound::Answer) -> (&'static str, Response)
         // Theirs to disable our address when it answers otherwise.
         Nobodys => {
             let status = EventStatus::Ignored.as_str();
-            ("nobodys", Json(Answer { status, reason: "ACCOUNT_UNKNOWN", ..Answer::default() }).into_response())
+            (
+                "nobodys",
+                Json(Answer { status, reason: "ACCOUNT_UNKNOWN", ..Answer::default() }).into_response(),
+            )
         }
         // Also for `error`: the event is kept and will be tried again here, so the sender is done with it.
         Kept { event, status, reason } => {

@@ -85,9 +85,9 @@ pub(super) async fn secrets_of(
         Some(kind) if own.is_empty() => {
             let clients = match kind {
                 ClientSecret::Signing => domain.deployments.signing_secret(&endpoint.provider).cloned(),
-                ClientSecret::OAuth => client(domain, endpoint.tenant_id, &endpoint.provider)
-                    .await?
-                    .map(|client| client.secret),
+                ClientSecret::OAuth => {
+                    client(domain, endpoint.tenant_id, &endpoint.provider).await?.map(|client| client.secret)
+                }
             };
             Ok(clients.and_then(|secret| verification.proof.key(&secret).ok()).into_iter().collect())
         }

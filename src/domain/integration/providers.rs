@@ -32,13 +32,14 @@ pub fn providers(domain: &Domain, page: &Page<String>) -> Paged<Linkable, String
 fn linkable(domain: &Domain, row: &'static Provider) -> Linkable {
     let has_client = domain.deployments.client(row.id).is_some();
     let webhook = row.webhook.as_ref();
-    let is_believed = webhook.filter(|webhook| webhook.address == Address::PerClient).is_some_and(|webhook| {
-        webhook.verifications.iter().any(|verification| match verification.client_secret {
-            Some(ClientSecret::Signing) => domain.deployments.signing_secret(row.id).is_some(),
-            Some(ClientSecret::OAuth) => has_client,
-            None => false,
-        })
-    });
+    let is_believed =
+        webhook.filter(|webhook| webhook.address == Address::PerClient).is_some_and(|webhook| {
+            webhook.verifications.iter().any(|verification| match verification.client_secret {
+                Some(ClientSecret::Signing) => domain.deployments.signing_secret(row.id).is_some(),
+                Some(ClientSecret::OAuth) => has_client,
+                None => false,
+            })
+        });
     Linkable {
         row,
         has_client,

@@ -5,9 +5,7 @@ use crate::{
     grpc::webhooks::schemes,
     proto,
     provider::catalog::{
-        Adapter, Category, Connect, Noun, Verification,
-        oauth::Placeholder,
-        webhook::Secret,
+        Adapter, Category, Connect, Noun, Verification, oauth::Placeholder, webhook::Secret,
     },
 };
 
@@ -80,10 +78,7 @@ fn webhook(verification: &Verification) -> proto::ProviderWebhook {
         Secret::Theirs => proto::WebhookSecretSource::Provider,
         Secret::Handshake => proto::WebhookSecretSource::Handshake,
     };
-    proto::ProviderWebhook {
-        scheme: schemes::told(verification.scheme).into(),
-        secret_source: source.into(),
-    }
+    proto::ProviderWebhook { scheme: schemes::told(verification.scheme).into(), secret_source: source.into() }
 }
 
 fn placeholder(placeholder: &Placeholder) -> proto::ProviderPlaceholder {

@@ -5,8 +5,8 @@ use chrono::Utc;
 use http::{HeaderMap, Method};
 use serde_json::json;
 use stellwerk::proto::{
-    DisableWebhookEndpointRequest, ListProvidersRequest, ListWebhookEndpointsRequest, RotateWebhookSecretRequest,
-    SignatureScheme,
+    DisableWebhookEndpointRequest, ListProvidersRequest, ListWebhookEndpointsRequest,
+    RotateWebhookSecretRequest, SignatureScheme,
 };
 use tonic::Code;
 
@@ -139,7 +139,8 @@ async fn a_delivery_for_several_accounts_is_kept_for_each_without_the_others() {
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
     granted(&app, &acme, "dropbox", "dbid:acme").await;
     granted(&app, &globex, "dropbox", "dbid:globex").await;
-    let body = json!({ "list_folder": { "accounts": ["dbid:acme", "dbid:nobody", "dbid:globex"] } }).to_string();
+    let body =
+        json!({ "list_folder": { "accounts": ["dbid:acme", "dbid:nobody", "dbid:globex"] } }).to_string();
 
     let forged = post(&app, "dropbox", dropbox("another", body.as_bytes()), body.as_bytes()).await.0;
     let kept = post(&app, "dropbox", dropbox(SECRET, body.as_bytes()), body.as_bytes()).await.0;

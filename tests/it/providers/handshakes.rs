@@ -24,7 +24,8 @@ async fn notion_tells_its_token_once_and_a_person_sees_it_once() {
     let hook = Hook::of(&app, &acme, "notion", SignatureScheme::Notion, "").await;
     let id = hook.endpoint.webhook_endpoint_id.clone();
     let reveal = async |key: &str| {
-        let request = RevealWebhookSecretRequest { webhook_endpoint_id: id.clone(), idempotency_key: key.into() };
+        let request =
+            RevealWebhookSecretRequest { webhook_endpoint_id: id.clone(), idempotency_key: key.into() };
         let shown = acme.admin.webhooks().reveal_webhook_secret(request).await;
         shown.map(|shown| shown.into_inner().secret).map_err(|status| reason(&status))
     };
@@ -81,12 +82,12 @@ async fn slacks_challenge_is_echoed_when_it_is_signed_and_only_then() {
     let hook = Hook::of(&app, &acme, "slack", SignatureScheme::Slack, SECRET).await;
     let body = br#"{"type":"url_verification","token":"x","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}"#;
     let stamp = Utc::now().timestamp().to_string();
-    let value = format!("v0={}", hex::encode(sha256(SECRET.as_bytes(), &[b"v0:", stamp.as_bytes(), b":", body])));
+    let value =
+        format!("v0={}", hex::encode(sha256(SECRET.as_bytes(), &[b"v0:", stamp.as_bytes(), b":", body])));
     let signed = headers(&[("x-slack-signature", &value), ("x-slack-request-timestamp", &stamp)]);
 
     let unsigned = hook.post(HeaderMap::new(), body).await;
-    let (echoed, text) =
-        super::ask(&hook.client, hook.http, Method::POST, &hook.path, signed, body).await;
+    let (echoed, text) = super::ask(&hook.client, hook.http, Method::POST, &hook.path, signed, body).await;
 
     assert_eq!(unsigned.status, 401);
     assert_eq!(echoed.status, 200);
@@ -108,7 +109,8 @@ async fn microsofts_token_is_echoed_decoded_as_plain_text_at_a_known_address() {
     let long = "a".repeat(5000);
     let (too_long, _) = hook.read(Method::POST, &format!("?validationToken={long}")).await;
     let nowhere = "/api/webhooks/microsoft365/nobody?validationToken=a";
-    let (unknown, _) = super::ask(&hook.client, hook.http, Method::POST, nowhere, HeaderMap::new(), b"").await;
+    let (unknown, _) =
+        super::ask(&hook.client, hook.http, Method::POST, nowhere, HeaderMap::new(), b"").await;
 
     assert_eq!((echoed.status.as_u16(), text.as_str()), (200, "Validation: a+b <c>"));
     assert!(echoed.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
@@ -127,7 +129,8 @@ async fn trello_finds_a_known_address_by_head_and_nothing_else() {
     let got = trello.read(Method::GET, "").await.0;
     let others = github.read(Method::HEAD, "").await.0;
     let nowhere = "/api/webhooks/trello/nobody";
-    let unknown = super::ask(&trello.client, trello.http, Method::HEAD, nowhere, HeaderMap::new(), b"").await.0;
+    let unknown =
+        super::ask(&trello.client, trello.http, Method::HEAD, nowhere, HeaderMap::new(), b"").await.0;
 
     assert_eq!([&known, &got, &others, &unknown].map(|one| one.status.as_u16()), [200, 405, 405, 404]);
 }

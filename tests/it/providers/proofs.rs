@@ -332,7 +332,10 @@ async fn slack_is_believed_by_its_signing_secret_and_answered_without_a_word() {
     let asked = hook.post(of_form, command.as_bytes()).await;
 
     assert_eq!([&stale, &forged, &moved].map(|answer| answer.status.as_u16()), [401; 3]);
-    assert_eq!([stale.body["reason"].as_str(), moved.body["reason"].as_str()], [Some("TIMESTAMP_TOO_OLD"), Some("MISMATCH")]);
+    assert_eq!(
+        [stale.body["reason"].as_str(), moved.body["reason"].as_str()],
+        [Some("TIMESTAMP_TOO_OLD"), Some("MISMATCH")]
+    );
     for answer in [&kept, &again, &asked] {
         assert_eq!((answer.status.as_u16(), &answer.body), (200, &serde_json::Value::Null));
     }
@@ -354,9 +357,7 @@ async fn an_element_with_another_client_state_is_dropped_and_the_others_are_kept
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let hook = Hook::of(&app, &acme, "microsoft365", SignatureScheme::Microsoft365, "").await;
-    let element = |id: &str, state: &str| {
-        serde_json::json!({ "id": id, "subscriptionId": "s1", "clientState": state, "changeType": "updated" })
-    };
+    let element = |id: &str, state: &str| serde_json::json!({ "id": id, "subscriptionId": "s1", "clientState": state, "changeType": "updated" });
     let body = |elements: Vec<serde_json::Value>| serde_json::json!({ "value": elements }).to_string();
     let mixed = body(vec![element("n1", "forged"), element("n2", &hook.secret)]);
     let forged = body(vec![element("n1", "forged")]);

@@ -103,10 +103,10 @@ async fn while_a_providers_keys_cannot_be_read_it_is_asked_to_come_again() {
         .start()
         .await;
     let acme = app.tenant("acme").await;
-    let hook =
-        Hook::of(&app, &acme, "google", SignatureScheme::GooglePush, "push@project.example.org").await;
+    let hook = Hook::of(&app, &acme, "google", SignatureScheme::GooglePush, "push@project.example.org").await;
 
-    let answer = hook.post(bearer(&RS256.sign(&json!({ "iss": "https://accounts.google.com" }))), b"{}").await;
+    let answer =
+        hook.post(bearer(&RS256.sign(&json!({ "iss": "https://accounts.google.com" }))), b"{}").await;
 
     assert_eq!(answer.status, 503);
     assert!(answer.headers.contains_key("retry-after"));
@@ -143,7 +143,10 @@ async fn microsoft_is_believed_with_data_only_beside_tokens_for_our_client() {
     for (what, body) in [
         ("no token", body(&hook.secret, json!([]))),
         ("no list", body(&hook.secret, Value::Null)),
-        ("a token for another client", body(&hook.secret, json!([good[0], token("other", ("azp", PUBLISHER))]))),
+        (
+            "a token for another client",
+            body(&hook.secret, json!([good[0], token("other", ("azp", PUBLISHER))])),
+        ),
         ("a token of another publisher", body(&hook.secret, json!([token("our-client", ("azp", "other"))]))),
         ("another client state", body("forged", json!(good))),
     ] {

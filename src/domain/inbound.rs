@@ -165,7 +165,7 @@ pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> 
     let base = endpoint.base_url.as_deref().unwrap_or(&domain.public_url);
     let address = format!("{base}/api/webhooks/{}/{}", endpoint.provider, delivery.token);
     let request = Request { headers: delivery.headers, body: delivery.body, address: &address };
-    let secrets = trust::secrets_of(domain, &endpoint, &key, verification).await?;
+    let secrets = trust::secrets_of(domain, &endpoint, &key, (webhook, verification)).await?;
     let client = trust::client_id(domain, &endpoint, verification).await?;
     let known = (delivery.provider, verification);
     let judged = trust::judge(domain, known, &request, (&secrets, client.as_deref()), delivery.receive_time);

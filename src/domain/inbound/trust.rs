@@ -18,8 +18,8 @@ use crate::{
     issuer::PublicKeys,
     provider::{
         catalog::{
-            self, Verification,
-            webhook::{ClientSecret, Proof},
+            self, Verification, Webhook,
+            webhook::{Address, ClientSecret, Proof},
         },
         oauth::{Client, Placeholders, rebase},
         signature::{self, Audience, Receiver, Refusal, Request, Verified},
@@ -65,13 +65,13 @@ pub(super) async fn judge(
     }
 }
 
-/// The secrets that may prove a delivery to an endpoint: its own; where it has none, those of the client that the row
-/// names.
+/// The secrets that may prove a delivery to an endpoint: its own. Where it has none, that of the client which the row names, unless
+/// the client has an address of its own: what comes there may be for anybody.
 pub(super) async fn secrets_of(
     domain: &Domain,
     endpoint: &ResolvedEndpoint,
     key: &TenantKey,
-    verification: &Verification,
+    (webhook, verification): (&Webhook, &Verification),
 ) -> Result<Vec<SecretSlice<u8>>> {
     let open = |(id, sealed): (&uuid::Uuid, &Vec<u8>)| {
         let bytes = key.open(secret_place(*id), sealed).map_err(Error::internal)?;
@@ -82,7 +82,7 @@ pub(super) async fn secrets_of(
     let own: Vec<SecretSlice<u8>> =
         endpoint.secret_ids.iter().zip(&endpoint.sealed_secrets).map(open).collect::<Result<_>>()?;
     match verification.client_secret {
-        Some(kind) if own.is_empty() => {
+        Some(kind) if own.is_empty() && webhook.address == Address::PerSubscription => {
             let clients = match kind {
                 ClientSecret::Signing => domain.deployments.signing_secret(&endpoint.provider).cloned(),
                 ClientSecret::OAuth => {

@@ -48,8 +48,8 @@ pub struct Verification {
     pub scheme: SignatureScheme,
     pub proof: Proof,
     pub secret: Secret,
-    /// A secret of our client's that signs, too: all deliveries to the client's address, and those to an endpoint
-    /// that has no secret of its own. Absent where each endpoint has to have one.
+    /// A secret of our client's that signs, too: what comes to the client's address where it has one, otherwise what
+    /// comes to an endpoint without a secret of its own. Absent where each endpoint has to have one.
     pub client_secret: Option<ClientSecret>,
 }
 

@@ -1,5 +1,6 @@
+import { createHmac } from "node:crypto";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { expect } from "vitest";
+import { expect, inject } from "vitest";
 import { WebhookEventStatus, type WebhookService } from "../../../src/gen/stellwerk/v1/webhook_pb.js";
 import { ErrorReason } from "../../../src/index.js";
 import { refused, type Scenarios, type World } from "../../support/world.js";
@@ -43,6 +44,24 @@ export const webhook: Scenarios<typeof WebhookService> = {
 
     expect(rotated.secret).not.toBe(made.secret);
     expect(rotated.webhookEndpoint?.secrets).toHaveLength(2);
+  },
+
+  async revealWebhookSecret(world) {
+    const { webhookEndpoint } = await world.webhooks.createWebhookEndpoint({ provider: "notion", name: "tests" });
+    const { webhookEndpointId, url } = webhookEndpoint!;
+    await refused(world.webhooks.revealWebhookSecret({ webhookEndpointId }), ErrorReason.WEBHOOK_SECRET_NOT_TO_BE_SHOWN);
+    const token = "secret_of_this_test_alone";
+    const body = JSON.stringify({ verification_token: token });
+    const signature = createHmac("sha256", token).update(body).digest("hex");
+    const answer = await fetch(inject("stellwerk").httpUrl + new URL(url).pathname, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-notion-signature": `sha256=${signature}` },
+      body,
+    });
+
+    const { secret } = await world.webhooks.revealWebhookSecret({ webhookEndpointId });
+
+    expect([answer.status, secret]).toEqual([200, token]);
   },
 
   async listWebhookEvents(world) {

@@ -101,7 +101,8 @@ impl Asking<'_> {
             let row = find(&mut tx, self.integration).await?;
             // The budget's row is locked first, so that slots are given out one after another.
             let reserve = reserve(self.urgency);
-            let Some(permit) = store::integration_flow::take(&mut tx, self.integration, reserve).await? else {
+            let Some(permit) = store::integration_flow::take(&mut tx, self.integration, reserve).await?
+            else {
                 self.budget(&mut tx).await?;
                 tx.commit().await?;
                 continue;

@@ -1,7 +1,8 @@
 //! The figures: one run, one cluster with fsync on, one table. A requirement that is missed is printed, not an error.
 //!
 //! `STELLWERK_BENCH_SECONDS` (default 10) is the length of a measurement, `STELLWERK_BENCH_ROWS` (default 1 000 000) the
-//! number of rows of the large cases; smaller ones make a quick look.
+//! number of rows of the large cases, `STELLWERK_BENCH_TASKS` (default 1 000) the number of tasks of a project; smaller ones
+//! make a quick look. `STELLWERK_BENCH_PARTS` names the parts to take, as in `edges,calcom,planning,outbox`, which is all.
 
 mod calcom;
 mod delivery;
@@ -45,6 +46,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// How long and how much.
 struct Extent {
+    /// Empty: all.
+    parts: String,
     warm_up: Duration,
     measured: Duration,
     rows: usize,
@@ -85,15 +88,33 @@ async fn run() -> Result<()> {
 
 async fn measure(cluster: &Cluster, folder: &Folder, extent: &Extent, report: &mut Report) -> Result<()> {
     let mut scene = Scene::set(cluster).await?;
+    describe(&scene, folder, extent).await?;
+    if extent.wants("edges") {
+        edges(&mut scene, extent, report).await?;
+    }
+    if extent.wants("calcom") {
+        let server = Server::start(&scene).await?;
+        calcom::measure(&scene, extent, report).await?;
+        server.stop().await?;
+    }
+    if extent.wants("planning") {
+        planning::measure(&scene, report).await?;
+    }
+    if extent.wants("outbox") {
+        outbox::measure(&scene, extent, report).await?;
+    }
+    Ok(())
+}
+
+/// What callers and providers see of a server.
+async fn edges(scene: &mut Scene, extent: &Extent, report: &mut Report) -> Result<()> {
     scene.store_events(FEW).await?;
     scene.book(FEW).await?;
-    describe(&scene, folder, extent).await?;
-
     let server = Server::start(&scene).await?;
     let mut senders = Senders::new()?;
-    let few = ingest(&scene, &server, &mut senders, extent, report, FEW).await?;
-    get(&scene, &server, extent, report).await?;
-    let few_listed = list(&scene, &server, extent, FEW, report).await?;
+    let few = ingest(scene, &server, &mut senders, extent, report, FEW).await?;
+    get(scene, &server, extent, report).await?;
+    let few_listed = list(scene, &server, extent, FEW, report).await?;
 
     eprintln!("storing {} rows", extent.rows);
     let filling = Instant::now();
@@ -101,7 +122,7 @@ async fn measure(cluster: &Cluster, folder: &Folder, extent: &Extent, report: &m
     scene.book(extent.rows).await?;
     let (_, size) = scene.describe().await?;
     eprintln!("  took {:.0} s; the database has {size}", filling.elapsed().as_secs_f64());
-    let many = ingest(&scene, &server, &mut senders, extent, report, extent.rows).await?;
+    let many = ingest(scene, &server, &mut senders, extent, report, extent.rows).await?;
     let figure = format!("  times slower than with {FEW}");
     report.compare(
         &figure,
@@ -110,19 +131,16 @@ async fn measure(cluster: &Cluster, folder: &Folder, extent: &Extent, report: &m
         few / many,
         Required::AtMost(1.3),
     );
-    let many_listed = list(&scene, &server, extent, extent.rows, report).await?;
+    let many_listed = list(scene, &server, extent, extent.rows, report).await?;
     let figure = format!("  times its time with {FEW}");
     let (measured, beside) = (format!("{many_listed:.2} ms"), format!("{few_listed:.2} ms"));
     report.compare(&figure, measured, beside, many_listed / few_listed, Required::AtMost(1.5));
 
-    crowd(&scene, &server, extent, report).await?;
+    crowd(scene, &server, extent, report).await?;
     let (resident, highest) = server.memory_mb()?;
     let told = format!("{resident:.0} MB, at its highest {highest:.0} MB");
     report.require("resident memory of the server, MB", told, resident, Required::AtMost(120.0));
-    calcom::measure(&scene, extent, report).await?;
-    server.stop().await?;
-    planning::measure(&scene, report).await?;
-    outbox::measure(&scene, extent, report).await
+    server.stop().await
 }
 
 /// Webhook deliveries against pgbench; returns the server's rate.
@@ -271,10 +289,15 @@ impl Extent {
         let rows = number("STELLWERK_BENCH_ROWS", 1_000_000)?.max(2 * FEW as u64);
         let measured = Duration::from_secs(seconds);
         Ok(Self {
+            parts: env::var("STELLWERK_BENCH_PARTS").unwrap_or_default(),
             warm_up: Duration::from_secs(if seconds < 5 { 1 } else { 3 }),
             measured,
             rows: usize::try_from(rows)?,
         })
+    }
+
+    fn wants(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.split(',').any(|wanted| wanted.trim() == part)
     }
 
     fn window(&self) -> Window {

@@ -75,8 +75,7 @@ pub(crate) async fn measure(scene: &Scene, report: &mut Report) -> Result<()> {
     report.require("  highest memory of the server, MB", told, memory, Required::AtMost(150.0));
     count_requests(report, &requests, tasks);
 
-    watched(scene, &rooms, &asana, report).await?;
-    rooms.close()
+    watched(scene, &rooms, &asana, report).await
 }
 
 /// Returns the server's highest memory in MB and what it asked, by kind.

@@ -1,7 +1,7 @@
 //! The verbs' rooms and the doubles, on the program's own kind of runtime, which the load generators' single thread is
 //! not.
 
-use std::{future::Future, thread};
+use std::future::Future;
 
 use stellwerk::{app, domain::Domain};
 use tokio::{runtime::Runtime, task::JoinHandle};
@@ -10,7 +10,7 @@ use crate::{Result, scene::Scene};
 
 pub(crate) struct Rooms {
     pub(crate) domain: Domain,
-    runtime: Runtime,
+    runtime: Option<Runtime>,
 }
 
 impl Rooms {
@@ -20,20 +20,23 @@ impl Rooms {
         let _inside = runtime.enter();
         let domain = app::domain(&scene.service_url, &Default::default(), &keys, String::new())?;
         drop(_inside);
-        Ok(Self { domain, runtime })
+        Ok(Self { domain, runtime: Some(runtime) })
     }
 
+    #[expect(clippy::expect_used, reason = "the runtime leaves only when the value is dropped")]
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.runtime.spawn(work)
+        self.runtime.as_ref().expect("a runtime").spawn(work)
     }
+}
 
-    /// A runtime must not be dropped inside another one.
-    pub(crate) fn close(self) -> Result<()> {
-        let Self { domain, runtime } = self;
-        drop(domain);
-        thread::spawn(move || drop(runtime)).join().map_err(|_| "the runtime panicked".into())
+impl Drop for Rooms {
+    /// Without waiting, which is not allowed inside another runtime.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::egress::Egress;
+use crate::words::Plan;
 
 mod answer;
 mod custom_field;
@@ -59,20 +60,11 @@ pub const PAGE_SIZE: usize = 100;
 /// How long a write may take. Creating a webhook includes a call from Asana to us, which may take 10 s.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// What a workspace's plan allows. No request tells which it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plan {
-    Free,
-    Paid,
-}
-
-impl Plan {
-    /// Of one authorisation.
-    pub fn requests_per_minute(self) -> u32 {
-        match self {
-            Self::Free => 150,
-            Self::Paid => 1500,
-        }
+/// What a workspace's plan allows one authorisation. No request tells which plan it is.
+pub fn requests_per_minute(plan: Plan) -> u32 {
+    match plan {
+        Plan::Free => 150,
+        Plan::Paid => 1500,
     }
 }
 

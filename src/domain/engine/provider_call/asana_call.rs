@@ -15,10 +15,11 @@ use crate::{
     error::Result,
     ids::{IntegrationId, TenantId},
     provider::{
-        asana::{CallError, Plan, READS_AT_ONCE, WRITES_AT_ONCE},
+        asana::{self, CallError, READS_AT_ONCE, WRITES_AT_ONCE},
         call::Effect,
     },
-    store::{self, call_slot::CallSlot, integration_flow::Permit},
+    store::{self, TenantTx, call_slot::CallSlot, integration_flow::Permit},
+    words::Plan,
 };
 
 /// Longer than any call takes: a slot whose holder was killed is free again after this.
@@ -99,22 +100,12 @@ impl Asking<'_> {
             let mut tx = self.domain.store.tenant(self.tenant).await?;
             let row = find(&mut tx, self.integration).await?;
             // The budget's row is locked first, so that slots are given out one after another.
-            let permit = match store::integration_flow::take(&mut tx, self.integration, reserve(self.urgency))
-                .await?
-            {
-                Some(permit) => permit,
-                None => {
-                    let per_minute = f64::from(Plan::Free.requests_per_minute());
-                    store::integration_flow::insert(
-                        &mut tx,
-                        self.integration,
-                        per_minute / 2.0,
-                        per_minute / 120.0,
-                    )
-                    .await?;
-                    tx.commit().await?;
-                    continue;
-                }
+            let reserve = reserve(self.urgency);
+            let Some(permit) = store::integration_flow::take(&mut tx, self.integration, reserve).await?
+            else {
+                self.budget(&mut tx).await?;
+                tx.commit().await?;
+                continue;
             };
             if permit != Permit::Go {
                 tx.commit().await?;
@@ -138,6 +129,15 @@ impl Asking<'_> {
             }
             sleep(SLOT_POLL).await;
         }
+    }
+
+    /// A budget for an integration that has none yet: its plan's. As with every provider a half may be used at once and
+    /// the other half comes back over a minute, so that no minute sees more than the whole.
+    async fn budget(&self, tx: &mut TenantTx) -> Result<()> {
+        let settings = store::planning::settings::find(tx, self.integration).await?;
+        let plan = settings.map_or(Plan::Free, |settings| settings.plan);
+        let half = f64::from(asana::requests_per_minute(plan)) / 2.0;
+        store::integration_flow::insert(tx, self.integration, half, half / 60.0).await
     }
 
     async fn note(&self, slot: CallSlot, error: Option<&CallError>) -> Result<bool> {

@@ -39,7 +39,7 @@ pub(super) fn next<'a>(row: &Appointment, at: &'a Standing, now: DateTime<Utc>) 
     };
     let is_shared = at.living.iter().any(|living| living.is_shared);
     // Cal.com cuts off what is finer, and its answer would be about another time.
-    let is_too_fine = row.start_time.timestamp_subsec_micros() % 1000 != 0;
+    let is_too_fine = !row.start_time.timestamp_subsec_micros().is_multiple_of(1000);
     match step {
         Step::Reschedule(_) | Step::Cancel(_) if is_shared => Step::Unfit("SEATS_OF_OTHERS"),
         Step::Create(_) | Step::Reschedule(_) if is_too_fine => Step::Unfit("START_TOO_FINE"),

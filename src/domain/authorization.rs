@@ -1,5 +1,6 @@
-//! Connecting by OAuth 2.0: a person is sent to the provider's consent page, comes back by their browser, and completes what they
-//! began. The same signed-in subject does both, so that nobody can be made to finish somebody else's way.
+//! Connecting by OAuth 2.0: a person is sent to the provider's consent page, comes back by their browser,
+//! and completes what they began. The same signed-in subject does both, so that nobody can be made to
+//! finish somebody else's way.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -81,11 +82,11 @@ struct Plan {
     return_url: Url,
 }
 
-/// Begins a way and says where to send the person. Repeated with the same key it gives another URL for the same way, and the one before
-/// leads nowhere.
+/// Begins a way and says where to send the person. Repeated with the same key it gives another URL for the
+/// same way, and the one before leads nowhere.
 ///
-/// Errors: `RoleNotAllowed`, `Invalid`, `NotFound` (provider, integration), `IntegrationState`, `OAuthNotConfigured`,
-/// `AuthorizationUsed`, `IdempotencyKeyReused`.
+/// Errors: `RoleNotAllowed`, `Invalid`, `NotFound` (provider, integration), `IntegrationState`,
+/// `OAuthNotConfigured`, `AuthorizationUsed`, `IdempotencyKeyReused`.
 pub async fn start(
     domain: &Domain,
     caller: &Caller,
@@ -178,7 +179,10 @@ async fn plan(domain: &Domain, caller: &Caller, start: Start) -> Result<Plan> {
         }
         // Another instance would be another integration.
         Some(_) if !start.placeholders.is_empty() => {
-            return Err(Error::invalid("placeholders", "stay as they are; connect another instance on its own"));
+            return Err(Error::invalid(
+                "placeholders",
+                "stay as they are; connect another instance on its own",
+            ));
         }
         Some(known) => Placeholders::from_json(row, &known.placeholders),
         None => Placeholders::check(row, &start.placeholders),

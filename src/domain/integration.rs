@@ -31,8 +31,8 @@ mod providers;
 mod status;
 mod trial;
 
-pub(in crate::domain) use connect::{check_limit, connected};
 pub use connect::{NewIntegration, create};
+pub(in crate::domain) use connect::{check_limit, connected};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
 pub use providers::{Provider, providers};
 pub use status::{Status, status};

@@ -34,7 +34,8 @@ async fn a_person_who_agrees_comes_back_and_the_account_is_connected() {
     assert_eq!(made.instance_url, "https://app.asana.com/api/1.0");
     assert_eq!(asana.requests(), ["authorization_code"]);
     let owner = app.database.owner().await;
-    let left = "SELECT count(*) FROM oauth_authorization WHERE sealed_code IS NOT NULL OR sealed_verifier IS NOT NULL";
+    let left = "SELECT count(*) FROM oauth_authorization \
+        WHERE sealed_code IS NOT NULL OR sealed_verifier IS NOT NULL";
     assert_eq!(owner.value(left).await, "0");
 }
 
@@ -140,7 +141,10 @@ async fn a_state_that_nobody_knows_leads_to_a_page_and_nowhere_else() {
         let (status, to, page) = come_back(&app, &back).await;
 
         assert_eq!((status, to), (404, None), "{query}");
-        assert!(page.contains("leads nowhere") && !page.contains("evil") && !page.contains("script"), "{page}");
+        assert!(
+            page.contains("leads nowhere") && !page.contains("evil") && !page.contains("script"),
+            "{page}"
+        );
     }
 }
 
@@ -155,7 +159,9 @@ async fn people_are_sent_only_where_the_installation_or_the_tenant_allows() {
         ..start_request("asana")
     };
 
-    for foreign in ["https://evil.example/", "https://desk.example.org.evil.example/settings", "javascript:alert(1)"] {
+    for foreign in
+        ["https://evil.example/", "https://desk.example.org.evil.example/settings", "javascript:alert(1)"]
+    {
         let refused = acme.admin.integrations().start_authorization(to(foreign)).await.unwrap_err();
         assert_eq!((refused.code(), fields(&refused)), (Code::InvalidArgument, vec!["return_url".into()]));
     }
@@ -164,7 +170,8 @@ async fn people_are_sent_only_where_the_installation_or_the_tenant_allows() {
         ..Default::default()
     };
     acme.admin.access().update_tenant_settings(own).await.unwrap();
-    let started = acme.admin.integrations().start_authorization(to("https://board.example.com/app/x?tab=2")).await;
+    let started =
+        acme.admin.integrations().start_authorization(to("https://board.example.com/app/x?tab=2")).await;
     let started = started.unwrap().into_inner();
     let back = consent(&started.authorization_url).await;
     // Taken back in the meantime.

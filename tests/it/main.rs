@@ -27,8 +27,8 @@
 mod access;
 mod alerts;
 mod appointments;
-mod authorizations;
 mod asana;
+mod authorizations;
 mod calcom;
 mod catalog;
 mod consents;

@@ -22,12 +22,13 @@ use crate::{
     words::{AuthorizationState, CredentialEvent, CredentialKind},
 };
 
-/// Exchanges the code of a way that the caller began, and connects the integration. One of the same account goes on with its settings,
-/// whether it needed to be connected again or was ended.
+/// Exchanges the code of a way that the caller began, and connects the integration. One of the same account
+/// goes on with its settings, whether it needed to be connected again or was ended.
 ///
-/// Errors: `NotFound` (no way of the caller's), `AuthorizationUsed`, `AuthorizationExpired`, `AuthorizationRefused`, `ScopesNotGranted`,
-/// `OtherAccount`, `AccountUnknown`, `AccountTaken`, `OAuthNotConfigured`, `ProviderUnavailable` (come back with the same code),
-/// `IntegrationState`, `LimitReached`, `IdempotencyKeyReused`.
+/// Errors: `NotFound` (no way of the caller's), `AuthorizationUsed`, `AuthorizationExpired`,
+/// `AuthorizationRefused`, `ScopesNotGranted`, `OtherAccount`, `AccountUnknown`, `AccountTaken`,
+/// `OAuthNotConfigured`, `ProviderUnavailable` (come back with the same code), `IntegrationState`,
+/// `LimitReached`, `IdempotencyKeyReused`.
 pub async fn complete(
     domain: &Domain,
     caller: &Caller,
@@ -67,7 +68,12 @@ pub async fn complete(
     integration::get(domain, caller, id).await
 }
 
-async fn finish(domain: &Domain, caller: &Caller, attempt: Attempt, now: DateTime<Utc>) -> Result<IntegrationId> {
+async fn finish(
+    domain: &Domain,
+    caller: &Caller,
+    attempt: Attempt,
+    now: DateTime<Utc>,
+) -> Result<IntegrationId> {
     let (id, provider) = (attempt.id, attempt.provider.clone());
     let outcome = exchange(domain, caller, attempt, now).await;
     let (state, reason) = match &outcome {
@@ -84,7 +90,11 @@ async fn finish(domain: &Domain, caller: &Caller, attempt: Attempt, now: DateTim
         Err(Error::AccountTaken) => (AuthorizationState::Failed, Some("ACCOUNT_TAKEN")),
         Err(_) => (AuthorizationState::Failed, Some("FAILED")),
     };
-    tracing::warn!(provider, reason = reason.unwrap_or("PROVIDER_UNAVAILABLE"), "an account was not connected");
+    tracing::warn!(
+        provider,
+        reason = reason.unwrap_or("PROVIDER_UNAVAILABLE"),
+        "an account was not connected"
+    );
     leave(domain, caller.tenant, id, state, reason).await?;
     outcome
 }
@@ -215,7 +225,8 @@ async fn known(
         None => {
             let url = instance_url(registration);
             let provider = registration.provider.id;
-            store::integration::of_granted_account_for_update(tx, provider, url.as_deref(), &account.id).await?
+            store::integration::of_granted_account_for_update(tx, provider, url.as_deref(), &account.id)
+                .await?
         }
     };
     match found {

@@ -10,7 +10,8 @@ use crate::support::{
     oauth::{CLIENT_ID, CLIENT_SECRET, connect, double, settings, start_request},
 };
 
-/// The double refuses what is not exactly as the row says: challenge, parameters, format, headers, how the client shows itself.
+/// The double refuses what is not exactly as the row says: challenge, parameters, format, headers, how the
+/// client shows itself.
 #[tokio::test]
 async fn every_provider_connects_refreshes_and_ends_by_what_its_row_says() {
     let mut doubles = Vec::new();
@@ -65,7 +66,12 @@ async fn every_provider_connects_refreshes_and_ends_by_what_its_row_says() {
         let ended = ended.integration.unwrap();
         assert_eq!(ended.state(), IntegrationState::Disconnected, "{}", provider.id);
         let (left, revocations) = if oauth.revoke.is_some() { ("", 1) } else { ("GRANT_LEFT", 0) };
-        assert_eq!((ended.state_reason.as_str(), double.revocations()), (left, revocations), "{}", provider.id);
+        assert_eq!(
+            (ended.state_reason.as_str(), double.revocations()),
+            (left, revocations),
+            "{}",
+            provider.id
+        );
     }
     assert_eq!(app.database.owner().await.value("SELECT count(*) FROM credential").await, "0");
 }

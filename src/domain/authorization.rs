@@ -1,5 +1,6 @@
-//! Connecting by OAuth 2.0: a person is sent to the provider's consent page, comes back by their browser, and completes what they
-//! began. The same signed-in subject does both, so that nobody can be made to finish somebody else's way.
+//! Connecting by OAuth 2.0: a person is sent to the provider's consent page, comes back by their browser,
+//! and completes what they began. The same signed-in subject does both, so that nobody can be made to
+//! finish somebody else's way.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -81,11 +82,11 @@ struct Plan {
     return_url: Url,
 }
 
-/// Begins a way and says where to send the person. Repeated with the same key it gives another URL for the same way, and the one before
-/// leads nowhere.
+/// Begins a way and says where to send the person. Repeated with the same key it gives another URL for the
+/// same way, and the one before leads nowhere.
 ///
-/// Errors: `RoleNotAllowed`, `Invalid`, `NotFound` (provider, integration), `IntegrationState`, `OAuthNotConfigured`,
-/// `AuthorizationUsed`, `IdempotencyKeyReused`.
+/// Errors: `RoleNotAllowed`, `Invalid`, `NotFound` (provider, integration), `IntegrationState`,
+/// `OAuthNotConfigured`, `AuthorizationUsed`, `IdempotencyKeyReused`.
 pub async fn start(
     domain: &Domain,
     caller: &Caller,

@@ -1,7 +1,7 @@
 //! What opens a provider's API at this moment, whatever kind of credential the integration has.
 //!
-//! Callers ask for a [`Bearer`] before each call and tell by [`refused`] when the provider did not take it; whether
-//! that means another token or another connection is decided here.
+//! Callers ask for a [`Bearer`] before each call and tell by [`refused`] when the provider did not take it;
+//! whether that means another token or another connection is decided here.
 
 use std::time::Duration;
 
@@ -96,8 +96,8 @@ pub async fn bearer(
     }
 }
 
-/// The provider answered 401 to `used`. Returns another bearer to try once more with, if there is one; otherwise the
-/// integration needs to be connected again.
+/// The provider answered 401 to `used`. Returns another bearer to try once more with, if there is one;
+/// otherwise the integration needs to be connected again.
 pub async fn refused(
     domain: &Domain,
     tenant: TenantId,
@@ -128,8 +128,8 @@ fn was_just_refreshed(row: &Credential, now: DateTime<Utc>) -> bool {
     row.cause == SYSTEM && now < row.update_time + FRESH
 }
 
-/// The provider refused even the bearer that [`refused`] gave: the account's admins keep us out, or took the grant back
-/// (asana.md §1.3). To be connected again.
+/// The provider refused even the bearer that [`refused`] gave: the account's admins keep us out, or took
+/// the grant back (asana.md §1.3). To be connected again.
 pub async fn blocked(
     domain: &Domain,
     tenant: TenantId,
@@ -141,8 +141,8 @@ pub async fn blocked(
     tx.commit().await
 }
 
-/// Gets another token at once, whatever the one so far is worth. For an integration that needs to be connected again, this may be what
-/// shows that it does not.
+/// Gets another token at once, whatever the one so far is worth. For an integration that needs to be
+/// connected again, this may be what shows that it does not.
 ///
 /// Errors: `NotFound`, `NotRefreshable`, `IntegrationState`, `ProviderUnavailable`.
 pub async fn refresh_now(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<Integration> {
@@ -219,7 +219,7 @@ async fn ask_to_reconnect(
         row.update_time = now;
         store::integration::save(tx, &row).await?;
         note(tx, integration, CredentialEvent::Refused, used.1, SYSTEM, Some(reason), now).await?;
-        tracing::warn!(integration.id = %integration, reason, "the provider no longer accepts the credential");
+        tracing::warn!(integration.id = %integration, reason, "the provider no longer takes the credential");
     }
     Ok(())
 }

@@ -75,8 +75,9 @@ impl fmt::Debug for Registration {
     }
 }
 
-/// Takes a tenant's own registration in the place of the installation's, or with an empty id goes back to that. Grants that were
-/// given to another registration are refreshed with that one for as long as it is here.
+/// Takes a tenant's own registration in the place of the installation's, or with an empty id goes back to
+/// that. Grants that were given to another registration are refreshed with that one for as long as it is
+/// here.
 ///
 /// Errors: `NotFound` (provider), `Invalid`, `IdempotencyKeyReused`.
 pub async fn put(
@@ -156,8 +157,8 @@ pub(in crate::domain) async fn by_id(
     Ok(house(domain, provider, placeholders).filter(is_it))
 }
 
-/// The installation's, unless its secret would be shown to a host that a tenant chose, or to an instance where nobody but the tenant
-/// can register.
+/// The installation's, unless its secret would be shown to a host that a tenant chose, or to an instance
+/// where nobody but the tenant can register.
 fn house(domain: &Domain, provider: &'static Provider, placeholders: &Placeholders) -> Option<Client> {
     let row = provider.oauth()?;
     let is_fit = row.client == row::Client::Ours && !placeholders.lead_elsewhere(row);

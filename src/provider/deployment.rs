@@ -1,5 +1,5 @@
-//! How this installation stands with each provider: its registration there, where people come back to, and, in sandboxes, where
-//! the provider really is.
+//! How this installation stands with each provider: its registration there, where people come back to, and,
+//! in sandboxes, where the provider really is.
 
 use std::{collections::HashMap, fmt};
 
@@ -117,7 +117,8 @@ impl Deployments {
         configured.map_or_else(|| format!("{public_url}/api/auth/{provider}/callback"), ToString::to_string)
     }
 
-    /// Where a provider's API is, for a tenant with these placeholders. `None`: it has no API, or a placeholder is missing.
+    /// Where a provider's API is, for a tenant with these placeholders. `None`: it has no API, or a
+    /// placeholder is missing.
     pub fn api_url(&self, provider: &Provider, placeholders: &Placeholders) -> Option<Url> {
         let url = placeholders.url(provider.api.as_ref()?.base_url)?;
         Some(self.base(provider.id).map_or(url.clone(), |base| rebase(&url, base)))

@@ -1,7 +1,8 @@
-//! OAuth 2.0 with any provider, from its catalog row alone: where to send a person, how to get and renew tokens, whose
-//! account it is, how to end a grant.
+//! OAuth 2.0 with any provider, from its catalog row alone: where to send a person, how to get and renew
+//! tokens, whose account it is, how to end a grant.
 //!
-//! The crate `oauth2` writes the requests and reads the answers; what providers bend is straightened in `wire`.
+//! The crate `oauth2` writes the requests and reads the answers; what providers bend is straightened in
+//! `wire`.
 
 use std::{fmt, time::Duration};
 
@@ -99,8 +100,9 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// What of `wanted` was not granted. Names of OpenID Connect and of refreshing are not looked for: providers grant
-    /// them without saying so, or under other names, and whether they were shows in what the answer holds.
+    /// What of `wanted` was not granted. Names of OpenID Connect and of refreshing are not looked for:
+    /// providers grant them without saying so, or under other names, and whether they were shows in what
+    /// the answer holds.
     pub fn missing(&self, wanted: &[String]) -> Vec<String> {
         const UNSAID: [&str; 4] = ["openid", "profile", "email", "offline_access"];
         let Some(granted) = &self.scopes else { return Vec::new() };

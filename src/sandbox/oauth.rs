@@ -1,5 +1,6 @@
-//! Any provider's OAuth 2.0, from its catalog row: consent page, token endpoint, revocation, and the call that says whose account it
-//! is. It is as strict as the row says and forgives nothing: a challenge where the row has none is refused as one that is missing.
+//! Any provider's OAuth 2.0, from its catalog row: consent page, token endpoint, revocation, and the call
+//! that says whose account it is. It is as strict as the row says and forgives nothing: a challenge where
+//! the row has none is refused as one that is missing.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},

@@ -1,4 +1,5 @@
-//! People's ways through providers' consent pages. The table has another name, because `authorization` is a word of SQL's.
+//! People's ways through providers' consent pages. The table has another name, because `authorization` is a
+//! word of SQL's.
 
 use chrono::{DateTime, Utc};
 use diesel::{

@@ -34,7 +34,8 @@ pub async fn find(tx: &mut TenantTx, provider: &str) -> Result<Option<OAuthClien
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
-/// Keeps a registration in the place of the one so far. The row gets a new id, because its secret is bound to it.
+/// Keeps a registration in the place of the one so far. The row gets a new id, because its secret is bound
+/// to it.
 pub async fn put(tx: &mut TenantTx, row: &OAuthClient) -> Result<()> {
     insert_into(oauth_client::table)
         .values(row)

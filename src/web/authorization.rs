@@ -1,4 +1,5 @@
-//! The way back from a provider's consent page. It is a person's browser that comes here, so what is said is a redirect or a page.
+//! The way back from a provider's consent page. It is a person's browser that comes here, so what is said
+//! is a redirect or a page.
 
 use std::{sync::Arc, time::Instant};
 
@@ -25,9 +26,10 @@ use crate::domain::authorization::{self, Return};
 const LONGEST_QUERY: usize = 16 * 1024;
 
 /// Nothing of the request is repeated in it.
-const UNKNOWN: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Not found</title>\n\
-    <h1>This link leads nowhere</h1>\n<p>It was used before, or is too old. Go back to where you came from and connect \
-    the account again.</p>\n</html>\n";
+const UNKNOWN: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+    <title>Not found</title>\n\
+    <h1>This link leads nowhere</h1>\n<p>It was used before, or is too old. Go back to where you came from \
+    and connect the account again.</p>\n</html>\n";
 const LATER: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Not now</title>\n\
     <h1>Not now</h1>\n<p>Reload this page in a moment.</p>\n</html>\n";
 

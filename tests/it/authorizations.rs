@@ -34,7 +34,8 @@ async fn a_person_who_agrees_comes_back_and_the_account_is_connected() {
     assert_eq!(made.instance_url, "https://app.asana.com/api/1.0");
     assert_eq!(asana.requests(), ["authorization_code"]);
     let owner = app.database.owner().await;
-    let left = "SELECT count(*) FROM oauth_authorization WHERE sealed_code IS NOT NULL OR sealed_verifier IS NOT NULL";
+    let left = "SELECT count(*) FROM oauth_authorization \
+        WHERE sealed_code IS NOT NULL OR sealed_verifier IS NOT NULL";
     assert_eq!(owner.value(left).await, "0");
 }
 

@@ -1,4 +1,5 @@
-//! The way back: whoever shows the state of an attempt is sent to its return URL, with a one-time code or with a reason.
+//! The way back: whoever shows the state of an attempt is sent to its return URL, with a one-time code or
+//! with a reason.
 
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
@@ -30,7 +31,8 @@ enum Outcome<'a> {
     Reason(&'static str),
 }
 
-/// Takes what a provider's redirect says. `query` is as the browser brought it: nothing in it is believed before the state is known.
+/// Takes what a provider's redirect says. `query` is as the browser brought it: nothing in it is believed
+/// before the state is known.
 pub async fn callback(
     domain: &Domain,
     provider: &str,

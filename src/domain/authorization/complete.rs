@@ -22,12 +22,13 @@ use crate::{
     words::{AuthorizationState, CredentialEvent, CredentialKind},
 };
 
-/// Exchanges the code of a way that the caller began, and connects the integration. One of the same account goes on with its settings,
-/// whether it needed to be connected again or was ended.
+/// Exchanges the code of a way that the caller began, and connects the integration. One of the same account
+/// goes on with its settings, whether it needed to be connected again or was ended.
 ///
-/// Errors: `NotFound` (no way of the caller's), `AuthorizationUsed`, `AuthorizationExpired`, `AuthorizationRefused`, `ScopesNotGranted`,
-/// `OtherAccount`, `AccountUnknown`, `AccountTaken`, `OAuthNotConfigured`, `ProviderUnavailable` (come back with the same code),
-/// `IntegrationState`, `LimitReached`, `IdempotencyKeyReused`.
+/// Errors: `NotFound` (no way of the caller's), `AuthorizationUsed`, `AuthorizationExpired`,
+/// `AuthorizationRefused`, `ScopesNotGranted`, `OtherAccount`, `AccountUnknown`, `AccountTaken`,
+/// `OAuthNotConfigured`, `ProviderUnavailable` (come back with the same code), `IntegrationState`,
+/// `LimitReached`, `IdempotencyKeyReused`.
 pub async fn complete(
     domain: &Domain,
     caller: &Caller,

@@ -1,7 +1,7 @@
 //! Another access token, asked for once, however many instances want it.
 //!
-//! A refresh token may work a single time. So one refresher holds a lease on the credential, writes what it was given before anybody
-//! uses it, and writes only over the version that it read.
+//! A refresh token may work a single time. So one refresher holds a lease on the credential, writes what it
+//! was given before anybody uses it, and writes only over the version that it read.
 
 use std::time::Duration;
 
@@ -219,7 +219,8 @@ async fn keep(
     let now = micros(Utc::now());
     let (expire_time, refresh_due_time) = times(tokens.lifetime, now);
     let scopes = tokens.scopes.unwrap_or_else(|| row.scopes.clone());
-    // One that comes back replaces the old one, an absent one keeps it: whether a provider rotates is not always settled.
+    // One that comes back replaces the old one, an absent one keeps it: whether a provider rotates is not
+    // always settled.
     let refresh = tokens.refresh.or(old.refresh);
     let grant = Grant { access: tokens.access, refresh, ..old };
     let key = domain.tenant_key(tenant).await?;
@@ -287,8 +288,8 @@ async fn give_back(domain: &Domain, tenant: TenantId, row: &Credential, lease: U
     tx.commit().await
 }
 
-/// The message of a schedule: asks for another token, so that refresh tokens do not fall out of use, and a grant that is over is known
-/// before somebody needs it. Errors: what is worth another attempt.
+/// The message of a schedule: asks for another token, so that refresh tokens do not fall out of use, and a
+/// grant that is over is known before somebody needs it. Errors: what is worth another attempt.
 pub async fn run(domain: &Domain, tenant: TenantId, payload: &Value) -> Result<store::outbox::Outcome> {
     use store::outbox::Outcome;
     let id: IntegrationId =

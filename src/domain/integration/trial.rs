@@ -35,8 +35,8 @@ enum Answer {
     Nothing(&'static str),
 }
 
-/// Asks the provider whose credential it is. One that works ends `needs_reconnect`, one that is refused begins it; a token that is refused
-/// is replaced once.
+/// Asks the provider whose credential it is. One that works ends `needs_reconnect`, one that is refused
+/// begins it; a token that is refused is replaced once.
 ///
 /// Errors: `NotFound`, `IntegrationState` (it is being ended, or was).
 pub async fn test(domain: &Domain, caller: &Caller, id: IntegrationId, now: DateTime<Utc>) -> Result<Trial> {

@@ -68,8 +68,8 @@ impl Door<'_> {
         Ok(Account { id, name: name.filter(fits) })
     }
 
-    /// The claims of the `id_token`. Its signature is not looked at: it came from the token endpoint itself (OpenID Connect
-    /// Core §3.1.3.7), but it must be for this client.
+    /// The claims of the `id_token`. Its signature is not looked at: it came from the token endpoint itself
+    /// (OpenID Connect Core §3.1.3.7), but it must be for this client.
     fn claims(&self, tokens: &Tokens) -> Option<Value> {
         let payload = tokens.rest.get("id_token")?.as_str()?.split('.').nth(1)?;
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;

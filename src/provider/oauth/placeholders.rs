@@ -71,7 +71,8 @@ impl Placeholders {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Whether a tenant chose the very host: only its own registration may be shown there, because the secret goes with it.
+    /// Whether a tenant chose the very host: only its own registration may be shown there, because the
+    /// secret goes with it.
     pub fn lead_elsewhere(&self, row: &OAuth) -> bool {
         let is_chosen = |one: &Placeholder| one.shape == Shape::Host && self.get(one.name) != one.default;
         row.placeholders.iter().any(is_chosen)
@@ -85,8 +86,8 @@ impl Placeholders {
 }
 
 impl Endpoints {
-    /// The URLs of a row. With `base`, all of them are there instead of at the provider. `None`: the row has a placeholder
-    /// that nobody filled.
+    /// The URLs of a row. With `base`, all of them are there instead of at the provider. `None`: the row
+    /// has a placeholder that nobody filled.
     pub fn of(row: &OAuth, placeholders: &Placeholders, client_id: &str, base: Option<&Url>) -> Option<Self> {
         let url = |template: UrlTemplate| {
             let url = placeholders.url(template)?;

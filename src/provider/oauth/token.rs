@@ -75,8 +75,8 @@ impl Door<'_> {
         asking.await.map(|answer| self.tokens(&answer))
     }
 
-    /// Asks for another access token. Whatever comes back must be written down before it is used: the refresh token may be
-    /// dead by now.
+    /// Asks for another access token. Whatever comes back must be written down before it is used: the
+    /// refresh token may be dead by now.
     pub async fn refresh(&self, refresh: &SecretString) -> Result<Tokens, TokenError> {
         let (client, wire, row) = (self.client()?, self.wire(), self.row);
         let refresh = RefreshToken::new(refresh.expose_secret().into());

@@ -35,8 +35,8 @@ pub(super) enum Trouble {
 /// The longest wait that a provider can ask for.
 const LONGEST_WAIT_S: u64 = 3_600;
 
-/// The way of the crate's requests to the outside. Owns what it needs: borrowed, its futures would be of two lifetimes, and the
-/// compiler would not believe that they are `Send`.
+/// The way of the crate's requests to the outside. Owns what it needs: borrowed, its futures would be of
+/// two lifetimes, and the compiler would not believe that they are `Send`.
 pub(super) struct Wire {
     pub egress: Egress,
     pub row: &'static OAuth,
@@ -88,7 +88,8 @@ pub(super) fn body_as<K: AsRef<str>, V: AsRef<str>>(
     }
 }
 
-/// The answer as RFC 6749 §5 has it: 200 and a token, or 400 and an `error`. What a provider says in words is left behind.
+/// The answer as RFC 6749 §5 has it: 200 and a token, or 400 and an `error`. What a provider says in words
+/// is left behind.
 pub(super) fn straightened(row: &OAuth, fetched: &Fetched) -> Result<HttpResponse, Trouble> {
     if fetched.status.is_server_error() || fetched.status == StatusCode::TOO_MANY_REQUESTS {
         return Err(Trouble::Unavailable(retry_after(&fetched.headers)));

@@ -72,7 +72,8 @@ impl Linked {
     }
 
     async fn history(&self) -> Vec<String> {
-        let lines = "SELECT event || ' ' || version || ' ' || coalesce(reason, '-') FROM credential_history ORDER BY id";
+        let lines = "SELECT event || ' ' || version || ' ' || coalesce(reason, '-') \
+            FROM credential_history ORDER BY id";
         self.app.database.owner().await.lines(lines).await
     }
 }
@@ -149,7 +150,8 @@ async fn a_lease_of_a_process_that_died_is_taken_over() {
     let owner = linked.app.database.owner().await;
     let lease = |span: &str| {
         format!(
-            "UPDATE credential SET refresh_lease_id = gen_random_uuid(), refresh_lease_until = now() + interval '{span}'"
+            "UPDATE credential SET refresh_lease_id = gen_random_uuid(), \
+             refresh_lease_until = now() + interval '{span}'"
         )
     };
 
@@ -299,11 +301,14 @@ async fn a_sealed_grant_opens_in_no_other_row_and_for_no_other_tenant() {
     let theirs = connect(&linked.app, &globex, "asana").await;
     let owner = linked.app.database.owner().await;
 
-    owner.run(&format!(
-        "UPDATE credential SET sealed_secret = (SELECT sealed_secret FROM credential WHERE integration_id = '{}') \
+    owner
+        .run(&format!(
+            "UPDATE credential SET sealed_secret = \
+         (SELECT sealed_secret FROM credential WHERE integration_id = '{}') \
          WHERE integration_id = '{}'",
-        linked.integration, theirs.integration_id
-    )).await;
+            linked.integration, theirs.integration_id
+        ))
+        .await;
 
     let of_globex: IntegrationId = theirs.integration_id.parse().unwrap();
     let opened = credential::bearer(&linked.app.domain, TenantId(globex.id), of_globex).await;

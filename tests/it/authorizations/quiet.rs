@@ -56,7 +56,8 @@ async fn no_state_code_verifier_token_or_secret_is_ever_logged() {
         let log = server.stop().await;
 
         assert!(log.contains("an account was connected") && log.contains("could not be refreshed"), "{log}");
-        // State, provider's code, completion code, verifier, two pairs of tokens, the client's secret, and state and code again.
+        // State, provider's code, completion code, verifier, two pairs of tokens, the client's secret, and
+        // state and code again.
         assert!(secrets.len() >= 10, "{}", secrets.len());
         let found: Vec<_> =
             secrets.iter().filter(|secret| secret.is_empty() || log.contains(secret.as_str())).collect();

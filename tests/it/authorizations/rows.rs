@@ -10,7 +10,8 @@ use crate::support::{
     oauth::{CLIENT_ID, CLIENT_SECRET, connect, double, settings, start_request},
 };
 
-/// The double refuses what is not exactly as the row says: challenge, parameters, format, headers, how the client shows itself.
+/// The double refuses what is not exactly as the row says: challenge, parameters, format, headers, how the
+/// client shows itself.
 #[tokio::test]
 async fn every_provider_connects_refreshes_and_ends_by_what_its_row_says() {
     let mut doubles = Vec::new();

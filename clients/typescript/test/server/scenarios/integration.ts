@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { CredentialKind, type IntegrationService, IntegrationState } from "../../../src/gen/stellwerk/v1/integration_pb.js";
+import { CredentialEvent, CredentialKind, type IntegrationService, IntegrationState } from "../../../src/gen/stellwerk/v1/integration_pb.js";
 import { ErrorReason, resuming } from "../../../src/index.js";
 import { CalcomAccount } from "../../support/calcom.js";
 import { refused, type Scenarios } from "../../support/world.js";
@@ -71,6 +71,55 @@ export const integration: Scenarios<typeof IntegrationService> = {
       world.integrations.updateIntegration({ integrationId, name: "Neu", updateMask: { paths: ["name"] } }),
       ErrorReason.INTEGRATION_STATE,
     );
+  },
+
+  async startAuthorization(world) {
+    const returnUrl = "https://desk.example.org/settings";
+    await world.access.updateTenantSettings({ returnUrls: [returnUrl], updateMask: { paths: ["return_urls"] } });
+    await refused(
+      world.integrations.startAuthorization({ provider: "jira", name: "Jira", returnUrl }),
+      ErrorReason.OAUTH_NOT_CONFIGURED,
+    );
+    await world.integrations.putOAuthClient({ provider: "asana", clientIdentifier: "1200", clientSecret: "secret" });
+
+    const started = await world.integrations.startAuthorization({ provider: "asana", name: "Planung", returnUrl });
+
+    const url = new URL(started.authorizationUrl);
+    expect(url.searchParams.get("client_id")).toBe("1200");
+    expect(url.searchParams.get("code_challenge_method")).toBe("S256");
+    expect(started.expireTime).toBeDefined();
+  },
+
+  async completeAuthorization(world) {
+    await refused(
+      world.integrations.completeAuthorization({ completionCode: "nobodys" }),
+      ErrorReason.AUTHORIZATION_NOT_FOUND,
+    );
+  },
+
+  async refreshCredential(world) {
+    const { integrationId } = await world.linked();
+
+    await refused(world.integrations.refreshCredential({ integrationId }), ErrorReason.CREDENTIAL_NOT_REFRESHABLE);
+  },
+
+  async listCredentialChanges(world) {
+    const { integrationId } = await world.linked();
+
+    const { changes } = await world.integrations.listCredentialChanges({ integrationId });
+
+    expect(changes.map(({ event }) => event)).toEqual([CredentialEvent.GIVEN]);
+  },
+
+  async putOAuthClient(world) {
+    const { client } = await world.integrations.putOAuthClient({
+      provider: "asana",
+      clientIdentifier: "1200",
+      clientSecret: "secret",
+    });
+
+    expect(client?.clientIdentifier).toBe("1200");
+    expect(client?.redirectUri).toContain("/api/auth/asana/callback");
   },
 
   async getIntegrationStatus(world) {

@@ -24,6 +24,7 @@ pub mod inbound;
 pub mod integration;
 pub mod matching;
 pub mod oauth_client;
+pub mod onboarding;
 pub mod patient;
 pub mod patient_csv;
 pub mod patient_import;

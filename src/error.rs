@@ -55,6 +55,14 @@ pub enum Error {
     CredentialRefused,
     #[error("no consent that lives lets data flow to this provider; an admin gives it with GrantConsent")]
     ConsentMissing,
+    #[error("no workspace is chosen; choose it with SelectWorkspace")]
+    WorkspaceNotSelected,
+    #[error("something was read of another workspace; connect another integration for this one")]
+    WorkspaceInUse,
+    #[error("no custom field is the area; say which one is with SaveFieldMapping")]
+    FieldMappingMissing,
+    #[error("not everything was read yet; begin it with StartInitialSync")]
+    InitialSyncMissing,
     #[error("another integration has this account or its event types")]
     AccountTaken,
     #[error("this authorization was used already; start another one")]
@@ -164,6 +172,7 @@ pub enum Noun {
     DeadLetter,
     Authorization,
     Consent,
+    Workspace,
     PlanningSettings,
     Project,
     Phase,
@@ -239,6 +248,7 @@ impl fmt::Display for Noun {
             Self::DeadLetter => "dead letter",
             Self::Authorization => "authorization of yours",
             Self::Consent => "consent",
+            Self::Workspace => "workspace",
             Self::PlanningSettings => "planning settings",
             Self::Project => "project",
             Self::Phase => "phase",

@@ -50,6 +50,12 @@ impl Error {
             Self::IntegrationState(_) => (Code::FailedPrecondition, 409, ErrorReason::IntegrationState),
             Self::CredentialRefused => (Code::FailedPrecondition, 409, ErrorReason::CredentialRefused),
             Self::ConsentMissing => (Code::FailedPrecondition, 409, ErrorReason::ConsentMissing),
+            Self::WorkspaceNotSelected => {
+                (Code::FailedPrecondition, 409, ErrorReason::WorkspaceNotSelected)
+            }
+            Self::WorkspaceInUse => (Code::FailedPrecondition, 409, ErrorReason::WorkspaceInUse),
+            Self::FieldMappingMissing => (Code::FailedPrecondition, 409, ErrorReason::FieldMappingMissing),
+            Self::InitialSyncMissing => (Code::FailedPrecondition, 409, ErrorReason::InitialSyncMissing),
             Self::AccountTaken => (Code::AlreadyExists, 409, ErrorReason::AccountTaken),
             Self::AuthorizationUsed => (Code::FailedPrecondition, 409, ErrorReason::AuthorizationUsed),
             Self::AuthorizationExpired => (Code::FailedPrecondition, 409, ErrorReason::AuthorizationExpired),
@@ -204,6 +210,7 @@ impl Noun {
             Self::ReviewItem => ErrorReason::ReviewItemNotFound,
             Self::DeadLetter => ErrorReason::DeadLetterNotFound,
             Self::Consent => ErrorReason::ConsentNotFound,
+            Self::Workspace => ErrorReason::WorkspaceNotFound,
             Self::PlanningSettings => ErrorReason::PlanningSettingsNotFound,
             Self::Project => ErrorReason::ProjectNotFound,
             Self::Phase => ErrorReason::PhaseNotFound,

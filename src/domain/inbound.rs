@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod again;
+mod asana;
 mod booking_tool;
 mod calcom;
 mod greeting;
@@ -102,6 +103,7 @@ struct Applied {
 struct Occasion<'a> {
     key: &'a Arc<TenantKey>,
     integration: IntegrationId,
+    endpoint: WebhookEndpointId,
     cause: String,
     receive_time: DateTime<Utc>,
     /// The provider gave an id, so repeats were told apart by it.
@@ -253,6 +255,7 @@ async fn keep(
     let occasion = Occasion {
         key,
         integration: delivery.integration,
+        endpoint: delivery.endpoint,
         cause: format!("webhook_event/{id}"),
         receive_time: delivery.receive_time,
         is_identified: delivery_id.is_some(),
@@ -360,6 +363,7 @@ async fn apply(tx: &mut TenantTx, occasion: &Occasion<'_>, said: &Said) -> Resul
     match said {
         Said::BookingTool(envelope, event) => booking_tool::apply(tx, occasion, envelope, event).await,
         Said::Calcom(event) => calcom::apply(tx, occasion, event).await,
+        Said::Asana(delivery) => asana::apply(tx, occasion, delivery).await,
         Said::Template => Ok(Applied::new(EventStatus::Quarantined, Some(CUSTOM_TEMPLATE))),
         Said::Unadapted { is_greeting, .. } => {
             let reason = if *is_greeting { HANDSHAKE } else { NO_ADAPTER };

@@ -244,7 +244,8 @@ fn is_at(template: UrlTemplate, asked: &Asked) -> bool {
     let fits = loop {
         match (wanted.next(), given.next()) {
             (None, None) => break true,
-            (Some(wanted), Some(given)) if wanted == given || wanted.starts_with('{') && !given.is_empty() => {}
+            (Some(wanted), Some(given))
+                if wanted == given || wanted.starts_with('{') && !given.is_empty() => {}
             _ => break false,
         }
     };

@@ -6,13 +6,14 @@ use crate::{
     app::App,
     config::LimitConfig,
     grpc::{
-        AccessApi, AlertApi, AppointmentApi, IntegrationApi, PatientApi, PlanningApi, PrivacyApi, ReviewApi,
-        SyncLogApi, WebhookApi, caller::Authenticate, streams::Streams,
+        AccessApi, AlertApi, AppointmentApi, IntegrationApi, OnboardingApi, PatientApi, PlanningApi,
+        PrivacyApi, ReviewApi, SyncLogApi, WebhookApi, caller::Authenticate, streams::Streams,
     },
     proto::{
         access_service_server::AccessServiceServer, alert_service_server::AlertServiceServer,
         appointment_service_server::AppointmentServiceServer,
-        integration_service_server::IntegrationServiceServer, patient_service_server::PatientServiceServer,
+        integration_service_server::IntegrationServiceServer,
+        onboarding_service_server::OnboardingServiceServer, patient_service_server::PatientServiceServer,
         planning_service_server::PlanningServiceServer, privacy_service_server::PrivacyServiceServer,
         review_service_server::ReviewServiceServer, sync_log_service_server::SyncLogServiceServer,
         webhook_service_server::WebhookServiceServer,
@@ -36,6 +37,9 @@ pub fn services(app: &App, limits: &LimitConfig) -> Routes {
         .add_service(
             IntegrationServiceServer::new(IntegrationApi::new(domain(), streams.clone()))
                 .max_decoding_message_size(bytes),
+        )
+        .add_service(
+            OnboardingServiceServer::new(OnboardingApi::new(domain())).max_decoding_message_size(bytes),
         )
         .add_service(PatientServiceServer::new(PatientApi::new(domain())).max_decoding_message_size(bytes))
         .add_service(PlanningServiceServer::new(PlanningApi::new(domain())).max_decoding_message_size(bytes))

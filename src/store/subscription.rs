@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    AsChangeset, ExpressionMethods, QueryDsl, Selectable, SelectableHelper, delete, insert_into,
+    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, delete, insert_into,
     prelude::{Insertable, Queryable},
     update,
 };
@@ -71,6 +71,14 @@ pub async fn of_integration(tx: &mut TenantTx, integration: IntegrationId) -> Re
         .order(subscription::id)
         .select(Subscription::as_select());
     Ok(query.load(tx.conn()).await?)
+}
+
+/// The one whose deliveries come to an endpoint; none once it was replaced.
+pub async fn of_endpoint(tx: &mut TenantTx, endpoint: WebhookEndpointId) -> Result<Option<Subscription>> {
+    let query = subscription::table
+        .filter(subscription::webhook_endpoint_id.eq(endpoint))
+        .select(Subscription::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
 }
 
 /// Adds one that is wanted.

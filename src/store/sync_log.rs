@@ -123,6 +123,19 @@ pub async fn newest_of(tx: &mut TenantTx, integration: IntegrationId) -> Result<
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
+/// The newest run that was to read everything, called off or not.
+pub async fn newest_of_everything(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+) -> Result<Option<SyncLog>> {
+    let query = sync_log::table
+        .filter(sync_log::integration_id.eq(integration))
+        .filter(sync_log::kind.eq_any([SyncKind::Full, SyncKind::Manual]))
+        .order(sync_log::id.desc())
+        .select(SyncLog::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
 /// Writes a run as it stands in `row`.
 pub async fn save(tx: &mut TenantTx, row: &SyncLog) -> Result<()> {
     Cached(update(sync_log::table.filter(sync_log::id.eq(row.id))).set(row)).execute(tx.conn()).await?;

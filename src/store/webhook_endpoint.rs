@@ -13,7 +13,7 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     Cached, TenantTx,
-    schema::{webhook_activity, webhook_endpoint, webhook_secret},
+    schema::{subscription, webhook_activity, webhook_endpoint, webhook_secret},
 };
 use crate::{
     error::{Error, Noun, Result},
@@ -108,6 +108,40 @@ pub async fn find(tx: &mut TenantTx, id: WebhookEndpointId) -> Result<WebhookEnd
     let query =
         webhook_endpoint::table.filter(webhook_endpoint::id.eq(id)).select(WebhookEndpoint::as_select());
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::WebhookEndpoint))
+}
+
+/// The endpoint whose address ends with the token of this hash, a disabled one too.
+pub async fn find_by_token(tx: &mut TenantTx, token_hash: &[u8]) -> Result<Option<WebhookEndpoint>> {
+    let query = webhook_endpoint::table
+        .filter(webhook_endpoint::token_hash.eq(token_hash))
+        .select(WebhookEndpoint::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
+/// Makes the addresses of an integration answer 404 that no subscription is at, that were made before `until`, and whose secrets have
+/// expired by `now`.
+pub async fn disable_leftovers(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    use diesel::{BoolExpressionMethods, dsl::exists, dsl::not};
+    let used = subscription::table
+        .filter(subscription::tenant_id.eq(webhook_endpoint::tenant_id))
+        .filter(subscription::webhook_endpoint_id.eq(webhook_endpoint::id));
+    let valid = webhook_secret::table
+        .filter(webhook_secret::tenant_id.eq(webhook_endpoint::tenant_id))
+        .filter(webhook_secret::webhook_endpoint_id.eq(webhook_endpoint::id))
+        .filter(webhook_secret::expire_time.is_null().or(webhook_secret::expire_time.gt(now)));
+    let leftovers = webhook_endpoint::table
+        .filter(webhook_endpoint::integration_id.eq(integration))
+        .filter(webhook_endpoint::disable_time.is_null())
+        .filter(webhook_endpoint::create_time.lt(until))
+        .filter(not(exists(used)))
+        .filter(not(exists(valid)));
+    Cached(update(leftovers).set(webhook_endpoint::disable_time.eq(now))).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// A page, newest first.

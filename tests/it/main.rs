@@ -39,6 +39,7 @@ mod faults;
 mod listeners;
 mod logs;
 mod metrics;
+mod onboarding;
 mod outbox;
 mod patients;
 mod program;

@@ -97,6 +97,11 @@ fn schedules() -> Vec<Schedule> {
             Cadence::EveryMinutes(60),
             calcom(MessageKind::SubscriptionCheck, json!({})),
         ),
+        is(
+            "check-asana-subscriptions",
+            Cadence::EveryMinutes(60),
+            asana(MessageKind::SubscriptionCheck, json!({})),
+        ),
         // By its old name; it is for every provider's tokens.
         is("refresh-asana-tokens", Cadence::EveryMinutes(6 * 60), Work::RefreshTokens),
         is("poll-asana", Cadence::EveryMinutes(5), asana(MessageKind::Reconcile, json!({}))),

@@ -14,7 +14,7 @@ use super::{
     record::{Ground, Record, Stop},
 };
 use crate::{
-    domain::{Domain, integration, webhook},
+    domain::{Domain, integration, onboarding::ASANA, webhook},
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId, TenantId},
     provider::calcom::{self, CallError, Refusal, SubscriptionScope},
@@ -28,6 +28,7 @@ use crate::{
     words::{IntegrationState, MessageKind, SubscriptionState, SyncKind},
 };
 
+pub(in crate::domain) mod asana;
 mod repair;
 
 use repair::Found;
@@ -59,7 +60,11 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateT
     }
     // Never written: a check that goes well is no news.
     let mut record = Record::begin(SyncLogId::new(), ground.id(), SyncKind::Scheduled, "system", now);
-    match check(&ground, &mut record).await {
+    let checked = match ground.integration.provider.as_str() {
+        ASANA => asana::check(&ground).await,
+        _ => check(&ground, &mut record).await,
+    };
+    match checked {
         Ok(()) | Err(Stop::Over | Stop::Ended(_)) => Ok(Outcome::Done),
         Err(Stop::Later { after, reason }) => {
             let after = after.max(Duration::from_secs(1));
@@ -142,6 +147,10 @@ pub(in crate::domain) async fn take_back(
     tenant: TenantId,
     subscription: &Subscription,
 ) -> Result<(), CallFailure> {
+    if asana::Resource::parse(&subscription.resource).is_some() {
+        let taken = asana::take_back(domain, tenant, subscription).await;
+        return taken.map_err(asana::as_any_providers);
+    }
     let Some(scope) = scope_of(&subscription.resource) else { return Ok(()) };
     let id = subscription.integration_id;
     let listed = match list(domain, tenant, id, scope).await {

@@ -158,6 +158,7 @@ async fn repeat(
     let occasion = Occasion {
         key: &key,
         integration: original.integration_id,
+        endpoint: original.webhook_endpoint_id,
         cause: format!("webhook_event/{fresh}"),
         receive_time: original.receive_time,
         is_identified: original.delivery_id.is_some(),

@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
-use super::{Named, booking_tool, calcom, unadapted};
+use super::{Named, asana, booking_tool, calcom, unadapted};
 use crate::{
     domain::webhook::BOOKING,
     error::Result,
     provider::{
+        asana::webhook::Delivery,
         booking_tool::{Envelope, Event},
         calcom::webhook,
         catalog,
@@ -30,6 +31,7 @@ pub(super) struct Reading {
 pub(super) enum Said {
     BookingTool(Envelope, Event),
     Calcom(webhook::Event),
+    Asana(Delivery),
     /// Anything at all, as somebody's template has it.
     Template,
     /// Something of a provider that nobody here reads.
@@ -58,6 +60,7 @@ impl Reading {
     ) -> Option<Self> {
         match provider {
             calcom::PROVIDER => calcom::read(body),
+            asana::PROVIDER => asana::read(body),
             BOOKING => booking_tool::read(body, receive_time),
             other => unadapted::read(catalog::find(other)?.webhook.as_ref()?, headers, body),
         }
@@ -69,6 +72,8 @@ impl Reading {
         match &self.said {
             Ok(Said::Unadapted { is_told_by_body, .. }) => *is_told_by_body,
             Err(_) | Ok(Said::Calcom(_) | Said::Template) => true,
+            // All heartbeats are alike, and each is a sign of life.
+            Ok(Said::Asana(delivery)) => !delivery.is_heartbeat(),
             Ok(Said::BookingTool(..)) => false,
         }
     }
@@ -76,7 +81,8 @@ impl Reading {
     pub(super) async fn named(&self, tx: &mut TenantTx, key: &TenantKey, body: &[u8]) -> Result<Named> {
         match &self.said {
             Ok(Said::Calcom(event)) => calcom::named(tx, key, event).await,
-            Ok(Said::Template | Said::Unadapted { .. }) => Ok(Named::default()),
+            // Ids alone, and no person's name.
+            Ok(Said::Template | Said::Unadapted { .. } | Said::Asana(_)) => Ok(Named::default()),
             Ok(Said::BookingTool(..)) | Err(_) => Ok(Named {
                 patient: booking_tool::patient_named_in(body),
                 appointment: booking_tool::appointment_named_in(body),

@@ -197,7 +197,7 @@ pub(super) async fn check_account(domain: &Domain, row: &Integration, api_key: &
 
 /// Tokens at once and per second, so that no minute ever has more requests than are allowed: what is saved up and what is added in a
 /// minute are one half each. Who exceeds is refused for a whole minute.
-pub(super) fn rate(requests_per_minute: u32) -> Result<(f64, f64)> {
+pub(in crate::domain) fn rate(requests_per_minute: u32) -> Result<(f64, f64)> {
     if !(2..=1_000_000).contains(&requests_per_minute) {
         return Err(Error::invalid("requests_per_minute", "must be 2 to 1,000,000"));
     }

@@ -1,12 +1,15 @@
 //! How an integration is doing, for a dashboard. Numbers and codes, nobody's data: whoever may see the integration may see this.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Domain, Integration, IntegrationId, Result};
 use crate::{
     caller::Caller,
+    ids::WebhookEndpointId,
     store::{
-        self,
+        self, TenantTx,
         event_type::EventType,
         integration_flow::Flow,
         integration_health::{Ages, Runs, Waiting},
@@ -34,6 +37,8 @@ pub struct Status {
     /// Up to where the provider's changes were read.
     pub reconciled_time: Option<DateTime<Utc>>,
     pub subscriptions: Vec<Subscription>,
+    /// When anything authentic last arrived at their endpoints.
+    pub deliveries: HashMap<WebhookEndpointId, DateTime<Utc>>,
     /// Archived ones, too.
     pub event_types: Vec<EventType>,
     /// Budget, pause and breaker; absent for providers that are not asked.
@@ -52,6 +57,7 @@ pub async fn status(
     // The policies of queue, reviews and appointments leave out some who may see the numbers.
     let integration = super::get(domain, caller, id).await?;
     let mut tx = domain.store.tenant(caller.tenant).await?;
+    let subscriptions = store::subscription::of_integration(&mut tx, id).await?;
     let status = Status {
         integration,
         runs: store::integration_health::runs(&mut tx, id, now - RUNS_BACK).await?,
@@ -60,11 +66,22 @@ pub async fn status(
         last_delivery_time: store::integration::last_delivery_time(&mut tx, id).await?,
         reconciled_time: store::sync_log::watermark(&mut tx, id, crate::domain::engine::reconcile::NOUN)
             .await?,
-        subscriptions: store::subscription::of_integration(&mut tx, id).await?,
+        deliveries: deliveries(&mut tx, &subscriptions).await?,
+        subscriptions,
         event_types: store::event_type::of_integration(&mut tx, id).await?,
         flow: store::integration_flow::find(&mut tx, id).await?,
         newest_run: store::sync_log::newest_of(&mut tx, id).await?,
     };
     tx.end_reading();
     Ok(status)
+}
+
+/// When anything last arrived by each subscription.
+async fn deliveries(
+    tx: &mut TenantTx,
+    subscriptions: &[Subscription],
+) -> Result<HashMap<WebhookEndpointId, DateTime<Utc>>> {
+    let endpoints: Vec<_> = subscriptions.iter().map(|one| one.webhook_endpoint_id).collect();
+    let times = store::webhook_endpoint::last_deliveries(tx, &endpoints).await?;
+    Ok(times.into_iter().filter_map(|(endpoint, time)| Some((endpoint, time?))).collect())
 }

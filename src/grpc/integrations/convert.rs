@@ -1,5 +1,7 @@
 //! Between integrations and their wire types.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
@@ -8,6 +10,7 @@ use super::{
 };
 use crate::{
     domain::appointment::is_stale,
+    ids::WebhookEndpointId,
     proto,
     store::{
         event_type::EventType, integration::Integration, integration_health::Runs, subscription::Subscription,
@@ -36,7 +39,12 @@ pub(super) fn status(status: Status, now: DateTime<Utc>) -> proto::IntegrationSt
         last_delivery_time: status.last_delivery_time.map(timestamp),
         is_stale: is_stale(status.last_delivery_time, now),
         watermark_time: status.reconciled_time.map(timestamp),
-        subscriptions: status.subscriptions.into_iter().take(SHOWN).map(Into::into).collect(),
+        subscriptions: status
+            .subscriptions
+            .into_iter()
+            .take(SHOWN)
+            .map(|row| subscription(row, &status.deliveries))
+            .collect(),
         event_types: event_types.into_iter().take(SHOWN).map(Into::into).collect(),
         event_type_count,
         pending_message_count: number(status.waiting.messages),
@@ -122,23 +130,28 @@ impl From<Breaker> for proto::BreakerState {
     }
 }
 
-impl From<Subscription> for proto::WebhookSubscription {
-    fn from(row: Subscription) -> Self {
-        let state = match row.state {
-            SubscriptionState::Pending => proto::SubscriptionState::Pending,
-            SubscriptionState::Active => proto::SubscriptionState::Active,
-            SubscriptionState::Failed => proto::SubscriptionState::Failed,
-            SubscriptionState::Removing => proto::SubscriptionState::Removing,
-            SubscriptionState::Removed => proto::SubscriptionState::Removed,
-        };
-        Self {
-            subscription_id: row.id.to_string(),
-            webhook_endpoint_id: row.webhook_endpoint_id.to_string(),
-            resource: row.resource,
-            state: state.into(),
-            reason: row.reason.unwrap_or_default(),
-            check_time: row.check_time.map(timestamp),
-        }
+fn subscription(
+    row: Subscription,
+    deliveries: &HashMap<WebhookEndpointId, DateTime<Utc>>,
+) -> proto::WebhookSubscription {
+    let state = match row.state {
+        SubscriptionState::Pending => proto::SubscriptionState::Pending,
+        SubscriptionState::Active => proto::SubscriptionState::Active,
+        SubscriptionState::Failed => proto::SubscriptionState::Failed,
+        SubscriptionState::Removing => proto::SubscriptionState::Removing,
+        SubscriptionState::Removed => proto::SubscriptionState::Removed,
+    };
+    proto::WebhookSubscription {
+        subscription_id: row.id.to_string(),
+        last_delivery_time: deliveries.get(&row.webhook_endpoint_id).copied().map(timestamp),
+        webhook_endpoint_id: row.webhook_endpoint_id.to_string(),
+        resource: row.resource,
+        state: state.into(),
+        reason: row.reason.unwrap_or_default(),
+        check_time: row.check_time.map(timestamp),
+        provider_success_time: row.provider_success_time.map(timestamp),
+        provider_failure_time: row.provider_failure_time.map(timestamp),
+        provider_removal_time: row.provider_removal_time.map(timestamp),
     }
 }
 

@@ -151,7 +151,8 @@ async fn act(
         "add" => person.add_to_project(gid, act.project.ok_or(Refused::Missing("project"))?)?,
         "remove" => person.remove_from_project(gid, act.project.ok_or(Refused::Missing("project"))?)?,
         "move" => {
-            let (from, to) = (act.from.ok_or(Refused::Missing("from"))?, act.to.ok_or(Refused::Missing("to"))?);
+            let (from, to) =
+                (act.from.ok_or(Refused::Missing("from"))?, act.to.ok_or(Refused::Missing("to"))?);
             person.move_task(gid, from, to)?;
         }
         "time" => {
@@ -173,7 +174,8 @@ async fn projects(State(asana): State<Asana>) -> Json<Value> {
 
 async fn create_project(State(asana): State<Asana>, body: Body<Act>) -> Answered<Value> {
     let Json(act) = body?;
-    let workspace = asana.workspaces().first().map(|one| one.gid).ok_or(Error::Unknown { noun: "workspace" })?;
+    let workspace =
+        asana.workspaces().first().map(|one| one.gid).ok_or(Error::Unknown { noun: "workspace" })?;
     let name = act.name.ok_or(Refused::Missing("name"))?;
     let person = person(&asana, act.by)?;
     let gid = person.create_project(workspace, &name)?;

@@ -230,7 +230,10 @@ impl Target {
     fn told(&self) -> Vec<Vec<Value>> {
         let seen = self.seen();
         let bodies = seen.iter().filter_map(|(_, body)| serde_json::from_slice::<Value>(body).ok());
-        bodies.filter_map(|body| body["events"].as_array().cloned()).filter(|events| !events.is_empty()).collect()
+        bodies
+            .filter_map(|body| body["events"].as_array().cloned())
+            .filter(|events| !events.is_empty())
+            .collect()
     }
 }
 

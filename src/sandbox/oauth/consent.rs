@@ -15,7 +15,8 @@ pub(super) fn page(inner: &Inner, asked: &Asked) -> Response {
         .clone()
         .filter(|one| one.client_id == said("client_id") && one.redirect_uri == said("redirect_uri"));
     // Nobody is sent anywhere in an unknown client's name.
-    let Some((registered, mut back)) = registered.and_then(|one| Some((one.clone(), one.redirect_uri.parse::<Url>().ok()?)))
+    let Some((registered, mut back)) =
+        registered.and_then(|one| Some((one.clone(), one.redirect_uri.parse::<Url>().ok()?)))
     else {
         return answers::text(StatusCode::BAD_REQUEST, "unknown client or redirect URI");
     };

@@ -15,7 +15,9 @@ use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
 use super::{Asked, Fault, Grant, Inner, World, answers};
-use crate::provider::catalog::oauth::{BodyFormat, Failure, Pkce, RevokeAuth, RevokeMethod, Rotation, TokenAuth};
+use crate::provider::catalog::oauth::{
+    BodyFormat, Failure, Pkce, RevokeAuth, RevokeMethod, Rotation, TokenAuth,
+};
 
 type Fields = BTreeMap<String, String>;
 
@@ -36,9 +38,12 @@ pub(super) fn token(inner: &Inner, asked: &Asked) -> Response {
 
 fn give(inner: &Inner, world: &mut World, asked: &Asked) -> Result<Response, &'static str> {
     let row = inner.row;
-    let fields = fields(asked, row.token_format).filter(|_| asked.method == Method::POST).ok_or("invalid_request")?;
-    let has_headers =
-        row.token_headers.iter().all(|(name, value)| asked.headers.get(*name).is_some_and(|one| one == value));
+    let fields =
+        fields(asked, row.token_format).filter(|_| asked.method == Method::POST).ok_or("invalid_request")?;
+    let has_headers = row
+        .token_headers
+        .iter()
+        .all(|(name, value)| asked.headers.get(*name).is_some_and(|one| one == value));
     let has_params =
         row.token_params.iter().all(|(name, value)| fields.get(*name).is_some_and(|one| one == value));
     if !has_headers || !has_params {
@@ -195,6 +200,8 @@ fn basic(asked: &Asked) -> Option<(String, String)> {
     let text = asked.headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
     let text = String::from_utf8(STANDARD.decode(text).ok()?).ok()?;
     let (id, secret) = text.split_once(':')?;
-    let plain = |text: &str| form_urlencoded::parse(format!("x={text}").as_bytes()).next().map(|(_, one)| one.into_owned());
+    let plain = |text: &str| {
+        form_urlencoded::parse(format!("x={text}").as_bytes()).next().map(|(_, one)| one.into_owned())
+    };
     Some((plain(id)?, plain(secret)?))
 }

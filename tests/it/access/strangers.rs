@@ -2,6 +2,7 @@
 
 mod cases;
 mod link_cases;
+mod onboarding_cases;
 mod privacy_cases;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ async fn a_strangers_id_answers_like_an_unknown_one() {
 
     let mut cases = cases::all(&theirs, &own);
     cases.extend(link_cases::all(&theirs, &own));
+    cases.extend(onboarding_cases::all(&theirs));
     cases.extend(privacy_cases::all(&theirs, &own));
     let mut wrong = Vec::new();
     for case in &cases {

@@ -5,7 +5,8 @@ use prost::bytes::{Buf, BufMut};
 use stellwerk::proto::{
     access_service_client::AccessServiceClient, alert_service_client::AlertServiceClient,
     appointment_service_client::AppointmentServiceClient,
-    integration_service_client::IntegrationServiceClient, patient_service_client::PatientServiceClient,
+    integration_service_client::IntegrationServiceClient, onboarding_service_client::OnboardingServiceClient,
+    patient_service_client::PatientServiceClient, planning_service_client::PlanningServiceClient,
     privacy_service_client::PrivacyServiceClient, review_service_client::ReviewServiceClient,
     sync_log_service_client::SyncLogServiceClient, webhook_service_client::WebhookServiceClient,
 };
@@ -49,6 +50,14 @@ impl TestCaller {
 
     pub(crate) fn integrations(&self) -> IntegrationServiceClient<Connection> {
         IntegrationServiceClient::new(self.connection())
+    }
+
+    pub(crate) fn onboarding(&self) -> OnboardingServiceClient<Connection> {
+        OnboardingServiceClient::new(self.connection())
+    }
+
+    pub(crate) fn planning(&self) -> PlanningServiceClient<Connection> {
+        PlanningServiceClient::new(self.connection())
     }
 
     pub(crate) fn sync_logs(&self) -> SyncLogServiceClient<Connection> {

@@ -94,10 +94,12 @@ operations! {
 }
 
 impl Operation {
-    /// What a path below `/api/1.0` means, with what stands in for the braces; the wrong method is no route either.
+    /// What a path below `/api/1.0` means, with what stands in for the braces; the wrong method is no route
+    /// either.
     pub(crate) fn of(method: &Method, path: &str) -> Option<(Self, Vec<String>)> {
         let found: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let mut of_api = ROUTES.iter().filter(|(one, template, _)| one == method && !template.starts_with("/-/"));
+        let mut of_api =
+            ROUTES.iter().filter(|(one, template, _)| one == method && !template.starts_with("/-/"));
         of_api.find_map(|(_, template, operation)| {
             let wanted: Vec<&str> = template.trim_matches('/').split('/').collect();
             let fits = |(wanted, found): (&&str, &&str)| *wanted == "{}" || wanted == found;

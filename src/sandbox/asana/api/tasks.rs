@@ -76,8 +76,9 @@ pub(super) fn answer(inner: &Arc<Inner>, call: &Call) -> Answered {
         Operation::ListTaskProjects => {
             let world = inner.world();
             let task = world.task_of(first, call.user(), call.app())?;
-            let projects =
-                |_: &World, after, look| Ok(sorted(task.memberships.iter().map(|one| one.project), after, look));
+            let projects = |_: &World, after, look| {
+                Ok(sorted(task.memberships.iter().map(|one| one.project), after, look))
+            };
             call.list(&world, inner, projects, World::show_project_gid)
         }
         _ => list(inner, call),

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{Answered, Body, done};
 use crate::sandbox::asana::{
-    Asana, Consent, CustomField, Delivery, Error, Event, Gid, Limits, Recorded, Rule, User, Webhook, Workspace,
+    Asana, Consent, CustomField, Delivery, Error, Event, Gid, Limits, Recorded, Rule, User, Webhook,
+    Workspace,
 };
 
 #[derive(Serialize)]
@@ -91,7 +92,8 @@ pub(super) async fn forget_requests(State(asana): State<Asana>) -> Json<Value> {
 }
 
 pub(super) async fn counts(State(asana): State<Asana>) -> Json<Value> {
-    let told = |(operation, count): (crate::sandbox::asana::Operation, u64)| (operation.to_string(), json!(count));
+    let told =
+        |(operation, count): (crate::sandbox::asana::Operation, u64)| (operation.to_string(), json!(count));
     Json(Value::Object(asana.counts().into_iter().map(told).collect()))
 }
 

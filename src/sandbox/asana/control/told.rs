@@ -55,7 +55,8 @@ impl Asana {
         let mut values = Map::new();
         for (name, value) in named {
             let is_meant = |field: &&CustomField| field.name == name || field.gid.to_string() == name;
-            let field = known.iter().find(is_meant).ok_or_else(|| Refusal::unknown_in("custom_fields", &name))?;
+            let field =
+                known.iter().find(is_meant).ok_or_else(|| Refusal::unknown_in("custom_fields", &name))?;
             let option = field.options().iter().find(|option| Some(option.name.as_str()) == value.as_str());
             values.insert(field.gid.to_string(), option.map_or(value, |option| json!(option.gid)));
         }

@@ -33,11 +33,14 @@ impl Request {
     pub(super) fn of(world: &World, query: &HashMap<String, String>) -> Result<Self, Refused> {
         let given = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
         let client = world.grants.clients.iter().find(|client| client.id == given("client_id"));
-        let client = client.ok_or(Refused::Shown(Shown("invalid_request: The client_id provided is not valid.")))?;
+        let client =
+            client.ok_or(Refused::Shown(Shown("invalid_request: The client_id provided is not valid.")))?;
         let redirect_uri = given("redirect_uri").to_owned();
         let is_known = client.redirect_uris.contains(&redirect_uri);
         let redirect = Url::parse(&redirect_uri).ok().filter(|_| is_known);
-        let unknown = Shown("invalid_request: The `redirect_uri` parameter does not match a valid url for the application.");
+        let unknown = Shown(
+            "invalid_request: The `redirect_uri` parameter does not match a valid url for the application.",
+        );
         let redirect = redirect.ok_or(Refused::Shown(unknown))?;
         let state = query.get("state").cloned();
         let back = |error, description| {

@@ -25,7 +25,8 @@ pub(super) struct TokenRefused {
 
 impl IntoResponse for Shown {
     fn into_response(self) -> Response {
-        (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], self.0).into_response()
+        (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], self.0)
+            .into_response()
     }
 }
 

@@ -143,7 +143,8 @@ fn exchanged(inner: &Inner, form: &Fields) -> Result<Value, TokenRefused> {
     let given = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let mut world = inner.world_mut();
     let now = inner.clock.now();
-    let is_known = |client: &Client| client.id == given("client_id") && client.secret == given("client_secret");
+    let is_known =
+        |client: &Client| client.id == given("client_id") && client.secret == given("client_secret");
     if !world.grants.clients.iter().any(is_known) {
         return Err(TokenRefused { error: "invalid_client", description: "The client is not known" });
     }
@@ -203,12 +204,15 @@ async fn revoke(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
     }
     let given = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let mut world = inner.world_mut();
-    let is_known = |client: &Client| client.id == given("client_id") && client.secret == given("client_secret");
+    let is_known =
+        |client: &Client| client.id == given("client_id") && client.secret == given("client_secret");
     if !world.grants.clients.iter().any(is_known) {
-        return TokenRefused { error: "invalid_client", description: "The client is not known" }.into_response();
+        return TokenRefused { error: "invalid_client", description: "The client is not known" }
+            .into_response();
     }
     if given("token").is_empty() || world.grants.access.contains_key(given("token")) {
-        return TokenRefused { error: "invalid_request", description: "A refresh token is needed" }.into_response();
+        return TokenRefused { error: "invalid_request", description: "A refresh token is needed" }
+            .into_response();
     }
     if let Some(grant) = world.grants.refresh.remove(given("token")) {
         world.grants.grants.remove(&grant);

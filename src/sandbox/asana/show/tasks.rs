@@ -71,7 +71,8 @@ impl World {
             (None, _) => Value::Null,
             (Some(external), Shape::Named(_)) => {
                 let shown = Shown::anonymous(shape);
-                let shown = external.gid.iter().fold(shown, |shown, gid| shown.compact("gid", || gid.clone()));
+                let shown =
+                    external.gid.iter().fold(shown, |shown, gid| shown.compact("gid", || gid.clone()));
                 external.data.iter().fold(shown, |shown, data| shown.compact("data", || data.clone())).done()
             }
             (Some(external), _) => json!(external),

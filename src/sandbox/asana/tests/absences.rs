@@ -8,7 +8,8 @@ async fn absences_are_listed_by_person_and_workspace_where_they_touch_the_days()
     let erika = stage.erika();
     let august = erika.take_leave(stage.workspace, day("2026-08-03"), day("2026-08-14")).unwrap();
     let autumn = erika.take_leave(stage.workspace, day("2026-10-05"), day("2026-10-09")).unwrap();
-    let path = |query: &str| format!("/ooo_entries?user={}&workspace={}{query}", stage.erika, stage.workspace);
+    let path =
+        |query: &str| format!("/ooo_entries?user={}&workspace={}{query}", stage.erika, stage.workspace);
 
     let all = stage.page(&path(""), None).await;
     let from = stage.page(&path("&start_date=2026-10-09&end_date=2026-12-31"), None).await;

@@ -15,7 +15,8 @@ async fn a_batch_answers_each_action_in_order() {
 
     let done = stage.post("/batch", json!({ "actions": actions })).await;
 
-    let codes: Vec<_> = done.data().as_array().unwrap().iter().map(|one| one["status_code"].as_u64()).collect();
+    let codes: Vec<_> =
+        done.data().as_array().unwrap().iter().map(|one| one["status_code"].as_u64()).collect();
     assert_eq!(codes, [Some(200), Some(200), Some(404)]);
     assert_eq!(done.data()[0]["body"]["data"], json!({ "gid": task, "name": "Fundament" }));
     assert_eq!(stage.asana.task(task).unwrap().due, Some(Moment::On(day("2026-11-13"))));

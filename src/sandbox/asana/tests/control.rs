@@ -21,7 +21,8 @@ async fn people_plan_with_fields_and_options_by_name() {
 
     let (status, made) = stage.hand(Method::POST, "/tasks", Some(wish)).await;
     let path = format!("/tasks/{}", made["gid"].as_str().unwrap());
-    let change = json!({ "due_on": "2026-11-20", "custom_fields": { "Soll-Stunden": 44.5 }, "by": stage.max });
+    let change =
+        json!({ "due_on": "2026-11-20", "custom_fields": { "Soll-Stunden": 44.5 }, "by": stage.max });
     let (_, changed) = stage.hand(Method::PUT, &path, Some(change)).await;
     let (refused, why) = stage.hand(Method::PUT, &path, Some(json!({ "start_on": "2026-11-03" }))).await;
     stage.hand(Method::POST, &format!("{path}/time"), Some(json!({ "minutes": 90 }))).await;
@@ -31,7 +32,10 @@ async fn people_plan_with_fields_and_options_by_name() {
 
     assert_eq!((status, refused, dance), (200, 400, 404));
     assert_eq!(made["fields"], json!({ "Bereich": "Montage", "Soll-Stunden": 40 }));
-    assert_eq!((&changed["due_on"], &changed["fields"]["Soll-Stunden"]), (&json!("2026-11-20"), &json!(44.5)));
+    assert_eq!(
+        (&changed["due_on"], &changed["fields"]["Soll-Stunden"]),
+        (&json!("2026-11-20"), &json!(44.5))
+    );
     assert!(why["error"].as_str().unwrap().contains("due_on"), "{why}");
     assert_eq!((&deleted["deleted"], &deleted["actual_time_minutes"]), (&json!(true), &json!(90)));
     assert_eq!(listed, json!([]));

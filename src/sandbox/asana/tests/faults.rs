@@ -9,7 +9,14 @@ async fn an_answer_can_be_lost_after_the_change_or_the_request_before_it() {
     let url = format!("{}/tasks/{task}", stage.asana.api_url());
     let write = async |name: &str| {
         let body = json!({ "data": { "name": name } });
-        stage.client.put(&url).bearer_auth(&stage.token).json(&body).send().await.map(|reply| reply.status().as_u16())
+        stage
+            .client
+            .put(&url)
+            .bearer_auth(&stage.token)
+            .json(&body)
+            .send()
+            .await
+            .map(|reply| reply.status().as_u16())
     };
     let name = || stage.asana.task(task).unwrap().name;
 

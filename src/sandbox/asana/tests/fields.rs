@@ -39,7 +39,9 @@ async fn a_number_is_rounded_to_the_fields_precision_half_away_from_zero() {
     let stage = Stage::start().await;
     let task = stage.task("Fundament");
 
-    for (written, kept) in [(json!(12.345), json!(12.35)), (json!(0.005), json!(0.01)), (json!(40), json!(40))] {
+    for (written, kept) in
+        [(json!(12.345), json!(12.35)), (json!(0.005), json!(0.01)), (json!(40), json!(40))]
+    {
         let reply = stage.write(task, stage.hours.gid, written).await;
         assert_eq!(value(&reply, &stage.hours)["number_value"], kept);
     }

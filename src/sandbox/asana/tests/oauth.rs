@@ -54,24 +54,30 @@ impl Stage {
     }
 
     async fn exchange(&self, code: &str, verifier: &str) -> (u16, Value) {
-        self.form("oauth_token", &[
-            ("grant_type", "authorization_code"),
-            ("client_id", "1204"),
-            ("client_secret", "not so secret"),
-            ("redirect_uri", BACK),
-            ("code", code),
-            ("code_verifier", verifier),
-        ])
+        self.form(
+            "oauth_token",
+            &[
+                ("grant_type", "authorization_code"),
+                ("client_id", "1204"),
+                ("client_secret", "not so secret"),
+                ("redirect_uri", BACK),
+                ("code", code),
+                ("code_verifier", verifier),
+            ],
+        )
         .await
     }
 
     async fn refresh(&self, token: &str) -> (u16, Value) {
-        self.form("oauth_token", &[
-            ("grant_type", "refresh_token"),
-            ("client_id", "1204"),
-            ("client_secret", "not so secret"),
-            ("refresh_token", token),
-        ])
+        self.form(
+            "oauth_token",
+            &[
+                ("grant_type", "refresh_token"),
+                ("client_id", "1204"),
+                ("client_secret", "not so secret"),
+                ("refresh_token", token),
+            ],
+        )
         .await
     }
 
@@ -103,7 +109,10 @@ async fn the_dance_ends_with_tokens_and_the_user_but_no_workspace() {
 
     assert_eq!(query(&back, "state").as_deref(), Some("xyz"));
     assert_eq!((status, text(&tokens, "token_type"), &tokens["expires_in"]), (200, "bearer", &json!(3600)));
-    assert_eq!(tokens["data"], json!({ "gid": stage.erika, "name": "Erika Muster", "email": "erika.muster@example.org" }));
+    assert_eq!(
+        tokens["data"],
+        json!({ "gid": stage.erika, "name": "Erika Muster", "email": "erika.muster@example.org" })
+    );
     assert_eq!(stage.me(&tokens["access_token"]).await, 200);
 }
 
@@ -226,8 +235,12 @@ async fn a_wrong_secret_is_our_configuration_and_a_withdrawn_authorisation_the_g
     let stage = Stage::start().await;
     stage.app(None);
     let tokens = stage.tokens().await;
-    let wrong = [("grant_type", "refresh_token"), ("client_id", "1204"), ("client_secret", "wrong"),
-                 ("refresh_token", text(&tokens, "refresh_token"))];
+    let wrong = [
+        ("grant_type", "refresh_token"),
+        ("client_id", "1204"),
+        ("client_secret", "wrong"),
+        ("refresh_token", text(&tokens, "refresh_token")),
+    ];
 
     let (status, body) = stage.form("oauth_token", &wrong).await;
     let taken = stage.asana.take_back(stage.erika, "1204");

@@ -89,7 +89,8 @@ async fn only_the_fields_named_come_back_and_the_gid() {
     let section = stage.asana.project(stage.project).unwrap().sections[0];
 
     let compact = stage.page(&format!("/tasks?project={}", stage.project), None).await;
-    let named = stage.get(&format!("{path}?opt_fields=name,assignee,memberships.section.name,projects")).await;
+    let named =
+        stage.get(&format!("{path}?opt_fields=name,assignee,memberships.section.name,projects")).await;
     let nothing = stage.get(&format!("{path}?opt_fields=no_such_field")).await;
     let by_body = json!({ "data": { "name": "Bodenplatte" }, "options": { "fields": ["name"] } });
     let by_body = stage.call(Method::PUT, &path, Some(by_body)).await;

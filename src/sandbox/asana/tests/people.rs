@@ -37,7 +37,8 @@ async fn lists_of_users_tell_addresses_only_when_asked_and_none_of_guests() {
     let guest = stage.asana.add_user(stage.workspace, "Gina Gast", None);
 
     let plain = stage.page(&format!("/users?workspace={}", stage.workspace), None).await;
-    let asked = stage.page(&format!("/users?workspace={}&opt_fields=name,email", stage.workspace), None).await;
+    let asked =
+        stage.page(&format!("/users?workspace={}&opt_fields=name,email", stage.workspace), None).await;
 
     assert_eq!(plain.data()[0]["email"], Value::Null);
     assert_eq!(asked.data()[0]["email"], "erika.muster@example.org");

@@ -15,7 +15,10 @@ async fn requests_are_held_against_the_description() {
     let stage = Stage::start().await;
     let task = stage.task("Fundament");
     let path = format!("/tasks/{task}");
-    let fields = format!("/tasks?project={}&limit=100&opt_fields=name,custom_fields.number_value,assignee.gid", stage.project);
+    let fields = format!(
+        "/tasks?project={}&limit=100&opt_fields=name,custom_fields.number_value,assignee.gid",
+        stage.project
+    );
     let data = json!({ "data": { "start_on": "2026-11-02", "due_on": "2026-11-13",
                                  "custom_fields": { stage.hours.gid.to_string(): 4.5 } } });
 

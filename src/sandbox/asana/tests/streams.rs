@@ -87,7 +87,8 @@ async fn a_custom_field_change_names_the_field_and_no_value() {
 
     let told = stage.events(Some(&sync)).await;
 
-    let changes: Vec<_> = told.data().as_array().unwrap().iter().filter(|one| one["action"] == "changed").collect();
+    let changes: Vec<_> =
+        told.data().as_array().unwrap().iter().filter(|one| one["action"] == "changed").collect();
     assert_eq!(changes.len(), 1, "writing the same again changes nothing");
     assert_eq!(changes[0]["change"]["field"], "custom_fields");
     assert_eq!(changes[0]["change"]["new_value"]["gid"], json!(stage.hours.gid));
@@ -111,9 +112,16 @@ async fn coming_leaving_deleting_and_coming_back_are_told_to_the_projects_concer
 
     let told = |reply: &Reply| -> Vec<String> {
         let events = reply.data().as_array().unwrap().iter();
-        let of_projects = events.filter(|one| one["parent"].is_null() || one["parent"]["resource_type"] == "project");
+        let of_projects =
+            events.filter(|one| one["parent"].is_null() || one["parent"]["resource_type"] == "project");
         of_projects
-            .map(|one| format!("{} {}", one["action"].as_str().unwrap(), one["parent"]["name"].as_str().unwrap_or("-")))
+            .map(|one| {
+                format!(
+                    "{} {}",
+                    one["action"].as_str().unwrap(),
+                    one["parent"]["name"].as_str().unwrap_or("-")
+                )
+            })
             .collect()
     };
     assert_eq!(told(&here), ["added Halle 7", "added Halle 8", "removed Halle 7"]);

@@ -8,7 +8,8 @@ async fn a_write_changes_what_it_names_and_answers_with_the_whole_record() {
     let task = stage.task("Fundament");
     stage.asana.advance(TimeDelta::minutes(5)).await;
 
-    let written = stage.put(&format!("/tasks/{task}"), json!({ "name": "Bodenplatte", "assignee": "me" })).await;
+    let written =
+        stage.put(&format!("/tasks/{task}"), json!({ "name": "Bodenplatte", "assignee": "me" })).await;
 
     assert_eq!(written.data()["name"], "Bodenplatte");
     assert_eq!(written.data()["assignee"]["name"], "Erika Muster");
@@ -159,7 +160,10 @@ async fn an_unknown_route_and_a_wrong_method_are_not_found() {
 async fn projects_are_listed_archived_or_not_and_what_happens_to_tasks_does_not_modify_them() {
     let stage = Stage::start().await;
     let archived = stage.asana.add_project(stage.workspace, "Alt", &[]);
-    stage.erika().edit_project(archived, ProjectEdit { archived: Some(true), ..ProjectEdit::default() }).unwrap();
+    stage
+        .erika()
+        .edit_project(archived, ProjectEdit { archived: Some(true), ..ProjectEdit::default() })
+        .unwrap();
     stage.asana.advance(TimeDelta::hours(1)).await;
     stage.erika().create_task(stage.project, json!({ "name": "Fundament" })).unwrap();
 

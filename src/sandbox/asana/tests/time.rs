@@ -26,11 +26,15 @@ async fn a_list_of_entries_does_not_tell_their_task_and_one_by_itself_does() {
     let stage = Stage::start().await;
     let task = stage.task("Fundament");
     let made = stage
-        .post(&format!("/tasks/{task}/time_tracking_entries"), json!({ "duration_minutes": 45, "entered_on": "2026-10-01" }))
+        .post(
+            &format!("/tasks/{task}/time_tracking_entries"),
+            json!({ "duration_minutes": 45, "entered_on": "2026-10-01" }),
+        )
         .await;
 
     let of_task = stage.page(&format!("/tasks/{task}/time_tracking_entries"), None).await;
-    let window = format!("/time_tracking_entries?workspace={}&entered_on_start_date=2026-10-01", stage.workspace);
+    let window =
+        format!("/time_tracking_entries?workspace={}&entered_on_start_date=2026-10-01", stage.workspace);
     let of_workspace = stage.page(&format!("{window}&opt_fields=task,duration_minutes"), None).await;
     let one = stage.get(&format!("/time_tracking_entries/{}", made.gid())).await;
     let unbound = stage.page(&format!("/time_tracking_entries?workspace={}", stage.workspace), None).await;

@@ -10,7 +10,9 @@ impl Stage {
 }
 
 fn is_signed(secret: &str, (headers, body): &(HeaderMap, Bytes)) -> bool {
-    headers.get("x-hook-signature").is_some_and(|value| *value == signature::sign_legacy(secret.as_bytes(), body))
+    headers
+        .get("x-hook-signature")
+        .is_some_and(|value| *value == signature::sign_legacy(secret.as_bytes(), body))
 }
 
 #[tokio::test]
@@ -43,8 +45,10 @@ async fn a_target_that_does_not_say_the_secret_back_gets_no_webhook() {
 
     let unsaid = stage.subscribe(&mute).await;
     let failed = stage.subscribe(&failing).await;
-    let nobody = stage.post("/webhooks", json!({ "resource": stage.project, "target": "http://127.0.0.1:9/" })).await;
-    let outside = stage.post("/webhooks", json!({ "resource": stage.project, "target": "https://example.org/" })).await;
+    let nobody =
+        stage.post("/webhooks", json!({ "resource": stage.project, "target": "http://127.0.0.1:9/" })).await;
+    let outside =
+        stage.post("/webhooks", json!({ "resource": stage.project, "target": "https://example.org/" })).await;
 
     assert_eq!([unsaid.status, failed.status, nobody.status, outside.status], [400, 400, 400, 403]);
     assert!(stage.asana.webhooks().is_empty());
@@ -77,7 +81,8 @@ async fn a_delivery_is_signed_with_the_webhooks_own_secret_and_tells_ids_only() 
     let seen = target.seen();
     assert!(is_signed(&secret, &seen[2]));
     let events = &target.told()[0];
-    let told: Vec<_> = events.iter().map(|one| (one["action"].clone(), one["change"]["field"].clone())).collect();
+    let told: Vec<_> =
+        events.iter().map(|one| (one["action"].clone(), one["change"]["field"].clone())).collect();
     assert_eq!(told[0], (json!("changed"), json!("start_on")));
     assert_eq!(told[2], (json!("changed"), json!("due_on")));
     assert_eq!(
@@ -91,7 +96,8 @@ async fn a_delivery_is_signed_with_the_webhooks_own_secret_and_tells_ids_only() 
 async fn a_workspace_webhook_needs_filters_and_hears_of_projects_only() {
     let stage = Stage::start().await;
     let target = Target::start().await;
-    let data = |filters: Value| json!({ "resource": stage.workspace, "target": target.url, "filters": filters });
+    let data =
+        |filters: Value| json!({ "resource": stage.workspace, "target": target.url, "filters": filters });
 
     let bare = stage.post("/webhooks", data(json!([]))).await;
     let of_tasks = stage.post("/webhooks", data(json!([{ "resource_type": "task" }]))).await;
@@ -116,7 +122,9 @@ async fn filters_let_through_what_any_of_them_lets_through() {
         { "resource_type": "task", "action": "changed", "fields": ["due_on"] },
         { "resource_type": "task", "action": "deleted" }
     ]);
-    stage.post("/webhooks", json!({ "resource": stage.project, "target": target.url, "filters": filters })).await;
+    stage
+        .post("/webhooks", json!({ "resource": stage.project, "target": target.url, "filters": filters }))
+        .await;
     let task = stage.task("Fundament");
 
     stage.erika().change_task(task, json!({ "name": "Bodenplatte" })).unwrap();
@@ -126,7 +134,8 @@ async fn filters_let_through_what_any_of_them_lets_through() {
     stage.asana.quiet().await;
 
     let told = target.told().concat();
-    let told: Vec<_> = told.iter().map(|one| (one["action"].as_str().unwrap(), one["change"]["field"].as_str())).collect();
+    let told: Vec<_> =
+        told.iter().map(|one| (one["action"].as_str().unwrap(), one["change"]["field"].as_str())).collect();
     assert_eq!(told, [("changed", Some("due_on")), ("deleted", None)]);
 }
 

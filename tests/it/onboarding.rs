@@ -1,0 +1,7 @@
+//! From a planning tool that was just connected to one that is in step, and its webhooks.
+
+mod deliveries;
+mod handshake;
+mod mapping;
+mod steps;
+mod webhooks;

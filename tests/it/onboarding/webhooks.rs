@@ -1,0 +1,257 @@
+//! Our webhooks at Asana: one per project and one for the workspace, made again when they are gone.
+
+use chrono::{TimeDelta, Utc};
+use stellwerk::{
+    proto,
+    sandbox::asana::{Fault, Operation, Outcome, Rule},
+    store,
+    words::{Presence, SubscriptionState},
+};
+
+use crate::support::{
+    PATIENCE,
+    planned::{self, Planned, post, signature},
+    wait_until,
+};
+
+/// Trap 11.
+#[tokio::test]
+async fn projects_tell_of_tasks_and_the_workspace_of_projects() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    let projects = [planned.add_project("Wohnhaus"), planned.add_project("Werkhalle")];
+    planned.with_webhooks(&app, &projects).await;
+
+    assert_eq!(double.webhooks().len(), 3);
+    let types = |resource| -> Vec<String> {
+        let filters = planned.webhook(resource).unwrap().filters;
+        let mut types: Vec<_> = filters.into_iter().filter_map(|filter| filter.resource_type).collect();
+        types.dedup();
+        types
+    };
+    assert_eq!(types(projects[0]), ["task"]);
+    assert_eq!(types(planned.workspace), ["project"]);
+    let states: Vec<_> = planned.subscriptions().await.into_iter().map(|one| one.state).collect();
+    assert_eq!(states, [SubscriptionState::Active; 3]);
+}
+
+#[tokio::test]
+async fn checking_webhooks_that_are_right_changes_nothing_and_costs_one_request() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    let project = planned.add_project("Wohnhaus");
+    planned.with_webhooks(&app, &[project]).await;
+    let before = double.webhooks();
+
+    planned.check(&app).await;
+
+    assert_eq!(double.webhooks().len(), before.len());
+    assert_eq!(double.webhooks()[0].target, before[0].target);
+    assert_eq!(planned.asked(Operation::ListWebhooks), 1);
+    assert_eq!(planned.asked(Operation::CreateWebhook), 0);
+}
+
+#[tokio::test]
+async fn a_webhook_that_asana_dropped_is_made_again_with_another_address_and_its_project_is_read() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    let project = planned.add_project("Wohnhaus");
+    planned.with_webhooks(&app, &[project]).await;
+    let before = planned.webhook(project).unwrap();
+    double.drop_webhook(before.gid);
+
+    planned.check(&app).await;
+
+    let after = planned.webhook(project).unwrap();
+    assert_ne!(after.target, before.target);
+    assert_ne!(after.secret, before.secret);
+    assert_eq!(double.webhooks().len(), 2);
+    let looked = planned.asked(Operation::GetEvents) + planned.asked(Operation::ListTasks);
+    assert!(looked > 0, "what happened meanwhile was told to nobody");
+}
+
+/// What was on its way to the address before is still taken.
+#[tokio::test]
+async fn a_replaced_address_still_answers_for_a_while_and_then_no_more() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    planned.with_webhooks(&app, &[]).await;
+    let before = planned.webhook(planned.workspace).unwrap();
+    double.drop_webhook(before.gid);
+    planned.check(&app).await;
+    let body = br#"{"events":[{"action":"changed","resource":{"gid":"7","resource_type":"project"}}]}"#;
+    let digest = signature(&before.secret, body);
+
+    let (status, _, answer) = post(&before.target, &[("x-hook-signature", &digest)], body).await;
+    assert_eq!((status, answer["reason"].as_str()), (200, Some("WEBHOOK_REPLACED")));
+
+    let aged = "UPDATE webhook_endpoint SET create_time = create_time - interval '3 days'; \
+        UPDATE webhook_secret SET expire_time = expire_time - interval '3 days'";
+    planned.owner.run(aged).await;
+    planned.check(&app).await;
+    let (status, ..) = post(&before.target, &[("x-hook-signature", &digest)], body).await;
+    assert_eq!(status, 404);
+    let now = planned.webhook(planned.workspace).unwrap();
+    let digest = signature(&now.secret, body);
+    assert_eq!(post(&now.target, &[("x-hook-signature", &digest)], body).await.0, 200);
+}
+
+/// P7.
+#[tokio::test]
+async fn a_webhook_whose_making_was_not_answered_is_found_and_not_made_twice() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    planned.with_projects(&[]).await;
+    double.add_fault(Rule::next(1, Fault::AnswerLost { hold: false }).on(Operation::CreateWebhook));
+
+    planned.activate().await.unwrap();
+    app.work_until_idle().await;
+
+    assert_eq!(double.webhooks().len(), 1);
+    assert_eq!(planned.asked(Operation::CreateWebhook), 1);
+    let subscription = planned.subscriptions().await.remove(0);
+    assert_eq!(subscription.state, SubscriptionState::Active);
+    assert_eq!(subscription.external_id, Some(double.webhooks()[0].gid.to_string()));
+}
+
+/// P12.
+#[tokio::test]
+async fn a_webhook_that_is_refused_says_so_and_the_others_are_made() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    let project = planned.add_project("Wohnhaus");
+    planned.with_projects(&[project]).await;
+    double.add_fault(Rule::next(1, Fault::HandshakeLost).on(Operation::CreateWebhook));
+
+    planned.activate().await.unwrap();
+    app.work_until_idle().await;
+
+    let onboarding = planned.onboarding().await;
+    assert_eq!(onboarding.next_step(), proto::OnboardingStep::Webhooks);
+    assert_eq!(onboarding.reason, "VALIDATION");
+    assert_eq!((onboarding.webhook_count, onboarding.active_webhook_count), (2, 1));
+    planned.activate().await.unwrap();
+    app.work_until_idle().await;
+    assert_eq!(planned.onboarding().await.next_step(), proto::OnboardingStep::Done);
+}
+
+#[tokio::test]
+async fn a_project_that_went_loses_its_webhook_and_a_new_one_gets_one() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    let (old, new) = (planned.add_project("Wohnhaus"), planned.add_project("Werkhalle"));
+    planned.with_webhooks(&app, &[old]).await;
+    let mut tx = planned.tx().await;
+    let mut row =
+        store::planning::project::find_by_external_id(&mut tx, planned.integration, &old.to_string())
+            .await
+            .unwrap()
+            .unwrap();
+    let fresh = store::planning::project::Project {
+        id: stellwerk::ids::ProjectId::new(),
+        external_id: new.to_string(),
+        ..row.clone()
+    };
+    (row.presence, row.missing_time) = (Presence::Gone, Some(Utc::now()));
+    store::planning::project::save(&mut tx, &row).await.unwrap();
+    store::planning::project::insert(&mut tx, &fresh).await.unwrap();
+    tx.commit().await.unwrap();
+
+    planned.check(&app).await;
+
+    assert!(planned.webhook(old).is_none());
+    assert!(planned.webhook(new).is_some());
+    assert_eq!(planned.subscriptions().await.len(), 2);
+}
+
+#[tokio::test]
+async fn strays_of_ours_are_deleted_and_those_of_others_are_left_alone() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    planned.with_webhooks(&app, &[]).await;
+    let kept = planned.webhook(planned.workspace).unwrap();
+    planned.owner.run("UPDATE subscription SET webhook_endpoint_id = webhook_endpoint_id").await;
+    // The same row, whose endpoint was lost: its webhook is nobody's any more.
+    planned.owner.run("UPDATE webhook_endpoint SET disable_time = now()").await;
+
+    planned.check(&app).await;
+
+    let now: Vec<_> = double.webhooks().into_iter().map(|one| one.gid).collect();
+    assert_eq!(now.len(), 1);
+    assert_ne!(now[0], kept.gid);
+}
+
+#[tokio::test]
+async fn nothing_is_registered_where_nothing_may_be_written() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    planned.with_projects(&[]).await;
+    planned.owner.run("UPDATE integration SET read_only = true").await;
+
+    planned.activate().await.unwrap();
+    app.work_until_idle().await;
+
+    assert_eq!(double.webhooks().len(), 0);
+    let onboarding = planned.onboarding().await;
+    assert_eq!(onboarding.reason, "READ_ONLY");
+}
+
+/// What the provider itself says about its deliveries is shown beside what arrived here.
+#[tokio::test]
+async fn the_health_of_each_webhook_is_told() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    planned.with_webhooks(&app, &[]).await;
+    planned.check(&app).await;
+
+    let request = proto::GetIntegrationStatusRequest { integration_id: planned.id() };
+    let status = planned.admin.integrations().get_integration_status(request).await.unwrap().into_inner();
+
+    let shown = status.status.unwrap().subscriptions.remove(0);
+    assert_eq!(shown.state(), proto::SubscriptionState::Active);
+    assert!(shown.provider_success_time.is_some());
+    assert!(shown.last_delivery_time.is_some());
+    assert!(shown.provider_removal_time.is_none());
+}
+
+/// Asana gives a webhook up that nobody answered for a day; the hourly check makes it again.
+#[tokio::test]
+async fn an_outage_of_a_day_costs_the_webhook_and_it_comes_back() {
+    let app = planned::app().start().await;
+    let tenant = app.tenant("acme").await;
+    let settings = stellwerk::sandbox::asana::Settings {
+        limits: stellwerk::sandbox::asana::Limits::none(),
+        clock: stellwerk::sandbox::asana::Clock::standing_at(Utc::now()),
+        ..Default::default()
+    };
+    let double = stellwerk::sandbox::asana::Asana::start(settings).await.unwrap();
+    let planned = Planned::new(&app, &tenant, &double).await;
+    let project = planned.add_project("Wohnhaus");
+    planned.with_webhooks(&app, &[project]).await;
+    let task = planned.add_task(project, "Dachstuhl", None, 4.into());
+    // As if we were not there.
+    planned.owner.run("UPDATE webhook_endpoint SET disable_time = now()").await;
+    planned.board().set_dates(task, "2027-04-01".parse().ok(), "2027-04-09".parse().ok()).unwrap();
+    double.quiet().await;
+    for _ in 0..30 {
+        double.advance(TimeDelta::hours(1)).await;
+    }
+    wait_until("Asana gave it up", PATIENCE, async || planned.webhook(project).is_none()).await;
+
+    planned.check(&app).await;
+
+    let again = planned.webhook(project).unwrap();
+    assert!(again.active);
+    let answered = double.deliveries().into_iter().rfind(|one| one.webhook == again.gid).unwrap();
+    assert_eq!(answered.outcome, Outcome::Answered(200));
+}

@@ -173,6 +173,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    call_slot (tenant_id, integration_id, is_write, number) {
+        tenant_id -> Uuid,
+        integration_id -> Uuid,
+        is_write -> Bool,
+        number -> Integer,
+        holder -> Uuid,
+        lease_until -> Timestamptz,
+    }
+}
+
+diesel::table! {
     consent (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -985,6 +996,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     appointment_link,
     area_mapping,
     booking,
+    call_slot,
     consent,
     credential,
     credential_history,

@@ -98,3 +98,32 @@ fn fingerprints_of_different_purposes_and_tenants_differ() {
     assert_ne!(acme.fingerprint("dedupe", &[b"a"]), acme.fingerprint("tombstone", &[b"a"]));
     assert_ne!(acme.fingerprint("dedupe", &[b"a"]), other.fingerprint("dedupe", &[b"a"]));
 }
+
+#[test]
+fn a_rewrapped_key_is_the_same_key_under_another_root_key() {
+    let (old, new) = (Vault::generate_root_key("old").unwrap(), Vault::generate_root_key("new").unwrap());
+    let both = Vault::from_root_keys(&format!("{old},{new}")).unwrap();
+    let (tenant, row) = (TenantId::new(), Uuid::now_v7());
+    let wrapped = both.new_tenant_key(tenant).unwrap();
+    let sealed = both.tenant_key(tenant, &wrapped).unwrap().seal(place(row), b"secret").unwrap();
+    let token = both.seal_token(&[b"acme"], b"cursor").unwrap();
+
+    both.activate("new").unwrap();
+    let fresh = both.rewrap(tenant, &wrapped).unwrap();
+
+    assert_eq!((fresh.id, fresh.root_key_id.as_str()), (wrapped.id, "new"));
+    assert_eq!(both.new_tenant_key(TenantId::new()).unwrap().root_key_id, "new");
+    assert_eq!(both.open_token(&[b"acme"], &token).unwrap(), b"cursor");
+    let alone = Vault::from_root_keys(&new).unwrap();
+    assert_eq!(alone.tenant_key(tenant, &fresh).unwrap().open(place(row), &sealed).unwrap(), b"secret");
+    assert_eq!(alone.check(TenantId::new(), &fresh), Err(VaultError::DoesNotOpen));
+    assert_eq!(alone.rewrap(tenant, &wrapped).err(), Some(VaultError::UnknownRootKey("old".into())));
+}
+
+#[test]
+fn a_root_key_that_is_not_at_hand_does_not_become_the_one_that_seals() {
+    let vault = vault();
+
+    assert_eq!(vault.activate("r2"), Err(VaultError::UnknownRootKey("r2".into())));
+    assert_eq!(vault.active_root_key_id().unwrap(), "r1");
+}

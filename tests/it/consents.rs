@@ -267,7 +267,7 @@ async fn of_planning_nothing_is_kept_from_the_moment_a_consent_is_revoked() {
         ..appointments_for(planner.integration)
     };
     let given = grant(&tenant.admin, planning).await.unwrap();
-    planner.idle().await;
+    planner.sync().await;
     let told = planner.phases().await.len();
     planner.task("Dachstuhl", "2026-11-20");
     let mut gate = double.pause_next(Stage::AfterApplying, Asked::ListTasks);

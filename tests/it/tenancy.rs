@@ -153,18 +153,21 @@ async fn every_role_has_exactly_these_rights() {
 
     insta::assert_snapshot!(rights.join("\n"), @r"
                          operator     admin        hr           practitioner patient      service      system
+    absence              ----         r---         r---         r---         ----         r---         riud
     alert                ----         riud         ----         ----         ----         ----         riud
     alert_destination    ----         riud         ----         ----         ----         ----         riud
     api_key              riu-         riu-         ----         ----         ----         ----         riu-
     appointment          ----         riud         ----         riu-         r---         riud         riud
     appointment_change   ----         ri--         ----         ri--         ----         ri--         ri--
     appointment_link     ----         riud         ----         ----         ----         riud         riud
+    area_mapping         ----         riud         riud         ----         ----         riud         riud
     booking              ----         riud         ----         riud         ----         riud         riud
     call_slot            ----         ----         ----         ----         ----         ----         riu-
     consent              ----         riu-         riu-         ----         r-u-         riu-         riu-
     credential           ----         ----         ----         ----         ----         ----         riud
     credential_history   ----         r---         r---         ----         ----         r---         ri--
     event_type           ----         riud         r---         r---         ----         r---         riud
+    external_user        ----         r-u-         r-u-         r---         ----         r-u-         riud
     idempotency_record   ri-d         ri-d         ri-d         ri-d         ri-d         ri-d         ri-d
     instance             r---         ----         ----         ----         ----         ----         r---
     integration          r---         riu-         riu-         r---         r---         riu-         riu-
@@ -180,8 +183,16 @@ async fn every_role_has_exactly_these_rights() {
     patient_import_row   ----         ri--         ----         ----         ----         ri--         ri--
     patient_link         ----         riud         ----         r---         r---         riud         riud
     patient_tombstone    ----         ri--         ----         ----         ----         ri--         ri--
+    phase                ----         r-u-         r-u-         ----         ----         r-u-         riud
+    phase_change         ----         ri--         ri--         ----         ----         ri--         ri--
+    phase_conflict       ----         riu-         riu-         ----         ----         riu-         riu-
+    phase_project        ----         r---         r---         ----         ----         r---         riud
+    planning_health      ----         r---         r---         ----         ----         r---         riu-
+    planning_settings    ----         riu-         riu-         ----         ----         riu-         riu-
     practitioner         r---         riu-         r---         r---         r---         riu-         riu-
     practitioner_name    r---         ri-d         r---         r---         r---         ri-d         ri-d
+    project              ----         r---         r---         ----         ----         r---         riud
+    project_cursor       ----         r---         r---         ----         ----         r---         riud
     review_item          ----         riud         ----         riud         ----         riud         riud
     root_key             r---         ----         ----         ----         ----         ----         r---
     schedule_run         r---         ----         ----         ----         ----         ----         r---
@@ -194,6 +205,8 @@ async fn every_role_has_exactly_these_rights() {
     sync_log             ----         riud         riud         ----         ----         riud         riud
     tenant               r---         riu-         r---         r---         r---         r---         riu-
     tenant_key           ----         ----         ----         ----         ----         ----         riu-
+    time_entry           ----         r---         r---         ----         ----         r---         riud
+    unheard_change       ----         ----         ----         ----         ----         ----         riud
     webhook_activity     r---         riu-         r---         r---         r---         r---         riu-
     webhook_body_key     ----         riud         ----         ----         ----         ----         riud
     webhook_dedupe       ----         ----         ----         ----         ----         ----         riud

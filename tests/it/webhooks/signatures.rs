@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use chrono::Utc;
 use http::HeaderMap;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use stellwerk::{
     ids::TenantId,
     proto::{self, SignatureScheme},
@@ -154,13 +154,13 @@ async fn a_standard_delivery_that_is_not_signed_as_agreed_leaves_nothing_behind(
 
 #[derive(Deserialize)]
 struct Vectors {
-    vectors: Vec<Vector>,
+    /// Those of other kinds have other fields.
+    vectors: Vec<Value>,
 }
 
 #[derive(Deserialize)]
 struct Vector {
     id: String,
-    group: String,
     key: String,
     key_encoding: String,
     body: Option<String>,
@@ -177,10 +177,11 @@ async fn published_vectors_are_believed_over_http() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let vectors: Vectors = serde_json::from_str(include_str!("../../data/signature_vectors.json")).unwrap();
-    let of_ours = vectors.vectors.into_iter().filter(|vector| vector.group == "hmac");
+    let of_ours = vectors.vectors.into_iter().filter(|vector| vector["group"] == "hmac");
 
     let mut seen = 0;
     for vector in of_ours {
+        let vector: Vector = serde_json::from_value(vector).unwrap();
         let is_standard = vector.key_encoding == "whsec-base64";
         let scheme = if is_standard { SignatureScheme::Standard } else { SignatureScheme::Legacy };
         let tool = acme.booking_tool(scheme).await;

@@ -301,6 +301,13 @@ fn webhook_cases(theirs: &Records) -> Vec<Case> {
             |id| RotateWebhookSecretRequest { webhook_endpoint_id: id, ..Default::default() },
         ),
         case(
+            "WebhookService/RevealWebhookSecret",
+            "webhook_endpoint_id",
+            &theirs.webhook_endpoint,
+            endpoint,
+            |id| RevealWebhookSecretRequest { webhook_endpoint_id: id, ..Default::default() },
+        ),
+        case(
             "WebhookService/ListWebhookEvents",
             "webhook_endpoint_id",
             &theirs.webhook_endpoint,

@@ -30,8 +30,8 @@ mod disconnect;
 mod providers;
 mod status;
 
-pub use connect::{NewIntegration, create};
 pub(in crate::domain) use connect::{check_limit, connected, rate};
+pub use connect::{NewIntegration, create};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
 pub use providers::{Provider, providers};
 pub use status::{Status, status};

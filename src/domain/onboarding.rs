@@ -1,4 +1,5 @@
-//! From a planning tool that was just connected to one that is in step: its workspace, its fields, its first run, its webhooks.
+//! From a planning tool that was just connected to one that is in step: its workspace, its fields, its first
+//! run, its webhooks.
 //!
 //! Every step may be repeated. What is asked of the provider is asked before anything is written.
 
@@ -66,15 +67,16 @@ pub struct FieldPage {
     pub areas: Vec<AreaMapping>,
 }
 
-/// Whose onboarding it is. Who may see it was decided by the caller's own rights; what follows is done in the server's name,
-/// because callers have no way to credentials and budgets.
+/// Whose onboarding it is. Who may see it was decided by the caller's own rights; what follows is done in the
+/// server's name, because callers have no way to credentials and budgets.
 struct Ground<'a> {
     domain: &'a Domain,
     tenant: TenantId,
     id: IntegrationId,
 }
 
-/// How far an integration is. The provider is not asked. Errors: `NotFound`, `Invalid` (a provider without an onboarding).
+/// How far an integration is. The provider is not asked. Errors: `NotFound`, `Invalid` (a provider without an
+/// onboarding).
 pub async fn get(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<Onboarding> {
     let integration = seen(domain, caller, id).await?;
     let mut tx = domain.store.tenant(caller.tenant).await?;

@@ -1,4 +1,5 @@
-//! What Asana tells: that something changed, never what it is now. Everything is read again, once for all that is told together.
+//! What Asana tells: that something changed, never what it is now. Everything is read again, once for all
+//! that is told together.
 
 use chrono::{DateTime, Utc};
 
@@ -73,8 +74,8 @@ pub(super) async fn apply(
     if delivery.is_heartbeat() {
         return ignored(HEARTBEAT);
     }
-    // The address has decided the tenant and what it is about; whatever ids a body names, they are only ever read with the tenant's
-    // own credential.
+    // The address has decided the tenant and what it is about; whatever ids a body names, they are only ever
+    // read with the tenant's own credential.
     let subscription = store::subscription::of_endpoint(tx, occasion.endpoint).await?;
     let resource = subscription.and_then(|subscription| Resource::parse(&subscription.resource));
     let Some(resource) = resource else { return ignored(REPLACED) };

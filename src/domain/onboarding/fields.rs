@@ -1,4 +1,5 @@
-//! The custom fields that a workspace's tasks can have: those that all projects share, and those that one project has for itself.
+//! The custom fields that a workspace's tasks can have: those that all projects share, and those that one
+//! project has for itself.
 
 use std::collections::{HashMap, HashSet};
 
@@ -83,7 +84,8 @@ fn format(field: &CustomField) -> NumberFormat {
 }
 
 impl Found {
-    /// Reads them: the shared ones, the projects with the ids of what each has, and then as few projects as know the rest.
+    /// Reads them: the shared ones, the projects with the ids of what each has, and then as few projects as
+    /// know the rest.
     ///
     /// Errors: as of asking the provider, `LimitReached`.
     pub(super) async fn read(ground: &Ground<'_>, workspace: &str) -> Result<Self> {

@@ -171,7 +171,7 @@ fn hours_obstacle(unfit: super::suggest::Unfit) -> &'static str {
     match unfit {
         Unfit::WrongType => "must be a number field",
         Unfit::UnitUnknown => {
-            "must be a plain number of hours: what a duration, a percentage or an amount is in hours is not known"
+            "must be a plain number: what a duration, a percentage or an amount is in hours nobody knows"
         }
         Unfit::ReadOnly => "must be a field that can be written",
     }

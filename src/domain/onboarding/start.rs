@@ -19,8 +19,8 @@ use crate::{
 
 /// Queues a run that reads everything, or returns the one that this key began.
 ///
-/// Errors: `NotFound`, `Invalid`, `WorkspaceNotSelected`, `FieldMappingMissing`, `ConsentMissing`, `IntegrationState`, `SyncRunning`,
-/// `IdempotencyKeyReused`.
+/// Errors: `NotFound`, `Invalid`, `WorkspaceNotSelected`, `FieldMappingMissing`, `ConsentMissing`,
+/// `IntegrationState`, `SyncRunning`, `IdempotencyKeyReused`.
 pub async fn start_initial_sync(
     domain: &Domain,
     caller: &Caller,

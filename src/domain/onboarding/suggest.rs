@@ -1,5 +1,5 @@
-//! Which custom field is the area and which the planned hours, and which option is which area: suggested by name and type, decided by
-//! a person.
+//! Which custom field is the area and which the planned hours, and which option is which area: suggested by
+//! name and type, decided by a person.
 
 use crate::{fold, words::Area};
 
@@ -121,8 +121,8 @@ pub fn closeness(role: FieldRole, field: &Candidate<'_>) -> Option<Closeness> {
     rank(role, field).map(|(closeness, _)| closeness)
 }
 
-/// The field that fits a role best, if any does: exact names before partial ones, better words before others, fields of the whole
-/// workspace before those of one project, short names before long ones.
+/// The field that fits a role best, if any does: exact names before partial ones, better words before others,
+/// fields of the whole workspace before those of one project, short names before long ones.
 pub fn best<'a>(role: FieldRole, fields: impl IntoIterator<Item = &'a Candidate<'a>>) -> Option<Suggestion> {
     let ranked = fields.into_iter().filter_map(|field| {
         let (closeness, word) = rank(role, field)?;

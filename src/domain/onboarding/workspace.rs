@@ -52,10 +52,11 @@ pub async fn list(
     Ok(page.cut(rows, |row: &Shown| row.workspace.gid.clone()))
 }
 
-/// Chooses the workspace that an integration is about. Choosing it again changes its plan at most; another one makes a new beginning,
-/// until something was read of the first.
+/// Chooses the workspace that an integration is about. Choosing it again changes its plan at most; another
+/// one makes a new beginning, until something was read of the first.
 ///
-/// Errors: `NotFound` (integration, workspace), `Invalid`, `WorkspaceInUse`, as of asking the provider, `IdempotencyKeyReused`.
+/// Errors: `NotFound` (integration, workspace), `Invalid`, `WorkspaceInUse`, as of asking the provider,
+/// `IdempotencyKeyReused`.
 pub async fn select(
     domain: &Domain,
     caller: &Caller,

@@ -97,6 +97,9 @@ impl Planned {
             cause: "test".into(),
             create_time: now,
             update_time: now,
+            scopes: Vec::new(),
+            expire_time: None,
+            refresh_due_time: None,
         };
         store::credential::insert(&mut tx, &row).await.expect("a credential");
         store::integration_flow::insert(&mut tx, integration, 1000.0, 1000.0).await.expect("a flow");

@@ -1,10 +1,12 @@
-//! Asana's webhooks: one per project whose phases are read, and one for the workspace, which tells of projects and nothing else.
+//! Asana's webhooks: one per project whose phases are read, and one for the workspace, which tells of
+//! projects and nothing else.
 //!
-//! Asana calls the address while we still ask it to make the webhook, so what it needs is committed before, and nothing is locked
-//! meanwhile (asana.md §6.3). Each attempt has an address of its own. What Asana dropped, or somebody deleted, is made again and its
-//! project read, because what happened in between was told to nobody.
+//! Asana calls the address while we still ask it to make the webhook, so what it needs is committed before,
+//! and nothing is locked meanwhile (asana.md §6.3). Each attempt has an address of its own. What Asana
+//! dropped, or somebody deleted, is made again and its project read, because what happened in between was
+//! told to nobody.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream};
@@ -13,9 +15,8 @@ use secrecy::ExposeSecret;
 use super::may_write;
 use crate::{
     domain::{
-        Domain,
         engine::{
-            provider_call::{self, AsanaFailure, CallFailure, Urgency, Way},
+            provider_call::AsanaFailure,
             reconcile,
             record::{Ground, Stop},
         },
@@ -23,18 +24,22 @@ use crate::{
         webhook,
     },
     error::Result,
-    ids::{IntegrationId, TenantId, WebhookEndpointId},
+    ids::WebhookEndpointId,
     provider::asana::{
-        Action, CallError, CreatedSubscription, Filter, Offset, Refusal, ResourceKind,
-        Subscription as Listed, SubscriptionWish,
+        Action, CallError, CreatedSubscription, Filter, ResourceKind, Subscription as Listed,
+        SubscriptionWish,
     },
     store::{
         self, TenantTx, planning::settings::PlanningSettings, subscription::Subscription,
         webhook_endpoint::WebhookEndpoint,
     },
-    vault,
     words::{AbsenceSource, Presence, SignatureScheme, SubscriptionState},
 };
+
+mod calls;
+
+use calls::{delete, list_ours, write};
+pub(super) use calls::{as_any_providers, take_back};
 
 /// For how long an address takes the secret. Asana's own time limit for our answer is 10 s.
 const HANDSHAKE: TimeDelta = TimeDelta::seconds(60);
@@ -42,8 +47,6 @@ const HANDSHAKE: TimeDelta = TimeDelta::seconds(60);
 const LATE: TimeDelta = TimeDelta::days(1);
 /// Webhooks that are made at a time; a part of what may be under way at once.
 const AT_ONCE: usize = 4;
-/// Pages of the list of webhooks; an app may have 10 000 for a user.
-const PAGES: usize = 100;
 /// Deliveries are not limited: who is refused for a day deletes the webhook.
 const NO_LIMIT: i32 = 0;
 
@@ -275,7 +278,8 @@ impl Round<'_> {
         Ok(true)
     }
 
-    /// Deletes what of ours is registered and not to be, or no longer works: where it was dropped half way, or made twice.
+    /// Deletes what of ours is registered and not to be, or no longer works: where it was dropped half way,
+    /// or made twice.
     async fn take_back_strays(&self, wanted: &[Resource]) -> Result<(), Stop> {
         if may_write(self.ground).is_err() {
             return Ok(());
@@ -309,111 +313,8 @@ impl Round<'_> {
     }
 }
 
-/// Deletes at the provider what is registered for a subscription. What is gone already needs nothing.
-pub(super) async fn take_back(
-    domain: &Domain,
-    tenant: TenantId,
-    subscription: &Subscription,
-) -> Result<(), AsanaFailure> {
-    match &subscription.external_id {
-        Some(gid) => delete(domain, tenant, subscription.integration_id, gid).await,
-        // Whether it was made nobody knows; its address tells.
-        None => {
-            let id = subscription.integration_id;
-            let mut tx = domain.store.tenant(tenant).await?;
-            let settings = store::planning::settings::find(&mut tx, id).await?;
-            let endpoint =
-                store::webhook_endpoint::find(&mut tx, subscription.webhook_endpoint_id).await?;
-            tx.commit().await?;
-            let Some(workspace) = settings.and_then(|row| row.workspace_id) else { return Ok(()) };
-            let key = domain.tenant_key(tenant).await?;
-            let target = webhook::address(domain, &key, &endpoint)?;
-            let listed = list(domain, tenant, id, &workspace).await?;
-            for one in listed.iter().filter(|one| one.target.as_deref() == Some(target.as_str())) {
-                delete(domain, tenant, id, &one.gid).await?;
-            }
-            Ok(())
-        }
-    }
-}
-
-/// For those who end an integration, whichever provider's it is.
-pub(super) fn as_any_providers(failure: AsanaFailure) -> CallFailure {
-    match failure {
-        AsanaFailure::NotNow { after, reason } => CallFailure::NotNow { after, reason },
-        AsanaFailure::Credential => CallFailure::Credential,
-        AsanaFailure::Consent => CallFailure::Consent,
-        failure @ AsanaFailure::Call(_) => CallFailure::Own(failure.into()),
-        AsanaFailure::Own(error) => CallFailure::Own(error),
-    }
-}
-
-/// Ours at the provider, with the endpoint that each is at, if it is one of this integration's.
-async fn list_ours(
-    ground: &Ground<'_>,
-    workspace: &str,
-) -> Result<Vec<(Listed, Option<WebhookEndpointId>)>, Stop> {
-    let prefix = webhook::address_of_provider(ground.domain, ASANA);
-    let mut ours = Vec::new();
-    let listed = list(ground.domain, ground.tenant, ground.id(), workspace).await?;
-    let mut tx = ground.domain.store.tenant(ground.tenant).await?;
-    for one in listed {
-        let Some(token) = one.target.as_deref().and_then(|target| target.strip_prefix(&prefix)) else {
-            continue;
-        };
-        let hash = vault::hash(token.as_bytes());
-        match store::webhook_endpoint::find_by_token(&mut tx, &hash).await? {
-            // The same account, linked for another purpose.
-            Some(endpoint) if endpoint.integration_id != ground.id() => {}
-            Some(endpoint) => {
-                let known = store::webhook_endpoint::secrets(&mut tx, &[endpoint.id], Utc::now()).await?;
-                let is_usable = endpoint.disable_time.is_none() && !known.is_empty();
-                ours.push((one, Some(endpoint.id).filter(|_| is_usable)));
-            }
-            None => ours.push((one, None)),
-        }
-    }
-    tx.end_reading();
-    Ok(ours)
-}
-
-async fn list(
-    domain: &Domain,
-    tenant: TenantId,
-    id: IntegrationId,
-    workspace: &str,
-) -> Result<Vec<Listed>, AsanaFailure> {
-    let mut all = Vec::new();
-    let mut offset: Option<Offset> = None;
-    for _ in 0..PAGES {
-        let at = offset.as_ref();
-        let page = provider_call::asana(domain, tenant, id, Urgency::Background, move |way| async move {
-            way.asana().webhooks(workspace, None, at).await
-        });
-        let page = page.await?;
-        all.extend(page.items);
-        offset = page.next;
-        if offset.is_none() {
-            break;
-        }
-    }
-    Ok(all)
-}
-
-async fn delete(
-    domain: &Domain,
-    tenant: TenantId,
-    id: IntegrationId,
-    gid: &str,
-) -> Result<(), AsanaFailure> {
-    match write(domain, tenant, id, move |way| async move { way.asana().delete_webhook(gid).await }).await {
-        // Also what this user may no longer see.
-        Err(AsanaFailure::Call(CallError::Refused(Refusal::NotFound | Refusal::NotAllowed))) => Ok(()),
-        other => other,
-    }
-}
-
-/// What is on its way to a replaced address is still taken for a while. One that never had a secret ends at once.
+/// What is on its way to a replaced address is still taken for a while. One that never had a secret ends at
+/// once.
 async fn retire(tx: &mut TenantTx, endpoint: WebhookEndpointId, now: DateTime<Utc>) -> Result<()> {
     if store::webhook_endpoint::secrets(tx, &[endpoint], now).await?.is_empty() {
         return store::webhook_endpoint::disable(tx, endpoint, now).await;
@@ -447,13 +348,4 @@ async fn save(ground: &Ground<'_>, row: &Subscription) -> Result<()> {
     let mut tx = ground.domain.store.tenant(ground.tenant).await?;
     store::subscription::save(&mut tx, row).await?;
     tx.commit().await
-}
-
-async fn write<T, F: Future<Output = Result<T, CallError>>>(
-    domain: &Domain,
-    tenant: TenantId,
-    id: IntegrationId,
-    call: impl Fn(Arc<Way>) -> F,
-) -> Result<T, AsanaFailure> {
-    provider_call::asana_write(domain, tenant, id, Urgency::Background, call).await
 }

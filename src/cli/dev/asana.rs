@@ -22,6 +22,7 @@ use crate::{
     error::Result,
     ids::{IntegrationId, PhaseId},
     page::{MAX_SIZE, Page},
+    provider::deployment::ReturnUrl,
     sandbox::asana::{self, Asana, Client, Settings},
     store,
     words::{AbsenceSource, IntegrationState, Plan, SyncState},
@@ -70,7 +71,7 @@ impl DemoAsana {
         ] {
             providers.provider_settings.push((name.into(), value.into()));
         }
-        let home = format!("{}/", double.url()).parse().map_err(Failure::refused_because)?;
+        let home: ReturnUrl = format!("{}/", double.url()).parse().map_err(Failure::refused_because)?;
         providers.return_urls.push(home);
         let demo = double.add_demo(client).map_err(|error| Failure::failed(&error))?;
         Ok(Self { double, demo })
@@ -163,8 +164,8 @@ async fn suggested(domain: &Domain, caller: &Caller, id: IntegrationId) -> Resul
     let Some(area) = best(suggest::FieldRole::Area) else {
         return Err(Failure::refused_because("no field is suggested for the area"));
     };
-    let options =
-        area.field.enum_options.iter().map(|option| (option.gid.clone(), suggest::area(&option.name)));
+    let named = |name: &Option<String>| name.as_deref().and_then(suggest::area);
+    let options = area.field.options.iter().map(|option| (option.gid.clone(), named(&option.name)));
     Ok(NewMapping {
         area_field: area.field.gid.clone(),
         options: options.collect(),

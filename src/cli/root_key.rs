@@ -19,7 +19,8 @@ pub enum RootKey {
     New(New),
     /// List the root keys: which one seals, what each one wraps, and which instances hold it.
     List(List),
-    /// Let another root key seal, and wrap every tenant's key anew by it, while the servers run. May be repeated at any time.
+    /// Let another root key seal, and wrap every tenant's key anew by it, while the servers run. May be
+    /// repeated at any time.
     Rotate(Rotate),
 }
 

@@ -1,6 +1,6 @@
-//! Leave for data to flow. An integration may be marked as needing it; then nothing is asked of its provider, and nothing that the
-//! provider sends is kept, unless the house's consent lives. A patient's own word goes before the house's where that patient's
-//! records are concerned.
+//! Leave for data to flow. An integration may be marked as needing it; then nothing is asked of its provider,
+//! and nothing that the provider sends is kept, unless the house's consent lives. A patient's own word goes
+//! before the house's where that patient's records are concerned.
 
 use std::net::IpAddr;
 
@@ -107,8 +107,8 @@ pub async fn grant(
     Ok(row)
 }
 
-/// Ends a consent, and with it the flows that no other one covers; one that is under way stops before its next step. One that was
-/// revoked stays as it is.
+/// Ends a consent, and with it the flows that no other one covers; one that is under way stops before its
+/// next step. One that was revoked stays as it is.
 ///
 /// Errors: `NotFound`, `IdempotencyKeyReused`.
 pub async fn revoke(
@@ -142,8 +142,8 @@ pub async fn list(
     Ok(found)
 }
 
-/// Whether data may flow between here and an integration's provider at all. Asked anew before every step, because a consent may
-/// be revoked in the middle of a run.
+/// Whether data may flow between here and an integration's provider at all. Asked anew before every step,
+/// because a consent may be revoked in the middle of a run.
 pub async fn allows(tx: &mut TenantTx, integration: IntegrationId) -> Result<bool> {
     store::consent::allows(tx, integration, None).await
 }
@@ -153,8 +153,8 @@ pub async fn covers(tx: &mut TenantTx, integration: IntegrationId, scope: Consen
     store::consent::allows(tx, integration, Some(scope)).await
 }
 
-/// The same for an integration whose row was read in this transaction; costs nothing where none is needed. A provider that knows
-/// but one kind of data asks for its scope.
+/// The same for an integration whose row was read in this transaction; costs nothing where none is needed. A
+/// provider that knows but one kind of data asks for its scope.
 pub async fn opens(tx: &mut TenantTx, integration: &Integration) -> Result<bool> {
     if !integration.consent_required {
         return Ok(true);
@@ -165,7 +165,8 @@ pub async fn opens(tx: &mut TenantTx, integration: &Integration) -> Result<bool>
     }
 }
 
-/// Whether a person's records may be written there: the house agreed, and the person did not take their own word back.
+/// Whether a person's records may be written there: the house agreed, and the person did not take their own
+/// word back.
 pub async fn opens_for(
     tx: &mut TenantTx,
     integration: &Integration,

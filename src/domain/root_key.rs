@@ -1,5 +1,6 @@
-//! Which root key seals. The database says so, once for all instances, and switches only to a key that every living one holds: a
-//! rolling restart never meets a key that it does not know. Rotation wraps every tenant's data key anew while requests run.
+//! Which root key seals. The database says so, once for all instances, and switches only to a key that every
+//! living one holds: a rolling restart never meets a key that it does not know. Rotation wraps every tenant's
+//! data key anew while requests run.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use crate::{
     vault::VaultError,
 };
 
-/// How often an instance reports, and so how long it may seal with the key before. Twelve reports missed, and it counts as gone.
+/// How often an instance reports, and so how long it may seal with the key before. Twelve reports missed, and
+/// it counts as gone.
 pub const EVERY: Duration = Duration::from_secs(5);
 /// Between two looks at the instances.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -56,7 +58,8 @@ pub enum Stuck {
     Own(#[from] Error),
 }
 
-/// Seals with what the database says. Errors: `Internal` with `VaultError::UnknownRootKey` when it is not at hand.
+/// Seals with what the database says. Errors: `Internal` with `VaultError::UnknownRootKey` when it is not at
+/// hand.
 pub async fn follow(domain: &Domain) -> Result<()> {
     match store::root_key::active(&domain.store).await? {
         Some(active) => domain.vault.activate(&active).map_err(Error::internal),
@@ -64,8 +67,8 @@ pub async fn follow(domain: &Domain) -> Result<()> {
     }
 }
 
-/// Counts this process among those that serve. Errors: `Internal` with `VaultError::UnknownRootKey` when a key that seals, or that wraps
-/// a tenant's, is not at hand: better not to serve than to serve some.
+/// Counts this process among those that serve. Errors: `Internal` with `VaultError::UnknownRootKey` when a
+/// key that seals, or that wraps a tenant's, is not at hand: better not to serve than to serve some.
 pub async fn join(domain: &Domain) -> Result<Uuid> {
     let instance = Uuid::now_v7();
     let joined = async {
@@ -122,8 +125,8 @@ async fn report(domain: &Domain, id: Uuid) -> Result<()> {
     }
 }
 
-/// Lets the root key `to` seal and wraps every tenant's data key anew by it. Waits for instances at most `patience`. May be repeated at any
-/// time, and done by several at once. Returns how many keys were wrapped.
+/// Lets the root key `to` seal and wraps every tenant's data key anew by it. Waits for instances at most
+/// `patience`. May be repeated at any time, and done by several at once. Returns how many keys were wrapped.
 pub async fn rotate(
     domain: &Domain,
     to: &str,

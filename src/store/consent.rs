@@ -50,7 +50,8 @@ pub struct Filter {
     pub living_only: bool,
 }
 
-/// Whether data may flow: the integration asks for no consent, or the house's lives; only of `scope` if it is named.
+/// Whether data may flow: the integration asks for no consent, or the house's lives; only of `scope` if it is
+/// named.
 pub async fn allows(tx: &mut TenantTx, id: IntegrationId, scope: Option<ConsentScope>) -> Result<bool> {
     let is_free = exists(
         integration::table.filter(integration::id.eq(id)).filter(integration::consent_required.eq(false)),
@@ -73,7 +74,8 @@ pub async fn allows(tx: &mut TenantTx, id: IntegrationId, scope: Option<ConsentS
     Ok(allowed)
 }
 
-/// Whether the last word that a person said about an integration was a no: what the house agreed to does not hold for that person then.
+/// Whether the last word that a person said about an integration was a no: what the house agreed to does not
+/// hold for that person then.
 pub async fn is_refused_by(tx: &mut TenantTx, id: IntegrationId, patient: PatientId) -> Result<bool> {
     let own =
         || consent::table.filter(consent::integration_id.eq(id)).filter(consent::patient_id.eq(patient));

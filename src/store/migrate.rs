@@ -40,7 +40,8 @@ pub fn known_versions() -> Result<Vec<String>> {
     Ok(versions)
 }
 
-/// Brings the database at `url` up to this program's version. Returns how many migrations ran. One process at a time does it.
+/// Brings the database at `url` up to this program's version. Returns how many migrations ran. One process at
+/// a time does it.
 pub async fn up(url: &str, config: &PoolConfig) -> Result<usize> {
     let mut conn = migrating(url, config).await?;
     conn.batch_execute(
@@ -61,7 +62,8 @@ pub async fn down(url: &str, config: &PoolConfig) -> Result<usize> {
     run.map_err(Error::Internal)
 }
 
-/// The owner's connection, in UTC: a time that a migration writes without its zone is the same one on every machine.
+/// The owner's connection, in UTC: a time that a migration writes without its zone is the same one on every
+/// machine.
 async fn migrating(url: &str, config: &PoolConfig) -> Result<AsyncPgConnection> {
     let mut conn = owner_connection(url, config).await?;
     conn.batch_execute("SET timezone = 'UTC'").await?;
@@ -94,7 +96,8 @@ async fn applied_versions(conn: &mut AsyncPgConnection) -> Result<Vec<String>> {
     Ok(lines.into_iter().map(|line| line.line).collect())
 }
 
-/// Whether the database at `url` has this program's schema, and its login the service's role and no more; asked once at start.
+/// Whether the database at `url` has this program's schema, and its login the service's role and no more;
+/// asked once at start.
 pub async fn check(url: &str, config: &PoolConfig) -> Result<Result<(), SchemaError>> {
     let mut conn = owner_connection(url, config).await?;
     let versions = "SELECT 'yes' AS line WHERE to_regprocedure('stellwerk_schema_versions()') IS NOT NULL";

@@ -1,4 +1,5 @@
-//! Which root key seals, and which ones the living instances hold: narrow functions over the whole house, outside any tenant.
+//! Which root key seals, and which ones the living instances hold: narrow functions over the whole house,
+//! outside any tenant.
 
 use diesel::{
     QueryableByName, sql_query,
@@ -72,14 +73,16 @@ pub async fn instances(store: &Store) -> Result<Vec<Instance>> {
     Ok(Cached(sql_query("SELECT * FROM stellwerk_instances()")).load(&mut *conn).await?)
 }
 
-/// Lets a root key seal from here on. False: an instance that lives does not hold it, and nothing was changed.
+/// Lets a root key seal from here on. False: an instance that lives does not hold it, and nothing was
+/// changed.
 pub async fn activate(store: &Store, id: &str) -> Result<bool> {
     let mut conn = store.connection().await?;
     let query = sql_query("SELECT stellwerk_root_key_activate($1) AS switched").bind::<Text, _>(id);
     Ok(Cached(query).get_result::<Switched>(&mut *conn).await?.switched)
 }
 
-/// Tenants after `after` whose data key another root key wraps, in their order; with no root key named, all that have a data key.
+/// Tenants after `after` whose data key another root key wraps, in their order; with no root key named, all
+/// that have a data key.
 pub async fn tenants_not_under(
     store: &Store,
     root_key: Option<&str>,

@@ -23,7 +23,8 @@ use crate::{
     vault,
 };
 
-/// What an outside scheduler must show, as its hash: hashes of all secrets are equally long and take equally long to compare.
+/// What an outside scheduler must show, as its hash: hashes of all secrets are equally long and take equally
+/// long to compare.
 pub struct CronSecret(Vec<u8>);
 
 impl CronSecret {

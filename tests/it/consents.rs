@@ -167,7 +167,8 @@ async fn a_delivery_without_consent_is_answered_and_nothing_of_it_is_kept() {
     assert_eq!(desk::names(&acme.admin).await, ["Max Beispiel"]);
 }
 
-/// The desk books a visit with the practitioner and for the service of the only event type. Returns the appointment's id.
+/// The desk books a visit with the practitioner and for the service of the only event type. Returns the
+/// appointment's id.
 async fn book(linked: &Linked, tenant: &TestTenant, patient: &str, start: DateTime<Utc>) -> String {
     let request = BookAppointmentRequest {
         patient_id: patient.into(),
@@ -287,8 +288,8 @@ async fn of_planning_nothing_is_kept_from_the_moment_a_consent_is_revoked() {
     assert_eq!(double.requests().len(), 0);
 }
 
-/// The house agreed, one patient took their word back: that patient's visits are not told, others' are, and what was told may be
-/// taken back.
+/// The house agreed, one patient took their word back: that patient's visits are not told, others' are, and
+/// what was told may be taken back.
 #[tokio::test]
 async fn a_patients_own_no_goes_before_the_houses_yes() {
     let app = calcom::app().reachable().start().await;

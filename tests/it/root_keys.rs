@@ -62,7 +62,8 @@ fn finding(installation: &Installation, keys: &str, check: &str) -> (String, Str
     (text("state"), text("says"))
 }
 
-/// P10, P14. Everything that is sealed and opened goes on meanwhile, on every instance; afterwards the old key is not needed.
+/// P10, P14. Everything that is sealed and opened goes on meanwhile, on every instance; afterwards the old
+/// key is not needed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_root_key_is_rotated_under_load_and_the_old_one_can_go() {
     let keys = Keys::new();

@@ -35,8 +35,8 @@ pub fn occupied(
     (start - TimeDelta::seconds(before.into()), end + TimeDelta::seconds(after.into()))
 }
 
-/// Takes the locks of these practitioners, in the order of their ids so that two racers never wait for each other, and releases the
-/// holds of theirs that have run out.
+/// Takes the locks of these practitioners, in the order of their ids so that two racers never wait for each
+/// other, and releases the holds of theirs that have run out.
 pub(super) async fn open(
     tx: &mut TenantTx,
     practitioners: [Option<PractitionerId>; 2],
@@ -61,7 +61,8 @@ pub async fn release_holds(
     open(tx, [Some(practitioner), None], now).await
 }
 
-/// The same for the practitioner of an appointment, and perhaps another; returns the appointment, locked too. Errors: `NotFound`.
+/// The same for the practitioner of an appointment, and perhaps another; returns the appointment, locked too.
+/// Errors: `NotFound`.
 pub(in crate::domain) async fn open_with(
     tx: &mut TenantTx,
     id: AppointmentId,
@@ -93,8 +94,8 @@ pub(super) fn is_moving(from: Option<PractitionerId>, to: Option<PractitionerId>
     from.is_some() && to.is_some() && from != to
 }
 
-/// Before the practitioners' locks: of two who move one appointment the second waits here, and not, with one practitioner locked already,
-/// for the other.
+/// Before the practitioners' locks: of two who move one appointment the second waits here, and not, with one
+/// practitioner locked already, for the other.
 pub(super) async fn lock_move(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
     tx.lock(&format!("appointment/{id}")).await
 }
@@ -112,7 +113,8 @@ pub(super) async fn release_expired(
     Ok(())
 }
 
-/// Offers the time that `before` occupied, and no longer does, to conflicting appointments. Needs the practitioner's lock.
+/// Offers the time that `before` occupied, and no longer does, to conflicting appointments. Needs the
+/// practitioner's lock.
 pub(in crate::domain) async fn free(
     tx: &mut TenantTx,
     before: &Appointment,
@@ -125,7 +127,8 @@ pub(in crate::domain) async fn free(
     conflict::settle(tx, before, now).await
 }
 
-/// Books the conflicting appointments of a freed time that fit now, first come first. Needs the practitioner's lock.
+/// Books the conflicting appointments of a freed time that fit now, first come first. Needs the
+/// practitioner's lock.
 pub async fn promote_conflicting(
     tx: &mut TenantTx,
     practitioner: PractitionerId,
@@ -203,7 +206,8 @@ pub(super) async fn update_if_free(tx: &mut TenantTx, row: &Appointment) -> Resu
     }
 }
 
-/// What a booking of this slot would be. Errors: `Invalid`, `NotFound` (patient, practitioner, service), `NotOwnRecord`.
+/// What a booking of this slot would be. Errors: `Invalid`, `NotFound` (patient, practitioner, service),
+/// `NotOwnRecord`.
 pub(super) async fn new_appointment(
     tx: &mut TenantTx,
     caller: &Caller,

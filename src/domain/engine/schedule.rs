@@ -1,5 +1,6 @@
-//! What runs by the clock. Every worker looks often; the database gives each occurrence to one of them, and its work is queued in the
-//! same moment. An occurrence that nobody was there for is made up for by the first who comes, once.
+//! What runs by the clock. Every worker looks often; the database gives each occurrence to one of them, and
+//! its work is queued in the same moment. An occurrence that nobody was there for is made up for by the first
+//! who comes, once.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -15,8 +16,8 @@ use crate::{
     words::MessageKind,
 };
 
-/// An outside scheduler's clock may be ahead of ours, and the occurrence that it means a moment away; without this it would find the
-/// one before, done long ago, and come back a period later.
+/// An outside scheduler's clock may be ahead of ours, and the occurrence that it means a moment away; without
+/// this it would find the one before, done long ago, and come back a period later.
 const AHEAD: TimeDelta = TimeDelta::seconds(30);
 
 /// How often a worker looks.
@@ -120,7 +121,8 @@ fn schedules() -> Vec<Schedule> {
     ]
 }
 
-/// Does what is due. One that fails does not keep the others from being done, and is tried again with the next look.
+/// Does what is due. One that fails does not keep the others from being done, and is tried again with the
+/// next look.
 pub async fn run(domain: &Domain, seen: &mut Seen, now: DateTime<Utc>) {
     for schedule in schedules() {
         let occurrence = schedule.cadence.occurrence(now);
@@ -136,7 +138,8 @@ pub async fn run(domain: &Domain, seen: &mut Seen, now: DateTime<Utc>) {
     }
 }
 
-/// Runs the current occurrence of a schedule because somebody outside asks for it, unless it was run. None: there is no such schedule.
+/// Runs the current occurrence of a schedule because somebody outside asks for it, unless it was run. None:
+/// there is no such schedule.
 pub async fn fire(domain: &Domain, name: &str, now: DateTime<Utc>) -> Result<Option<Fired>> {
     let Some(schedule) = schedules().into_iter().find(|schedule| schedule.name == name) else {
         return Ok(None);

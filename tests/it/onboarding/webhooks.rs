@@ -178,7 +178,6 @@ async fn strays_of_ours_are_deleted_and_those_of_others_are_left_alone() {
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_webhooks(&app, &[]).await;
     let kept = planned.webhook(planned.workspace).unwrap();
-    planned.owner.run("UPDATE subscription SET webhook_endpoint_id = webhook_endpoint_id").await;
     // The same row, whose endpoint was lost: its webhook is nobody's any more.
     planned.owner.run("UPDATE webhook_endpoint SET disable_time = now()").await;
 

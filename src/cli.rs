@@ -5,6 +5,7 @@ pub mod database;
 pub mod dev;
 pub mod doctor;
 pub mod migrate;
+pub mod provider;
 pub mod root_key;
 pub mod sandbox;
 pub mod serve;
@@ -62,9 +63,12 @@ enum Command {
     /// API keys of callers.
     #[command(subcommand)]
     ApiKey(api_key::ApiKey),
-    /// Addresses that a booking tool posts to.
+    /// Addresses that providers post to.
     #[command(subcommand)]
     Webhook(webhook::Webhook),
+    /// What can be linked.
+    #[command(subcommand)]
+    Provider(provider::Provider),
     /// Doubles of the providers, on this machine.
     #[command(subcommand)]
     Sandbox(sandbox::Sandbox),
@@ -112,6 +116,7 @@ impl Command {
             Self::RootKey(command) => command.run().await,
             Self::ApiKey(command) => command.run().await,
             Self::Webhook(command) => command.run().await,
+            Self::Provider(command) => command.run(),
             Self::Sandbox(command) => command.run().await,
             Self::Doctor(command) => command.run().await,
         }

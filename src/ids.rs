@@ -130,6 +130,8 @@ ids! {
     PhaseChangeId;
     /// A field of a phase that both sides had changed.
     PhaseConflictId;
+    /// A write of a phase to the planning tool.
+    PhaseIntentId;
     /// Days on which somebody is away.
     AbsenceId;
     /// Time that somebody spent on a phase.

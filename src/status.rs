@@ -50,9 +50,7 @@ impl Error {
             Self::IntegrationState(_) => (Code::FailedPrecondition, 409, ErrorReason::IntegrationState),
             Self::CredentialRefused => (Code::FailedPrecondition, 409, ErrorReason::CredentialRefused),
             Self::ConsentMissing => (Code::FailedPrecondition, 409, ErrorReason::ConsentMissing),
-            Self::WorkspaceNotSelected => {
-                (Code::FailedPrecondition, 409, ErrorReason::WorkspaceNotSelected)
-            }
+            Self::WorkspaceNotSelected => (Code::FailedPrecondition, 409, ErrorReason::WorkspaceNotSelected),
             Self::WorkspaceInUse => (Code::FailedPrecondition, 409, ErrorReason::WorkspaceInUse),
             Self::FieldMappingMissing => (Code::FailedPrecondition, 409, ErrorReason::FieldMappingMissing),
             Self::InitialSyncMissing => (Code::FailedPrecondition, 409, ErrorReason::InitialSyncMissing),

@@ -52,7 +52,11 @@ struct Answer<'a> {
 pub fn router(web: Arc<Web>) -> Router {
     // HEAD and GET are how some providers ask whether an address is meant for them.
     let deliveries = get(webhooks::receive).head(webhooks::receive).post(webhooks::receive);
+    let of_clients = get(webhooks::receive_for_client)
+        .head(webhooks::receive_for_client)
+        .post(webhooks::receive_for_client);
     let mut routes = Router::new()
+        .route("/api/webhooks/{provider}", of_clients)
         .route("/api/webhooks/{provider}/{endpoint}", deliveries)
         .route("/api/auth/{provider}/callback", get(authorization::callback));
     if web.cron.is_some() {

@@ -3,13 +3,16 @@
 //! `STELLWERK_BENCH_SECONDS` (default 10) is the length of a measurement, `STELLWERK_BENCH_ROWS` (default 1 000 000) the
 //! number of rows of the large cases; smaller ones make a quick look.
 
+mod calcom;
 mod delivery;
 mod echo;
 mod grpc;
 mod mix;
 mod outbox;
 mod pgbench;
+mod planning;
 mod report;
+mod rooms;
 mod rpcs;
 mod scene;
 mod server;
@@ -116,7 +119,9 @@ async fn measure(cluster: &Cluster, folder: &Folder, extent: &Extent, report: &m
     let (resident, highest) = server.memory_mb()?;
     let told = format!("{resident:.0} MB, at its highest {highest:.0} MB");
     report.require("resident memory of the server, MB", told, resident, Required::AtMost(120.0));
+    calcom::measure(&scene, extent, report).await?;
     server.stop().await?;
+    planning::measure(&scene, report).await?;
     outbox::measure(&scene, extent, report).await
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     sync::{Arc, Mutex},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -11,17 +10,17 @@ use futures::{
     future::{BoxFuture, ready},
 };
 use stellwerk::{
-    app,
     domain::Domain,
     store::outbox::{Claimed, Outcome},
     worker::{Handlers, Worker, WorkerConfig},
 };
-use tokio::{runtime::Runtime, time::sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Extent, Result,
     report::{Report, Required},
+    rooms::Rooms,
     scene::Scene,
 };
 
@@ -73,7 +72,7 @@ pub(crate) async fn measure(scene: &Scene, extent: &Extent, report: &mut Report)
     let (mut messages, mut seconds) = (0, 0.0);
     for time in 0..TIMES {
         scene.promise(FEW).await?;
-        let (drained, took) = rooms.drain(FEW, Duration::from_secs(60)).await?;
+        let (drained, took) = drain(&rooms, FEW, Duration::from_secs(60)).await?;
         if time > 0 {
             (messages, seconds) = (messages + drained, seconds + took);
         }
@@ -81,7 +80,7 @@ pub(crate) async fn measure(scene: &Scene, extent: &Extent, report: &mut Report)
     let few = messages as f64 / seconds;
     eprintln!("storing {} messages", extent.rows);
     scene.promise(extent.rows).await?;
-    let (drained, took) = rooms.drain(extent.rows, extent.warm_up + extent.measured).await?;
+    let (drained, took) = drain(&rooms, extent.rows, extent.warm_up + extent.measured).await?;
     let many = drained as f64 / took;
 
     for (waiting, rate) in [(FEW, few), (extent.rows, many)] {
@@ -94,44 +93,20 @@ pub(crate) async fn measure(scene: &Scene, extent: &Extent, report: &mut Report)
     rooms.close()
 }
 
-/// The program's own kind of runtime, which the load generators' single thread is not.
-struct Rooms {
-    domain: Domain,
-    runtime: Runtime,
-}
-
-impl Rooms {
-    fn open(scene: &Scene) -> Result<Self> {
-        let runtime = Runtime::new()?;
-        let keys = scene.root_keys.clone().into();
-        let _inside = runtime.enter();
-        let domain = app::domain(&scene.service_url, &Default::default(), &keys, String::new())?;
-        drop(_inside);
-        Ok(Self { domain, runtime })
+/// Works until so many are done, or for so long.
+async fn drain(rooms: &Rooms, messages: usize, at_most: Duration) -> Result<(usize, f64)> {
+    let nothing = Arc::new(Nothing::default());
+    let stop = CancellationToken::new();
+    let config = WorkerConfig { concurrency: WORKERS, schedules: false, ..WorkerConfig::default() };
+    let worker = Worker::with_handlers(rooms.domain.clone(), config, nothing.clone());
+    let working = rooms.spawn(worker.run(stop.clone()));
+    let end = Instant::now() + at_most;
+    let done = || nothing.0.lock().map_or(Done::default(), |done| *done);
+    while done().messages < messages && Instant::now() < end {
+        sleep(Duration::from_millis(20)).await;
     }
-
-    /// Works until so many are done, or for so long.
-    async fn drain(&self, messages: usize, at_most: Duration) -> Result<(usize, f64)> {
-        let nothing = Arc::new(Nothing::default());
-        let stop = CancellationToken::new();
-        let config = WorkerConfig { concurrency: WORKERS, schedules: false, ..WorkerConfig::default() };
-        let worker = Worker::with_handlers(self.domain.clone(), config, nothing.clone());
-        let working = self.runtime.spawn(worker.run(stop.clone()));
-        let end = Instant::now() + at_most;
-        let done = || nothing.0.lock().map_or(Done::default(), |done| *done);
-        while done().messages < messages && Instant::now() < end {
-            sleep(Duration::from_millis(20)).await;
-        }
-        let done = done();
-        stop.cancel();
-        working.await?;
-        Ok(done.spent())
-    }
-
-    /// A runtime must not be dropped inside another one.
-    fn close(self) -> Result<()> {
-        let Self { domain, runtime } = self;
-        drop(domain);
-        thread::spawn(move || drop(runtime)).join().map_err(|_| "the runtime panicked".into())
-    }
+    let done = done();
+    stop.cancel();
+    working.await?;
+    Ok(done.spent())
 }

@@ -54,6 +54,12 @@ impl Window {
 }
 
 impl Tally {
+    /// Of calls that were timed elsewhere.
+    pub(crate) fn of(took: impl IntoIterator<Item = Duration>) -> Self {
+        let us = |took: Duration| u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        Self { took_us: took.into_iter().map(us).collect(), window_s: f64::NAN }
+    }
+
     /// Counts a call that has just ended, if it lies in the window.
     pub(crate) fn note(&mut self, window: &Window, begin: Instant) {
         let end = Instant::now();

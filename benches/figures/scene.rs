@@ -1,6 +1,11 @@
 //! The database that everything is measured on: a private cluster with fsync on, and rows by the million.
 
-use std::{env, fs, path::PathBuf, process, thread};
+use std::{
+    env, fs,
+    path::PathBuf,
+    process, thread,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use stellwerk::{
@@ -9,6 +14,7 @@ use stellwerk::{
     store::{connect::PoolConfig, migrate},
     vault::{self, Place, TenantKey, Vault},
 };
+use tokio::time::sleep;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
@@ -53,6 +59,7 @@ pub(crate) struct Scene {
 pub(crate) enum Kind {
     Tenant = 1,
     Practitioner = 5,
+    Service = 6,
     Endpoint = 7,
     Secret = 8,
     Patient = 9,
@@ -177,6 +184,30 @@ impl Scene {
     /// Writes what is dirty to disk, so that no measurement pays for what came before it.
     pub(crate) async fn checkpoint(&self) -> Result<()> {
         Ok(self.owner.batch_execute("CHECKPOINT").await?)
+    }
+
+    /// One number.
+    pub(crate) async fn count(&self, sql: &str) -> Result<i64> {
+        Ok(self.owner.query_one(sql, &[]).await?.try_get(0)?)
+    }
+
+    /// One text.
+    pub(crate) async fn text(&self, sql: &str) -> Result<String> {
+        Ok(self.owner.query_one(sql, &[]).await?.try_get(0)?)
+    }
+
+    /// Waits until none of a tenant's messages waits.
+    pub(crate) async fn until_idle(&self, tenant: TenantId, patience: Duration) -> Result<()> {
+        let waiting =
+            format!("SELECT count(*) FROM outbox WHERE tenant_id = '{tenant}' AND state = 'pending'");
+        let until = Instant::now() + patience;
+        while self.count(&waiting).await? > 0 {
+            if Instant::now() > until {
+                return Err("messages still wait".into());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 
     /// PostgreSQL's version and how big the database is.

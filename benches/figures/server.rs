@@ -41,6 +41,8 @@ impl Server {
             .env("STELLWERK_HTTP_ADDRESS", http.to_string())
             .env("STELLWERK_METRICS_ADDRESS", metrics.to_string())
             .env("STELLWERK_LOG", "warn")
+            // The doubles.
+            .env("STELLWERK_EGRESS_ALLOW", "127.0.0.1")
             // All senders have one address here.
             .env("STELLWERK_FLOOD_LIMIT", "0")
             .stdin(Stdio::null())

@@ -178,7 +178,10 @@ async fn plan(domain: &Domain, caller: &Caller, start: Start) -> Result<Plan> {
         }
         // Another instance would be another integration.
         Some(_) if !start.placeholders.is_empty() => {
-            return Err(Error::invalid("placeholders", "stay as they are; connect another instance on its own"));
+            return Err(Error::invalid(
+                "placeholders",
+                "stay as they are; connect another instance on its own",
+            ));
         }
         Some(known) => Placeholders::from_json(row, &known.placeholders),
         None => Placeholders::check(row, &start.placeholders),

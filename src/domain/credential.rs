@@ -28,8 +28,8 @@ mod revoke;
 pub(in crate::domain) use grant::Grant;
 pub use refresh::run;
 use refresh::{Need, is_usable};
-pub(in crate::domain) use revoke::{Remains, revoke};
 pub(in crate::domain) use refresh::{registration, times};
+pub(in crate::domain) use revoke::{Remains, revoke};
 
 /// What is sent as `authorization: Bearer …`.
 #[derive(Debug, Clone)]

@@ -28,6 +28,7 @@ mod again;
 mod asana;
 mod booking_tool;
 mod calcom;
+mod client;
 mod greeting;
 mod handshake;
 mod reading;
@@ -36,6 +37,7 @@ mod unadapted;
 
 use again::retry_of;
 pub use again::{give_up, replay, retry};
+pub use client::{ClientDelivery, receive_for_client};
 pub use handshake::{Handshake, shake_hands};
 use reading::{Reading, Said, Unfit};
 pub use trust::KeyRings;
@@ -79,6 +81,8 @@ pub enum Answer {
     Handshake { header: Option<&'static str>, outcome: Handshake },
     /// Authentic and kept, but it does not fit the contract.
     Unfit { event: WebhookEventId, reason: String, field: String },
+    /// Authentic, and for an account that nobody here has connected; not kept, for there is nobody to keep it for.
+    Nobodys,
     /// Authentic, but no JSON object that names its event.
     NotParseable,
     /// Not authentic.
@@ -161,8 +165,10 @@ pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> 
     let base = endpoint.base_url.as_deref().unwrap_or(&domain.public_url);
     let address = format!("{base}/api/webhooks/{}/{}", endpoint.provider, delivery.token);
     let request = Request { headers: delivery.headers, body: delivery.body, address: &address };
-    let secrets = trust::secrets_of(&endpoint, &key, verification)?;
-    let judged = trust::judge(domain, verification, &request, (&secrets, None), delivery.receive_time);
+    let secrets = trust::secrets_of(domain, &endpoint, &key, verification).await?;
+    let client = trust::client_id(domain, &endpoint, verification).await?;
+    let known = (delivery.provider, verification);
+    let judged = trust::judge(domain, known, &request, (&secrets, client.as_deref()), delivery.receive_time);
     let verified = match judged.await? {
         Ok(verified) => verified,
         Err(refusal) => return Ok(Answer::Refused(refusal)),

@@ -27,14 +27,18 @@ use crate::{
 
 mod connect;
 mod disconnect;
+mod health;
 mod providers;
 mod status;
+mod trial;
 
-pub(in crate::domain) use connect::{check_limit, connected, rate};
 pub use connect::{NewIntegration, create};
+pub(in crate::domain) use connect::{check_limit, connected, rate};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
-pub use providers::{Provider, providers};
-pub use status::{Status, status};
+pub use health::{Health, health};
+pub use providers::{Linkable, providers};
+pub use status::{Planning, Status, status};
+pub use trial::{Trial, test};
 
 /// The provider that is linked with a credential.
 pub const CALCOM: &str = "calcom";
@@ -51,16 +55,6 @@ pub struct Changes {
     pub api_key: Option<SecretString>,
     /// What the provider lets this account ask.
     pub requests_per_minute: Option<u32>,
-}
-
-/// What came of trying an integration's credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trial {
-    /// How it stands after the trial.
-    pub integration: Integration,
-    /// A code that says what went wrong; absent when nothing did.
-    pub reason: Option<&'static str>,
-    pub duration: Duration,
 }
 
 /// The lane of all work that concerns an integration as a whole.
@@ -155,46 +149,6 @@ pub async fn update(
     catch_up(&mut tx, &before, &row, &caller.subject, now).await?;
     tx.commit().await?;
     Ok(row)
-}
-
-/// Asks the provider whose credential it is. One that works ends `needs_reconnect`, one that is refused begins it.
-///
-/// Errors: `NotFound`, `IntegrationState` (it is being ended, or was).
-pub async fn test(domain: &Domain, caller: &Caller, id: IntegrationId, now: DateTime<Utc>) -> Result<Trial> {
-    let (seen, now) = (changeable(domain, caller, id).await?, micros(now));
-    if matches!(seen.state, IntegrationState::Disconnecting | IntegrationState::Disconnected) {
-        return Err(Error::IntegrationState(seen.state));
-    }
-    let way = provider_call::open(domain, caller.tenant, id).await?;
-    let began = Instant::now();
-    let answer = way.calcom().me().await;
-    let duration = began.elapsed();
-    let is_ours = |account: i64| seen.account_id.as_deref() == Some(account.to_string().as_str());
-    let reason = match &answer {
-        Ok(me) if is_ours(me.id) => None,
-        Ok(_) => Some("OTHER_ACCOUNT"),
-        Err(error) => Some(error.reason()),
-    };
-    let state = match &answer {
-        Ok(me) if is_ours(me.id) => Some(IntegrationState::Connected),
-        Err(CallError::Credential) => Some(IntegrationState::NeedsReconnect),
-        // Says nothing about the credential.
-        Ok(_) | Err(_) => None,
-    };
-
-    let mut tx = domain.store.tenant(caller.tenant).await?;
-    let before = store::integration::find_for_update(&mut tx, id).await?;
-    let mut row = before.clone();
-    let may_change = matches!(row.state, IntegrationState::Connected | IntegrationState::NeedsReconnect);
-    if let Some(state) = state.filter(|state| may_change && *state != before.state) {
-        row.state = state;
-        row.state_reason = reason.map(Into::into);
-        row.update_time = now;
-        store::integration::save(&mut tx, &row).await?;
-        catch_up(&mut tx, &before, &row, &caller.subject, now).await?;
-    }
-    tx.commit().await?;
-    Ok(Trial { integration: row, reason, duration })
 }
 
 /// Begins to end an integration: its webhooks at the provider are taken back first, then its credential is destroyed. Appointments stay.

@@ -4,6 +4,8 @@ pub mod conflict;
 pub mod merge;
 pub mod push;
 pub mod queries;
+mod reading;
+mod standing;
 pub mod sync;
 pub mod update;
 pub mod user_mapping;

@@ -6,21 +6,26 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Domain, appointment,
-    engine::{push, refresh},
+    engine::{push, reconcile, refresh, sync_run},
     idempotency::{Claim, Key, claim},
+    integration::micros,
 };
 use crate::{
     caller::Caller,
     error::{Error, Result},
-    ids::{AppointmentId, IntegrationId, ReviewItemId},
+    ids::{AppointmentId, IntegrationId, ReviewItemId, SyncLogId},
     page::{Page, Paged},
+    provider::asana::PROVIDER as ASANA,
     store::{
         self, TenantTx,
         appointment::Appointment,
         retry_deadlocks,
         review_item::{Filter, ReviewItem},
+        sync_log::SyncLog,
     },
-    words::{AppointmentStatus, IntegrationState, ProviderSync, Resolution, ReviewKind, ReviewState},
+    words::{
+        AppointmentStatus, IntegrationState, ProviderSync, Resolution, ReviewKind, ReviewState, SyncKind,
+    },
 };
 
 /// A page, oldest first.
@@ -43,8 +48,12 @@ pub fn possible(item: &ReviewItem) -> &'static [Resolution] {
         return &[];
     }
     if item.appointment_id.is_none() {
-        // Nothing that could be pushed or read again.
-        return &[Dismiss];
+        return match item.kind {
+            // What is not there any more was meant to go.
+            ReviewKind::DeletionsOverGuard if item.integration_id.is_some() => &[AcceptTheirs, Dismiss],
+            // Nothing that could be pushed or read again.
+            _ => &[Dismiss],
+        };
     }
     match item.kind {
         ReviewKind::RequiresManualReview => &[Retry, AcceptTheirs, AcceptOurs, Dismiss],
@@ -58,7 +67,8 @@ pub fn possible(item: &ReviewItem) -> &'static [Resolution] {
 /// Carries out a person's decision: `retry` and `accept_ours` have the provider's booking made what the appointment is, `accept_theirs`
 /// has the appointment made what the booking is, `dismiss` leaves both.
 ///
-/// Errors: `NotFound`, `ReviewItemResolved`, `ResolutionNotPossible`, `IntegrationState`, `SlotTaken`, `IdempotencyKeyReused`.
+/// Errors: `NotFound`, `ReviewItemResolved`, `ResolutionNotPossible`, `IntegrationState`, `SyncRunning`, `SlotTaken`,
+/// `IdempotencyKeyReused`.
 pub async fn resolve(
     domain: &Domain,
     caller: &Caller,
@@ -106,7 +116,14 @@ async fn carry_out(
     resolution: Resolution,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let Some(appointment) = item.appointment_id else { return Ok(()) };
+    let Some(appointment) = item.appointment_id else {
+        return match (resolution, item.kind, item.integration_id) {
+            (Resolution::AcceptTheirs, ReviewKind::DeletionsOverGuard, Some(integration)) => {
+                accept_deletions(tx, item, integration, now).await
+            }
+            _ => Ok(()),
+        };
+    };
     match (resolution, item.kind) {
         (Resolution::AcceptTheirs, _) => accept_theirs(tx, item, appointment, now).await,
         (Resolution::AcceptOurs, ReviewKind::EditedOnBothSides) => {
@@ -119,6 +136,26 @@ async fn carry_out(
         }
         (Resolution::Dismiss | Resolution::Settled, _) => Ok(()),
     }
+}
+
+/// Has everything compared once more, and what is not there any more taken for gone. Errors: `IntegrationState`, `SyncRunning`.
+async fn accept_deletions(
+    tx: &mut TenantTx,
+    item: &ReviewItem,
+    integration: IntegrationId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    check_connected(tx, integration).await?;
+    let row = store::integration::find(tx, integration).await?;
+    if row.provider != ASANA {
+        return reconcile::queue_sweep_accepting_deletions(tx, integration, &cause(item), now).await;
+    }
+    let run = SyncLog::queued(SyncLogId::new(), integration, SyncKind::Manual, &cause(item), micros(now));
+    if !store::sync_log::insert(tx, &run).await? {
+        let open = store::sync_log::open_of(tx, integration).await?;
+        return Err(open.map_or(Error::Overloaded, |open| Error::SyncRunning(open.id)));
+    }
+    sync_run::queue_accepting_deletions(tx, &run, now).await
 }
 
 /// Has the booking read and believed, whatever stands here.

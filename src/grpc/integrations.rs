@@ -19,6 +19,7 @@ use crate::{
 
 mod authorization;
 mod convert;
+mod providers;
 mod watch;
 
 pub struct IntegrationApi {
@@ -43,7 +44,7 @@ impl IntegrationService for IntegrationApi {
         let (caller, request) = checked(request)?;
         let tokens = Tokens::new(&self.domain.vault, &caller, "ListProviders", vec![]);
         let page = tokens.page::<String>(request.page_size, &request.page_token)?;
-        let paged = integration::providers(&page);
+        let paged = integration::providers(&self.domain, &page);
         Ok(Response::new(proto::ListProvidersResponse {
             next_page_token: tokens.next(paged.next)?,
             providers: paged.rows.into_iter().map(Into::into).collect(),

@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     AsChangeset, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension,
-    PgExpressionMethods, QueryDsl,
-    Selectable, SelectableHelper,
+    PgExpressionMethods, QueryDsl, Selectable, SelectableHelper,
     dsl::max,
     insert_into,
     prelude::{Insertable, Queryable},

@@ -96,6 +96,26 @@ pub async fn ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) ->
     Ok(Cached(bound).get_result(tx.conn()).await?)
 }
 
+/// The same of a planning tool: phases whose fields it changed. A change is as old as the task's own time of its last change,
+/// the tool's clock put right.
+pub async fn planning_ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) -> Result<Ages> {
+    let query = sql_query(
+        "WITH skew AS (SELECT make_interval(secs => coalesce(max(clock_skew_ms), 0) / 1000.0) AS ahead \
+             FROM planning_health WHERE integration_id = $1), \
+         recent AS ( \
+             SELECT c.change_time, p.external_update_time - s.ahead AS occurred_time \
+             FROM phase p JOIN phase_change c ON c.phase_id = p.id, skew s \
+             WHERE p.integration_id = $1 AND p.update_time >= $2 AND c.origin = 'asana' AND c.kind = 'fields' \
+                 AND c.change_time >= $2 AND p.external_update_time - s.ahead <= c.change_time \
+             ORDER BY c.change_time DESC LIMIT 500), \
+         aged AS (SELECT change_time, greatest(0, extract(epoch FROM change_time - occurred_time))::double precision AS age_s FROM recent) \
+         SELECT (SELECT age_s FROM aged ORDER BY change_time DESC LIMIT 1) AS last_s, \
+             percentile_disc(0.95) WITHIN GROUP (ORDER BY age_s) AS p95_s, count(*) AS changes FROM aged",
+    );
+    let bound = query.bind::<SqlUuid, _>(id).bind::<Timestamptz, _>(since);
+    Ok(Cached(bound).get_result(tx.conn()).await?)
+}
+
 /// What of an integration's waits for its turn, or for a person.
 pub async fn waiting(tx: &mut TenantTx, id: IntegrationId) -> Result<Waiting> {
     let query = sql_query(

@@ -6,6 +6,7 @@ pub mod conflict;
 pub mod field;
 pub mod gone;
 pub mod health;
+pub mod intent;
 pub mod phase;
 pub mod phase_change;
 pub mod project;

@@ -70,6 +70,17 @@ pub struct ResolvedEndpoint {
     pub sealed_secrets: Vec<Vec<u8>>,
 }
 
+/// An integration that has an account at a provider.
+#[derive(Debug, QueryableByName)]
+pub struct ResolvedAccount {
+    #[diesel(sql_type = Text)]
+    pub account_id: String,
+    #[diesel(sql_type = SqlUuid)]
+    pub tenant_id: TenantId,
+    #[diesel(sql_type = SqlUuid)]
+    pub integration_id: IntegrationId,
+}
+
 /// Whose attempt a returning browser's `state` stands for.
 #[derive(Debug, Clone, Copy, QueryableByName)]
 pub struct ResolvedAuthorization {
@@ -127,6 +138,19 @@ impl Store {
             .bind::<Text, _>(subject);
         let row: Option<SubjectRow> = Cached(query).load(&mut *conn).await?.pop();
         Ok(row.map(|row| person(row.practitioner_id, row.patient_id)))
+    }
+
+    /// The integrations that have one of these accounts at a provider, which a verified delivery named.
+    pub async fn resolve_accounts(
+        &self,
+        provider: &str,
+        accounts: &[String],
+    ) -> Result<Vec<ResolvedAccount>> {
+        let mut conn = self.connection().await?;
+        let query = sql_query("SELECT * FROM stellwerk_resolve_account($1, $2)")
+            .bind::<Text, _>(provider)
+            .bind::<Array<Text>, _>(accounts);
+        Ok(Cached(query).load(&mut *conn).await?)
     }
 
     /// The endpoint whose address has this SHA-256, with the secrets that are valid now.

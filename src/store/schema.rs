@@ -614,6 +614,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    phase_intent (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        integration_id -> Uuid,
+        phase_id -> Uuid,
+        writes_dates -> Bool,
+        start_date -> Nullable<Date>,
+        due_date -> Nullable<Date>,
+        writes_hours -> Bool,
+        planned_hours -> Nullable<Numeric>,
+        writes_area -> Bool,
+        area -> Nullable<Text>,
+        state -> Text,
+        reason -> Nullable<Text>,
+        cause -> Text,
+        create_time -> Timestamptz,
+        send_time -> Timestamptz,
+        settle_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     phase_project (tenant_id, phase_id, project_id) {
         tenant_id -> Uuid,
         phase_id -> Uuid,
@@ -1020,6 +1042,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     phase,
     phase_change,
     phase_conflict,
+    phase_intent,
     phase_project,
     planning_health,
     planning_settings,

@@ -1,19 +1,20 @@
 //! Deliveries: raw bytes in, a quick and honest answer out.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{
-    Extension, Json,
+    Json,
     body::{Body, Bytes},
-    extract::{Path, RawQuery, State, rejection::PathRejection},
+    extract::{FromRequestParts, Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
 use chrono::Utc;
 use futures::StreamExt;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_LENGTH, request::Parts};
 use metrics::{counter, histogram};
 use secrecy::ExposeSecret;
 
@@ -23,7 +24,7 @@ use super::{
     refused, with_retry_after,
 };
 use crate::{
-    domain::inbound::{self, Delivery, Handshake},
+    domain::inbound::{self, ClientDelivery, Delivery, Handshake},
     error::Error,
     provider::catalog,
     telemetry::metrics::{WEBHOOK_DELIVERIES, WEBHOOK_DURATION},
@@ -44,55 +45,80 @@ enum BodyProblem {
     Broken,
 }
 
+/// A request without its body.
+pub(super) struct Incoming {
+    method: Method,
+    query: String,
+    headers: HeaderMap,
+    from: SocketAddr,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Incoming {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let Some(Peer(from)) = parts.extensions.get().copied() else {
+            return Err(refused(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"));
+        };
+        Ok(Self {
+            method: parts.method.clone(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers.clone(),
+            from,
+        })
+    }
+}
+
 /// One delivery. Wrong provider, unknown and disabled endpoint get the same 404: the path is a secret, and who guesses
 /// must not learn that they were close.
 pub(super) async fn receive(
     State(web): State<Arc<Web>>,
     path: Result<Path<(String, String)>, PathRejection>,
-    Extension(Peer(connected)): Extension<Peer>,
-    method: Method,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    request: Incoming,
     body: Body,
 ) -> Response {
-    let begin = Instant::now();
     let Ok(Path((provider, token))) = path else { return unknown_endpoint() };
-    if !inbound::takes(&provider, &method) {
+    take(&web, &provider, Some(&token), &request, body).await
+}
+
+/// One delivery to the address of our client at a provider; which tenant's it is, stands in its body.
+pub(super) async fn receive_for_client(
+    State(web): State<Arc<Web>>,
+    path: Result<Path<String>, PathRejection>,
+    request: Incoming,
+    body: Body,
+) -> Response {
+    let Ok(Path(provider)) = path else { return unknown_endpoint() };
+    take(&web, &provider, None, &request, body).await
+}
+
+async fn take(web: &Web, provider: &str, token: Option<&str>, request: &Incoming, body: Body) -> Response {
+    let begin = Instant::now();
+    if !inbound::takes(provider, &request.method) {
         return refused(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED");
     }
-    let from = sender(connected.ip(), &headers, &web.trusted_proxies);
+    let from = sender(request.from.ip(), &request.headers, &web.trusted_proxies);
     let (outcome, response) = match web.flood.admit(from, begin) {
         Err(wait) => {
             ("flooded", with_retry_after(refused(StatusCode::TOO_MANY_REQUESTS, "FLOODED"), Some(wait)))
         }
-        Ok(()) => {
-            let request =
-                Incoming { method: &method, query: query.as_deref().unwrap_or_default(), headers: &headers };
-            deliver(&web, (&provider, &token), &request, body).await
-        }
+        Ok(()) => deliver(web, (provider, token), request, body).await,
     };
 
     // A label holds what is in the code, never what a stranger wrote.
-    let provider = catalog::find(&provider).map_or("unknown", |provider| provider.id);
+    let provider = catalog::find(provider).map_or("unknown", |provider| provider.id);
     counter!(WEBHOOK_DELIVERIES, "provider" => provider, "outcome" => outcome).increment(1);
     histogram!(WEBHOOK_DURATION, "provider" => provider).record(begin.elapsed());
     response
 }
 
-/// A request without its body.
-struct Incoming<'a> {
-    method: &'a Method,
-    query: &'a str,
-    headers: &'a HeaderMap,
-}
-
 async fn deliver(
     web: &Web,
-    (provider, token): (&str, &str),
-    request: &Incoming<'_>,
+    (provider, token): (&str, Option<&str>),
+    request: &Incoming,
     body: Body,
 ) -> (&'static str, Response) {
-    let Incoming { method, query, headers } = *request;
+    let Incoming { method, query, headers, .. } = request;
     // Not before the body is here: a slow sender costs a connection, but no place among the requests.
     let body = match read(headers, body).await {
         Ok(body) => body,
@@ -104,20 +130,40 @@ async fn deliver(
         }
         Err(BodyProblem::Broken) => return ("broken", refused(StatusCode::BAD_REQUEST, "BODY_BROKEN")),
     };
-    let delivery =
-        Delivery { provider, token, method, query, headers, body: &body, receive_time: Utc::now() };
-    match web.gate.pass(None, inbound::receive(&web.domain, delivery)).await {
+    let (body, receive_time) = (&body, Utc::now());
+    let passed = match token {
+        Some(token) => {
+            let delivery = Delivery { provider, token, method, query, headers, body, receive_time };
+            web.gate.pass(None, inbound::receive(&web.domain, delivery)).await
+        }
+        None => {
+            let delivery = ClientDelivery { provider, method, query, headers, body, receive_time };
+            web.gate.pass(None, inbound::receive_for_client(&web.domain, delivery)).await
+        }
+    };
+    match passed {
         Ok(Ok(answer)) => answered(provider, answer),
         Ok(Err(error)) | Err(error) => (failure_outcome(&error), failed(&error)),
     }
 }
 
 fn answered(provider: &str, answer: inbound::Answer) -> (&'static str, Response) {
-    use inbound::Answer::{Greeted, Handshake, Kept, Limited, NotParseable, Refused, Unfit, UnknownEndpoint};
+    use inbound::Answer::{
+        Greeted, Handshake, Kept, Limited, Nobodys, NotParseable, Refused, Unfit, UnknownEndpoint,
+    };
     match answer {
         // What some providers get back, they would show to a person.
         Kept { status, .. } if inbound::is_told_nothing(provider) => {
             (status.as_str(), StatusCode::OK.into_response())
+        }
+        Nobodys if inbound::is_told_nothing(provider) => ("nobodys", StatusCode::OK.into_response()),
+        // Theirs to disable our address when it answers otherwise.
+        Nobodys => {
+            let status = EventStatus::Ignored.as_str();
+            (
+                "nobodys",
+                Json(Answer { status, reason: "ACCOUNT_UNKNOWN", ..Answer::default() }).into_response(),
+            )
         }
         // Also for `error`: the event is kept and will be tried again here, so the sender is done with it.
         Kept { event, status, reason } => {

@@ -45,7 +45,9 @@ async fn run(domain: &Domain, message: &Claimed) -> Result<Outcome> {
         }
         MessageKind::AlertDelivery => alert::deliver(domain, message, &payload, Utc::now()).await,
         MessageKind::CredentialRefresh => credential::run(domain, message.tenant_id, &payload).await,
-        MessageKind::PlanningRefresh => planning::sync::refresh::run(domain, message, &payload, Utc::now()).await,
+        MessageKind::PlanningRefresh => {
+            planning::sync::refresh::run(domain, message, &payload, Utc::now()).await
+        }
         MessageKind::PhasePush => planning::push::run(domain, message, &payload, Utc::now()).await,
     }
 }

@@ -1,3 +1,11 @@
 //! Planning here and Asana, kept in step over real HTTP with the double.
 
+mod absences;
+mod gone;
+mod hours;
+mod merging;
+mod polls;
 mod runs;
+mod shapes;
+mod status;
+mod writes;

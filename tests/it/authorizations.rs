@@ -2,6 +2,7 @@
 
 mod credentials;
 mod ends;
+mod quiet;
 mod rows;
 
 use stellwerk::{
@@ -139,7 +140,10 @@ async fn a_state_that_nobody_knows_leads_to_a_page_and_nowhere_else() {
         let (status, to, page) = come_back(&app, &back).await;
 
         assert_eq!((status, to), (404, None), "{query}");
-        assert!(page.contains("leads nowhere") && !page.contains("evil") && !page.contains("script"), "{page}");
+        assert!(
+            page.contains("leads nowhere") && !page.contains("evil") && !page.contains("script"),
+            "{page}"
+        );
     }
 }
 
@@ -154,7 +158,9 @@ async fn people_are_sent_only_where_the_installation_or_the_tenant_allows() {
         ..start_request("asana")
     };
 
-    for foreign in ["https://evil.example/", "https://desk.example.org.evil.example/settings", "javascript:alert(1)"] {
+    for foreign in
+        ["https://evil.example/", "https://desk.example.org.evil.example/settings", "javascript:alert(1)"]
+    {
         let refused = acme.admin.integrations().start_authorization(to(foreign)).await.unwrap_err();
         assert_eq!((refused.code(), fields(&refused)), (Code::InvalidArgument, vec!["return_url".into()]));
     }
@@ -163,7 +169,8 @@ async fn people_are_sent_only_where_the_installation_or_the_tenant_allows() {
         ..Default::default()
     };
     acme.admin.access().update_tenant_settings(own).await.unwrap();
-    let started = acme.admin.integrations().start_authorization(to("https://board.example.com/app/x?tab=2")).await;
+    let started =
+        acme.admin.integrations().start_authorization(to("https://board.example.com/app/x?tab=2")).await;
     let started = started.unwrap().into_inner();
     let back = consent(&started.authorization_url).await;
     // Taken back in the meantime.

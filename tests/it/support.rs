@@ -18,6 +18,7 @@ pub(crate) mod jwt;
 pub(crate) mod link;
 pub(crate) mod oauth;
 pub(crate) mod planned;
+pub(crate) mod planning;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod said;

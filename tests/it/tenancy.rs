@@ -186,6 +186,7 @@ async fn every_role_has_exactly_these_rights() {
     phase                ----         r-u-         r-u-         ----         ----         r-u-         riud
     phase_change         ----         ri--         ri--         ----         ----         ri--         ri--
     phase_conflict       ----         riu-         riu-         ----         ----         riu-         riu-
+    phase_intent         ----         r---         r---         ----         ----         r---         riu-
     phase_project        ----         r---         r---         ----         ----         r---         riud
     planning_health      ----         r---         r---         ----         ----         r---         riu-
     planning_settings    ----         riu-         riu-         ----         ----         riu-         riu-

@@ -39,7 +39,8 @@ pub async fn callback(
 ) -> Result<Return> {
     let Some(state) = single(query, "state") else { return Ok(Return::Unknown) };
     let hash = vault::hash(state.as_bytes());
-    let Some(ResolvedAuthorization { tenant_id, id }) = domain.store.resolve_authorization(&hash).await? else {
+    let Some(ResolvedAuthorization { tenant_id, id }) = domain.store.resolve_authorization(&hash).await?
+    else {
         return Ok(Return::Unknown);
     };
     let mut tx = domain.store.tenant(tenant_id).await?;

@@ -67,7 +67,12 @@ pub async fn complete(
     integration::get(domain, caller, id).await
 }
 
-async fn finish(domain: &Domain, caller: &Caller, attempt: Attempt, now: DateTime<Utc>) -> Result<IntegrationId> {
+async fn finish(
+    domain: &Domain,
+    caller: &Caller,
+    attempt: Attempt,
+    now: DateTime<Utc>,
+) -> Result<IntegrationId> {
     let (id, provider) = (attempt.id, attempt.provider.clone());
     let outcome = exchange(domain, caller, attempt, now).await;
     let (state, reason) = match &outcome {
@@ -84,7 +89,11 @@ async fn finish(domain: &Domain, caller: &Caller, attempt: Attempt, now: DateTim
         Err(Error::AccountTaken) => (AuthorizationState::Failed, Some("ACCOUNT_TAKEN")),
         Err(_) => (AuthorizationState::Failed, Some("FAILED")),
     };
-    tracing::warn!(provider, reason = reason.unwrap_or("PROVIDER_UNAVAILABLE"), "an account was not connected");
+    tracing::warn!(
+        provider,
+        reason = reason.unwrap_or("PROVIDER_UNAVAILABLE"),
+        "an account was not connected"
+    );
     leave(domain, caller.tenant, id, state, reason).await?;
     outcome
 }
@@ -215,7 +224,8 @@ async fn known(
         None => {
             let url = instance_url(registration);
             let provider = registration.provider.id;
-            store::integration::of_granted_account_for_update(tx, provider, url.as_deref(), &account.id).await?
+            store::integration::of_granted_account_for_update(tx, provider, url.as_deref(), &account.id)
+                .await?
         }
     };
     match found {

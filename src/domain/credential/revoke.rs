@@ -3,8 +3,8 @@
 use chrono::Utc;
 
 use super::{
-    BearerError, CredentialEvent, CredentialKind, Domain, Grant, IntegrationId, SYSTEM, TenantId, bearer, find,
-    note, registration,
+    BearerError, CredentialEvent, CredentialKind, Domain, Grant, IntegrationId, SYSTEM, TenantId, bearer,
+    find, note, registration,
 };
 use crate::{
     domain::integration::micros,

@@ -83,6 +83,11 @@ impl Way {
         Calcom::new(&self.egress, &self.instance, &self.secret)
     }
 
+    /// What it is gone with.
+    pub fn used(&self) -> (CredentialId, i32) {
+        self.credential
+    }
+
     pub fn asana(&self) -> Asana<'_> {
         Asana::new(&self.egress, &self.instance, &self.secret)
     }

@@ -70,7 +70,11 @@ pub(in crate::domain) struct Record {
 }
 
 impl<'a> Ground<'a> {
-    pub(in crate::domain) async fn find(domain: &'a Domain, tenant: TenantId, id: IntegrationId) -> Result<Self> {
+    pub(in crate::domain) async fn find(
+        domain: &'a Domain,
+        tenant: TenantId,
+        id: IntegrationId,
+    ) -> Result<Self> {
         let key = domain.tenant_key(tenant).await?;
         let mut tx = domain.store.tenant(tenant).await?;
         let integration = store::integration::find(&mut tx, id).await?;
@@ -97,10 +101,7 @@ impl Record {
         cause: &str,
         now: DateTime<Utc>,
     ) -> Self {
-        let log = SyncLog {
-            state: SyncState::Running,
-            ..SyncLog::queued(id, integration, kind, cause, now)
-        };
+        let log = SyncLog { state: SyncState::Running, ..SyncLog::queued(id, integration, kind, cause, now) };
         Self { log, is_kept: false, counts: BTreeMap::new(), problems: Vec::new() }
     }
 

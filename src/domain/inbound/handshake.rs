@@ -109,7 +109,8 @@ pub(super) async fn told(
             // Who tells it can sign with it; whoever cannot has only heard of the form.
             let request = Request { headers: delivery.headers, body: delivery.body, address: "" };
             let at = delivery.receive_time;
-            let judged = trust::judge(domain, verification, &request, (&[key], None), at).await?;
+            let judged =
+                trust::judge(domain, (delivery.provider, verification), &request, (&[key], None), at).await?;
             if let Err(refusal) = judged {
                 return Ok(Some(Answer::Refused(refusal)));
             }

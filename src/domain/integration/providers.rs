@@ -1,60 +1,50 @@
 //! What can be linked.
 
-use super::CALCOM;
 use crate::{
+    domain::{Domain, webhook},
     page::{Page, Paged},
-    provider::calcom,
-    words::CredentialKind,
+    provider::catalog::{
+        self, Adapter, Provider,
+        webhook::{Address, ClientSecret, Setup},
+    },
 };
 
-/// An outside service that can be linked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Provider {
-    pub key: &'static str,
-    pub name: &'static str,
-    /// What opens its API to us; nothing for one that only posts to us.
-    pub credential_kinds: &'static [CredentialKind],
-    /// Where its API is unless a tenant has an instance of its own; absent for one that is never asked.
-    pub default_instance: Option<&'static str>,
+/// An outside service, and how this installation stands with it.
+#[derive(Debug, Clone)]
+pub struct Linkable {
+    pub row: &'static Provider,
+    /// This installation is registered with it.
+    pub has_client: bool,
+    /// Where it posts what is for all tenants; absent where it does not, or could not be believed.
+    pub client_webhook_url: Option<String>,
+    /// Its integrations register their webhooks themselves.
+    pub makes_webhooks: bool,
 }
-
-/// By key.
-const PROVIDERS: [Provider; 2] = [
-    Provider { key: "booking", name: "Booking tool", credential_kinds: &[], default_instance: None },
-    Provider {
-        key: CALCOM,
-        name: "Cal.com",
-        credential_kinds: &[CredentialKind::ApiKey],
-        default_instance: Some(calcom::DEFAULT_INSTANCE),
-    },
-];
 
 /// A page by key.
-pub fn providers(page: &Page<String>) -> Paged<Provider, String> {
-    let is_after = |provider: &Provider| page.after.as_deref().is_none_or(|after| provider.key > after);
+pub fn providers(domain: &Domain, page: &Page<String>) -> Paged<Linkable, String> {
+    let is_after = |provider: &&&Provider| page.after.as_deref().is_none_or(|after| provider.id > after);
     let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
-    let rows = PROVIDERS.into_iter().filter(is_after).take(limit).collect();
-    page.cut(rows, |provider: &Provider| provider.key.to_string())
+    let rows = catalog::all().iter().filter(is_after).take(limit).map(|row| linkable(domain, row)).collect();
+    page.cut(rows, |provider: &Linkable| provider.row.id.to_string())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_of_one_show_every_provider_once_and_in_order() {
-        let mut keys = Vec::new();
-        let mut page = Page { size: 1, after: None };
-        loop {
-            let paged = providers(&page);
-            keys.extend(paged.rows.iter().map(|provider| provider.key));
-            match paged.next {
-                Some(next) => page.after = Some(next),
-                None => break,
-            }
-        }
-
-        assert_eq!(keys, PROVIDERS.map(|provider| provider.key));
-        assert!(keys.is_sorted());
+fn linkable(domain: &Domain, row: &'static Provider) -> Linkable {
+    let has_client = domain.deployments.client(row.id).is_some();
+    let webhook = row.webhook.as_ref();
+    let is_believed =
+        webhook.filter(|webhook| webhook.address == Address::PerClient).is_some_and(|webhook| {
+            webhook.verifications.iter().any(|verification| match verification.client_secret {
+                Some(ClientSecret::Signing) => domain.deployments.signing_secret(row.id).is_some(),
+                Some(ClientSecret::OAuth) => has_client,
+                None => false,
+            })
+        });
+    Linkable {
+        row,
+        has_client,
+        client_webhook_url: is_believed.then(|| webhook::address_of_client(domain, row.id)),
+        makes_webhooks: webhook.is_some_and(|webhook| webhook.setup == Setup::Api)
+            && row.adapter != Adapter::None,
     }
 }

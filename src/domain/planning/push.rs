@@ -1,4 +1,10 @@
 //! Making the planning tool's task what the phase is.
+//!
+//! A message says only which phase. Whoever works on it reads the task, compares the two sides, records what it is about to write,
+//! writes that in one request, and compares again with the answer. So edits merge, a repeat is harmless, and a write whose outcome
+//! nobody knows is looked up by the next reading.
+
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,10 +22,24 @@ use crate::{
     words::{MessageKind, ProviderSync},
 };
 
+mod attempt;
+mod ending;
+mod observe;
+mod order;
+mod send;
+
 /// Changes that come so soon after each other are written together.
 const QUIET: TimeDelta = TimeDelta::seconds(5);
 /// However often it is changed, it is written so soon after the first time.
 const AT_THE_LATEST: TimeDelta = TimeDelta::seconds(30);
+/// The pauses between tries; a fifth more or less, so that what failed together does not come back together.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+    Duration::from_secs(600),
+];
 
 /// What a message asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,22 +69,13 @@ pub async fn queue(tx: &mut TenantTx, phase: &mut Phase, cause: &str, now: DateT
 }
 
 /// Works on a message.
-pub async fn run(
-    _domain: &Domain,
-    _message: &Claimed,
-    payload: &Value,
-    _now: DateTime<Utc>,
-) -> Result<Outcome> {
-    let work: Work = serde_json::from_value(payload.clone()).map_err(Error::internal)?;
-    Err(Error::internal(format!("phase {} has no way to its planning tool yet", work.phase_id)))
+pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateTime<Utc>) -> Result<Outcome> {
+    let Work { phase_id } = serde_json::from_value(payload.clone()).map_err(Error::internal)?;
+    attempt::Attempt::new(domain, message, phase_id, now).run().await
 }
 
-/// No try is left.
-pub async fn give_up(
-    _domain: &Domain,
-    _message: &Claimed,
-    _payload: &Value,
-    _now: DateTime<Utc>,
-) -> Result<()> {
-    Ok(())
+/// No try is left, because of what is wrong here.
+pub async fn give_up(domain: &Domain, message: &Claimed, payload: &Value, now: DateTime<Utc>) -> Result<()> {
+    let Work { phase_id } = serde_json::from_value(payload.clone()).map_err(Error::internal)?;
+    attempt::Attempt::new(domain, message, phase_id, now).leave("INTERNAL").await.map(drop)
 }

@@ -1,8 +1,9 @@
 //! Reading a planning tool: completely, by its events, and by what its webhooks tell.
 //!
-//! A complete reading (`full`) finds everything, and is the only one that finds what is gone without anybody having said
-//! so. Between two of them the projects' event streams are polled (`poll`), and what webhooks tell is read at once
-//! (`refresh`). All of them end in `take_in`, which compares what was read with what both sides last agreed on.
+//! A complete reading (`full`) finds everything, and is the only one that finds what is gone without anybody
+//! having said so. Between two of them the projects' event streams are polled (`poll`), and what webhooks
+//! tell is read at once (`refresh`). All of them end in `take_in`, which compares what was read with what
+//! both sides last agreed on.
 
 use serde::Deserialize;
 use uuid::Uuid;
@@ -28,6 +29,12 @@ mod round;
 mod take_in;
 mod understand;
 mod workspace;
+
+pub(in crate::domain) use absences::ABSENCES;
+pub(in crate::domain) use hours::TIME_ENTRIES;
+pub(in crate::domain) use poll::NOUN;
+pub(super) use reader::dictionary;
+pub(super) use understand::Dictionary;
 
 /// Which part of the tool is looked at; nothing of it: what happened in its projects.
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -65,7 +72,7 @@ pub(in crate::domain) async fn look(
         Part { .. } => poll::run(&reader, record, round).await,
     };
     if done.is_ok() {
-        record.count(progress::REQUESTS).processed += reader.requests();
+        record.count(progress::REQUESTS).processed += reader.uncounted();
     }
     done
 }

@@ -4,16 +4,14 @@ use chrono::Utc;
 use secrecy::ExposeSecret;
 use tonic::Request;
 
-use super::{
-    Domain, Result, Tokens, checked, filters, id, key, proto, wire::timestamp,
-};
+use super::{Domain, Result, Tokens, checked, filters, id, key, proto, wire::timestamp};
 use crate::{
-    grpc::optional_id,
     domain::{
         authorization::{self, Start},
         credential,
         oauth_client::{self, Shown},
     },
+    grpc::optional_id,
     store::credential_history::CredentialChange,
     words::CredentialEvent,
 };
@@ -76,11 +74,8 @@ pub(super) async fn changes(
     request: Request<proto::ListCredentialChangesRequest>,
 ) -> Result<proto::ListCredentialChangesResponse> {
     let (caller, request) = checked(request)?;
-    let bound = proto::ListCredentialChangesRequest {
-        page_size: 0,
-        page_token: String::new(),
-        ..request.clone()
-    };
+    let bound =
+        proto::ListCredentialChangesRequest { page_size: 0, page_token: String::new(), ..request.clone() };
     let tokens = Tokens::new(&domain.vault, &caller, "ListCredentialChanges", filters(&bound));
     let page = tokens.page(request.page_size, &request.page_token)?;
     let of = id("integration_id", &request.integration_id)?;

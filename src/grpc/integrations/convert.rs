@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    integration::{Provider, Status, Trial},
+    integration::{self, Health, Planning, Status, Trial},
     wire::{span, text, timestamp},
 };
 use crate::{
@@ -13,9 +13,10 @@ use crate::{
     ids::WebhookEndpointId,
     proto,
     store::{
-        event_type::EventType, integration::Integration, integration_health::Runs, subscription::Subscription,
+        event_type::EventType, integration::Integration, integration_health::Runs,
+        planning::settings::AreaMapping, subscription::Subscription,
     },
-    words::{Breaker, CredentialKind, IntegrationState, SubscriptionState},
+    words::{Breaker, IntegrationState, SubscriptionState},
 };
 
 /// Rows of a kind that a dashboard shows at most.
@@ -23,6 +24,7 @@ const SHOWN: usize = 200;
 
 /// The dashboard at this moment.
 pub(super) fn status(status: Status, now: DateTime<Utc>) -> proto::IntegrationStatus {
+    let (health, health_reason) = integration::health(&status);
     let flow = status.flow.as_ref();
     let event_type_count = number(status.event_types.len() as i64);
     let mut event_types = status.event_types;
@@ -55,6 +57,10 @@ pub(super) fn status(status: Status, now: DateTime<Utc>) -> proto::IntegrationSt
         last_sync_log: status.newest_run.map(Into::into),
         last_change_age: status.ages.last_s.map(seconds),
         p95_change_age: status.ages.p95_s.map(seconds),
+        health: proto::IntegrationHealth::from(health).into(),
+        health_reason: health_reason.unwrap_or_default(),
+        planning: status.planning.map(Into::into),
+        credential_expire_time: status.credential_expire_time.map(timestamp),
     }
 }
 
@@ -66,17 +72,64 @@ fn seconds(seconds: f64) -> prost_types::Duration {
     span(TimeDelta::milliseconds((seconds * 1000.0) as i64))
 }
 
-impl From<Provider> for proto::Provider {
-    fn from(provider: Provider) -> Self {
-        let kind = |kind: &CredentialKind| match kind {
-            CredentialKind::ApiKey => proto::CredentialKind::ApiKey.into(),
-            CredentialKind::OAuth2 => proto::CredentialKind::Oauth2.into(),
-        };
+impl From<Health> for proto::IntegrationHealth {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Healthy => Self::Healthy,
+            Health::Degraded => Self::Degraded,
+            Health::Failing => Self::Failing,
+            Health::NeedsReconnect => Self::NeedsReconnect,
+        }
+    }
+}
+
+impl From<Planning> for proto::PlanningStatus {
+    fn from(planning: Planning) -> Self {
+        let fields = fields(&planning);
+        let settings = planning.settings;
+        let of = settings.as_ref();
         Self {
-            provider: provider.key.into(),
-            name: provider.name.into(),
-            credential_kinds: provider.credential_kinds.iter().map(kind).collect(),
-            default_instance_url: provider.default_instance.unwrap_or_default().into(),
+            workspace_id: of.and_then(|of| of.workspace_id.clone()).unwrap_or_default(),
+            workspace_name: of.and_then(|of| of.workspace_name.clone()).unwrap_or_default(),
+            fields,
+            initial_sync_time: of.and_then(|of| of.initial_sync_time).map(timestamp),
+            last_absence_sync_time: planning.last_absences_time.map(timestamp),
+            absence_reason: planning.health.absences_reason.unwrap_or_default(),
+            last_time_entry_sync_time: planning.last_time_entries_time.map(timestamp),
+            time_entry_reason: planning.health.time_entries_reason.unwrap_or_default(),
+            mapped_user_count: number(planning.mapped_users),
+            unmapped_user_count: number(planning.unmapped_users),
+            missed_event_count: planning.health.missed_events,
+            last_missed_event_time: planning.health.last_missed_time.map(timestamp),
+            project_count: number(planning.projects),
+            phase_count: number(planning.phases),
+            oldest_poll_time: planning.oldest_poll_time.map(timestamp),
+        }
+    }
+}
+
+/// The fields that mean something here, the area's first.
+fn fields(planning: &Planning) -> Vec<proto::PlanningField> {
+    let Some(settings) = &planning.settings else { return Vec::new() };
+    let field = |noun: &str, id: &Option<String>, name: &Option<String>| {
+        let external_id = id.clone()?;
+        let name = name.clone().unwrap_or_default();
+        Some(proto::PlanningField { noun: noun.into(), external_id, name, options: Vec::new() })
+    };
+    let mut area = field("area", &settings.area_field_id, &settings.area_field_name);
+    if let Some(area) = &mut area {
+        area.options = planning.areas.iter().map(Into::into).collect();
+    }
+    let hours = field("planned_hours", &settings.hours_field_id, &settings.hours_field_name);
+    area.into_iter().chain(hours).collect()
+}
+
+impl From<&AreaMapping> for proto::PlanningFieldOption {
+    fn from(row: &AreaMapping) -> Self {
+        Self {
+            external_id: row.option_id.clone(),
+            name: row.option_name.clone(),
+            area: row.area.map(|area| area.to_string()).unwrap_or_default(),
         }
     }
 }

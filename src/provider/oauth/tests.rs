@@ -58,7 +58,11 @@ fn a_refusal_is_found_in_every_form_that_providers_have_for_it() {
         ("github", 200, r#"{"error":"bad_verification_code"}"#, "bad_verification_code"),
         ("calcom", 401, r#"{"error":"invalid_client"}"#, "invalid_client"),
     ] {
-        assert_eq!(straight(provider, status, body), Ok((400, json!({ "error": code }))), "{provider} {body}");
+        assert_eq!(
+            straight(provider, status, body),
+            Ok((400, json!({ "error": code }))),
+            "{provider} {body}"
+        );
     }
 }
 
@@ -76,7 +80,8 @@ fn an_error_page_is_no_refusal() {
 #[test]
 fn tokens_are_read_whatever_types_their_fields_have() {
     let body = r#"{"access_token":"a","refresh_token":null,"expires_in":"3600","scope":["read","write"]}"#;
-    let standard = json!({ "access_token": "a", "token_type": "bearer", "expires_in": 3600, "scope": "read write" });
+    let standard =
+        json!({ "access_token": "a", "token_type": "bearer", "expires_in": 3600, "scope": "read write" });
 
     assert_eq!(straight("zendesk", 201, body), Ok((200, standard)));
     let (_, endless) = straight("notion", 200, r#"{"access_token":"a","expires_in":null}"#).unwrap();
@@ -140,7 +145,8 @@ fn urls_are_made_of_what_the_tenant_said_and_of_defaults() {
 #[test]
 fn a_host_of_a_tenants_choice_is_told_apart() {
     let gitlab = row("gitlab");
-    let at = |host: &str| Placeholders::check(gitlab, &given(&[("host", host)])).unwrap().lead_elsewhere(gitlab);
+    let at =
+        |host: &str| Placeholders::check(gitlab, &given(&[("host", host)])).unwrap().lead_elsewhere(gitlab);
 
     assert!(!at("gitlab.com") && !at("GITLAB.com"));
     assert!(at("git.example.org"));
@@ -150,7 +156,8 @@ fn a_host_of_a_tenants_choice_is_told_apart() {
 fn every_row_has_urls_that_can_be_made() {
     for provider in catalog::all() {
         let Some(row) = provider.oauth() else { continue };
-        let value = |name: &str| if name == "tenant" || name == "subdomain" { "wall" } else { "idp.example.org" };
+        let value =
+            |name: &str| if name == "tenant" || name == "subdomain" { "wall" } else { "idp.example.org" };
         let missing = row.placeholders.iter().filter(|one| one.default.is_none());
         let given = missing.map(|one| (one.name.to_string(), value(one.name).to_string())).collect();
         let placeholders = Placeholders::check(row, &given).unwrap();

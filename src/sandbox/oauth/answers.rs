@@ -80,7 +80,8 @@ pub(super) fn tokens(
     }
     match &inner.row.account {
         Account::Token { id: places, name: names } => {
-            for (places, text) in [(places, &id), (names, &name)] {
+            // The id last: at some providers it is all the name there is.
+            for (places, text) in [(names, &name), (places, &id)] {
                 if let Some(place) = places.first() {
                     put(&mut answer, place, text);
                 }

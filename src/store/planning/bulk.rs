@@ -1,5 +1,5 @@
-//! Whole pages of phases at a time: one statement each, whatever their number, whose text never changes, so that it is
-//! prepared once. Rows go in as one JSON array, which PostgreSQL unfolds.
+//! Whole pages of phases at a time: one statement each, whatever their number, whose text never changes, so
+//! that it is prepared once. Rows go in as one JSON array, which PostgreSQL unfolds.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -82,8 +82,8 @@ const UPDATE: &str = concat!(
      read_time = $2 FROM told t WHERE p.id = t.id"
 );
 
-/// The phases that the provider knows by these ids, locked until the transaction ends, in the order that everybody locks
-/// them in; with the time that the newest answer about each was asked for.
+/// The phases that the provider knows by these ids, locked until the transaction ends, in the order that
+/// everybody locks them in; with the time that the newest answer about each was asked for.
 pub async fn find_for_update(
     tx: &mut TenantTx,
     integration: IntegrationId,
@@ -98,14 +98,9 @@ pub async fn find_for_update(
     Ok(Cached(query).load(tx.conn()).await?)
 }
 
-/// Adds phases, notes that they were made and puts them into their projects. Returns how many; fewer than given: somebody
-/// else has just added some.
-pub async fn insert(
-    tx: &mut TenantTx,
-    new: &[NewPhase],
-    cause: &str,
-    asked: DateTime<Utc>,
-) -> Result<usize> {
+/// Adds phases, notes that they were made and puts them into their projects. Returns how many; fewer than
+/// given: somebody else has just added some.
+pub async fn insert(tx: &mut TenantTx, new: &[NewPhase], cause: &str, asked: DateTime<Utc>) -> Result<usize> {
     let told = new.iter().map(|new| {
         let mut told = told(&new.row);
         told["change_id"] = json!(PhaseChangeId::new());
@@ -135,6 +130,12 @@ pub async fn note_read(tx: &mut TenantTx, phases: &[PhaseId], asked: DateTime<Ut
         .bind::<Timestamptz, _>(asked);
     Cached(query).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// When the newest answer about a phase was asked for.
+pub async fn read_time(tx: &mut TenantTx, phase: PhaseId) -> Result<Option<DateTime<Utc>>> {
+    let query = phase::table.filter(phase::id.eq(phase)).select(phase::read_time);
+    Ok(query.first(tx.conn()).await?)
 }
 
 /// The same for phases that an answer named without saying more that could be read.

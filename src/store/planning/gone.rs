@@ -58,8 +58,9 @@ macro_rules! round_begin {
     };
 }
 
-/// Phases that count as there and were not seen by the round $2, though every project of theirs that is read was read
-/// by it; of the project $3 only, if that is given. What is in an archived project is not looked for.
+/// Phases that count as there and were not seen by the round $2, though every project of theirs that is read
+/// was read by it; of the project $3 only, if that is given. What is in an archived project is not looked
+/// for.
 macro_rules! unseen {
     () => {
         concat!(
@@ -119,7 +120,8 @@ pub async fn unseen_for_update(
     rows(tx, ids).await
 }
 
-/// Some of what was missing before the round, of which no project is read any longer; locked until the transaction ends.
+/// Some of what was missing before the round, of which no project is read any longer; locked until the
+/// transaction ends.
 pub async fn homeless_for_update(
     tx: &mut TenantTx,
     integration: IntegrationId,
@@ -133,10 +135,8 @@ pub async fn homeless_for_update(
              WHERE f.phase_id = p.id AND j.presence = 'present' AND (j.is_archived OR j.has_area_field)) \
          ORDER BY p.external_id LIMIT $3 FOR UPDATE OF p"
     );
-    let query = sql_query(SQL)
-        .bind::<SqlUuid, _>(integration)
-        .bind::<SqlUuid, _>(round)
-        .bind::<BigInt, _>(at_most);
+    let query =
+        sql_query(SQL).bind::<SqlUuid, _>(integration).bind::<SqlUuid, _>(round).bind::<BigInt, _>(at_most);
     let ids: Vec<Id> = Cached(query).load(tx.conn()).await?;
     rows(tx, ids).await
 }
@@ -154,10 +154,8 @@ pub async fn long_missing(
         round_begin!(),
         " ORDER BY p.missing_time, p.id LIMIT $3"
     );
-    let query = sql_query(SQL)
-        .bind::<SqlUuid, _>(integration)
-        .bind::<SqlUuid, _>(round)
-        .bind::<BigInt, _>(at_most);
+    let query =
+        sql_query(SQL).bind::<SqlUuid, _>(integration).bind::<SqlUuid, _>(round).bind::<BigInt, _>(at_most);
     let missing: Vec<ExternalId> = Cached(query).load(tx.conn()).await?;
     Ok(missing.into_iter().map(|one| one.external_id).collect())
 }

@@ -110,11 +110,7 @@ pub async fn note_unheard(
 }
 
 /// A webhook told of these after all.
-pub async fn note_heard(
-    tx: &mut TenantTx,
-    integration: IntegrationId,
-    external_ids: &[&str],
-) -> Result<()> {
+pub async fn note_heard(tx: &mut TenantTx, integration: IntegrationId, external_ids: &[&str]) -> Result<()> {
     let heard = unheard_change::table
         .filter(unheard_change::integration_id.eq(integration))
         .filter(unheard_change::external_id.eq_any(external_ids));

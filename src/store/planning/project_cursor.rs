@@ -1,4 +1,5 @@
-//! How far projects were read at the planning tool: in their streams of events, and in complete readings (rounds).
+//! How far projects were read at the planning tool: in their streams of events, and in complete readings
+//! (rounds).
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -67,7 +68,8 @@ pub struct Expected {
     pub was_read: bool,
 }
 
-/// Which projects are read: those whose tasks are phases. An archived one stays as it was when it was put away.
+/// Which projects are read: those whose tasks are phases. An archived one stays as it was when it was put
+/// away.
 macro_rules! is_read {
     () => {
         "p.integration_id = $1 AND p.has_area_field AND NOT p.is_archived AND p.presence = 'present' \
@@ -129,7 +131,11 @@ pub async fn find(tx: &mut TenantTx, project: ProjectId) -> Result<Option<Projec
 }
 
 /// What of a round is still to be read, in the order of ids.
-pub async fn unread(tx: &mut TenantTx, integration: IntegrationId, round: Uuid) -> Result<Vec<ProjectCursor>> {
+pub async fn unread(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    round: Uuid,
+) -> Result<Vec<ProjectCursor>> {
     let query = project_cursor::table
         .filter(project_cursor::integration_id.eq(integration))
         .filter(project_cursor::round_id.eq(round))
@@ -201,12 +207,12 @@ pub async fn readable(tx: &mut TenantTx, integration: IntegrationId) -> Result<V
         #[diesel(sql_type = SqlUuid)]
         id: ProjectId,
     }
-    let found: Vec<Readable> =
-        Cached(sql_query(SQL).bind::<SqlUuid, _>(integration)).load(tx.conn()).await?;
+    let found: Vec<Readable> = Cached(sql_query(SQL).bind::<SqlUuid, _>(integration)).load(tx.conn()).await?;
     Ok(found.into_iter().map(|one| (one.external_id, one.id)).collect())
 }
 
-/// Keeps where a project's events go on. `is_gapped`: what was before it must be made good by a complete reading.
+/// Keeps where a project's events go on. `is_gapped`: what was before it must be made good by a complete
+/// reading.
 pub async fn set_event_token(
     tx: &mut TenantTx,
     integration: IntegrationId,
@@ -253,7 +259,8 @@ pub async fn begin_reading(tx: &mut TenantTx, project: ProjectId, begin: DateTim
     Ok(())
 }
 
-/// Notes a page: where the next one begins and what was on it. False: the round is not the project's any more.
+/// Notes a page: where the next one begins and what was on it. False: the round is not the project's any
+/// more.
 pub async fn note_page(
     tx: &mut TenantTx,
     project: ProjectId,

@@ -32,8 +32,8 @@ pub async fn describe_user(tx: &mut TenantTx, row: &ExternalUser) -> Result<()> 
     Ok(())
 }
 
-/// Those whose absences are wanted, because they are somebody here, and were last read before `until`; who waits longest
-/// comes first.
+/// Those whose absences are wanted, because they are somebody here, and were last read before `until`; who
+/// waits longest comes first.
 pub async fn users_to_be_asked(
     tx: &mut TenantTx,
     integration: IntegrationId,
@@ -150,9 +150,8 @@ pub async fn forget_absences_elsewhere(
     integration: IntegrationId,
     source: AbsenceSource,
 ) -> Result<()> {
-    let others = absence::table
-        .filter(absence::integration_id.eq(integration))
-        .filter(absence::source.ne(source));
+    let others =
+        absence::table.filter(absence::integration_id.eq(integration)).filter(absence::source.ne(source));
     delete(others).execute(tx.conn()).await?;
     Ok(())
 }
@@ -223,9 +222,8 @@ pub async fn keep_time_entries(tx: &mut TenantTx, rows: &[TimeEntry]) -> Result<
 
 /// Forgets a phase's entries that are none of `kept`.
 pub async fn forget_time_entries_of(tx: &mut TenantTx, phase: PhaseId, kept: &[String]) -> Result<()> {
-    let gone = time_entry::table
-        .filter(time_entry::phase_id.eq(phase))
-        .filter(time_entry::external_id.ne_all(kept));
+    let gone =
+        time_entry::table.filter(time_entry::phase_id.eq(phase)).filter(time_entry::external_id.ne_all(kept));
     delete(gone).execute(tx.conn()).await?;
     Ok(())
 }
@@ -236,4 +234,12 @@ pub async fn note_counted(tx: &mut TenantTx, counted: &ToBeCounted) -> Result<()
         .set(phase::counted_minutes.eq(counted.actual_minutes));
     Cached(statement).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// How many phases count as there.
+pub async fn count_phases(tx: &mut TenantTx, integration: IntegrationId) -> Result<i64> {
+    let present = phase::table
+        .filter(phase::integration_id.eq(integration))
+        .filter(phase::presence.eq(Presence::Present));
+    Ok(present.count().get_result(tx.conn()).await?)
 }

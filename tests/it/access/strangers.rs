@@ -3,6 +3,7 @@
 mod cases;
 mod link_cases;
 mod onboarding_cases;
+mod planning_cases;
 mod privacy_cases;
 
 use std::collections::BTreeSet;
@@ -34,6 +35,7 @@ async fn a_strangers_id_answers_like_an_unknown_one() {
 
     let mut cases = cases::all(&theirs, &own);
     cases.extend(link_cases::all(&theirs, &own));
+    cases.extend(planning_cases::all(&theirs, &own));
     cases.extend(onboarding_cases::all(&theirs));
     cases.extend(privacy_cases::all(&theirs, &own));
     let mut wrong = Vec::new();
@@ -146,6 +148,7 @@ struct Records {
     review_item: String,
     dead_letter: String,
     alert_destination: String,
+    planning: planning_cases::Planning,
     consent: String,
 }
 
@@ -197,6 +200,7 @@ impl Records {
         let [sync_log, review_item, dead_letter, alert_destination, consent] =
             plant(owner, tenant, &integration).await;
         Self {
+            planning: planning_cases::Planning::plant(owner, tenant, &integration).await,
             sync_log,
             review_item,
             dead_letter,

@@ -148,7 +148,9 @@ async fn a_lease_of_a_process_that_died_is_taken_over() {
     linked.age(-10).await;
     let owner = linked.app.database.owner().await;
     let lease = |span: &str| {
-        format!("UPDATE credential SET refresh_lease_id = gen_random_uuid(), refresh_lease_until = now() + interval '{span}'")
+        format!(
+            "UPDATE credential SET refresh_lease_id = gen_random_uuid(), refresh_lease_until = now() + interval '{span}'"
+        )
     };
 
     owner.run(&lease("-1 s")).await;
@@ -176,7 +178,10 @@ async fn after_a_refusal_there_is_one_fresh_token_and_then_no_more() {
     assert!(matches!(last, Err(BearerError::Missing)), "{last:?}");
     assert_eq!(linked.refreshes(), 1);
     let shown = linked.shown().await;
-    assert_eq!((shown.state(), shown.state_reason.as_str()), (IntegrationState::NeedsReconnect, "ACCESS_BLOCKED"));
+    assert_eq!(
+        (shown.state(), shown.state_reason.as_str()),
+        (IntegrationState::NeedsReconnect, "ACCESS_BLOCKED")
+    );
 }
 
 #[tokio::test]
@@ -189,7 +194,10 @@ async fn a_grant_that_was_taken_back_needs_to_be_connected_again() {
 
     assert!(matches!(refused, Err(BearerError::Missing)), "{refused:?}");
     let shown = linked.shown().await;
-    assert_eq!((shown.state(), shown.state_reason.as_str()), (IntegrationState::NeedsReconnect, "GRANT_REFUSED"));
+    assert_eq!(
+        (shown.state(), shown.state_reason.as_str()),
+        (IntegrationState::NeedsReconnect, "GRANT_REFUSED")
+    );
     assert_eq!(linked.history().await, ["given 1 -", "refused 1 GRANT_REFUSED"]);
 }
 

@@ -75,7 +75,10 @@ async fn connecting_again_keeps_the_integration_and_its_settings() {
     let back = complete(&acme.admin, &code).await.unwrap();
 
     assert_eq!(back.integration_id, made.integration_id);
-    assert_eq!((back.state(), back.name.as_str(), back.outbound_paused), (IntegrationState::Connected, "Board", true));
+    assert_eq!(
+        (back.state(), back.name.as_str(), back.outbound_paused),
+        (IntegrationState::Connected, "Board", true)
+    );
     let owner = app.database.owner().await;
     assert_eq!(owner.value("SELECT capacity FROM integration_flow").await, "38.5");
     assert_eq!(owner.value("SELECT count(*) FROM integration").await, "1");
@@ -111,11 +114,10 @@ async fn disconnecting_revokes_and_destroys_and_leaves_a_history() {
     assert_eq!((ended.state(), ended.state_reason.as_str()), (IntegrationState::Disconnected, ""));
     // The double, as Asana, refuses an access token here.
     assert_eq!((asana.grants(), asana.revocations()), (0, 1));
-    let request = proto::ListCredentialChangesRequest {
-        integration_id: made.integration_id,
-        ..Default::default()
-    };
-    let changes = acme.admin.integrations().list_credential_changes(request).await.unwrap().into_inner().changes;
+    let request =
+        proto::ListCredentialChangesRequest { integration_id: made.integration_id, ..Default::default() };
+    let changes =
+        acme.admin.integrations().list_credential_changes(request).await.unwrap().into_inner().changes;
     use proto::CredentialEvent::{Destroyed, Given, Revoked};
     assert_eq!(changes.iter().map(|one| one.event()).collect::<Vec<_>>(), [Destroyed, Revoked, Given]);
     assert_eq!(app.database.owner().await.value("SELECT count(*) FROM credential").await, "0");
@@ -129,7 +131,10 @@ async fn a_calendar_is_connected_by_a_grant_as_by_a_key() {
 
     let made = connect(&app, &acme, "calcom").await;
 
-    assert_eq!((made.state(), made.instance_url.as_str()), (IntegrationState::Connected, "https://api.cal.com/v2"));
+    assert_eq!(
+        (made.state(), made.instance_url.as_str()),
+        (IntegrationState::Connected, "https://api.cal.com/v2")
+    );
     let owner = app.database.owner().await;
     assert_eq!(owner.lines("SELECT kind || ' ' || state FROM sync_log").await, ["full queued"]);
     assert_eq!(owner.lines("SELECT kind FROM outbox").await, ["sync_run"]);

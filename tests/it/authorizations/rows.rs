@@ -65,7 +65,12 @@ async fn every_provider_connects_refreshes_and_ends_by_what_its_row_says() {
         let ended = ended.integration.unwrap();
         assert_eq!(ended.state(), IntegrationState::Disconnected, "{}", provider.id);
         let (left, revocations) = if oauth.revoke.is_some() { ("", 1) } else { ("GRANT_LEFT", 0) };
-        assert_eq!((ended.state_reason.as_str(), double.revocations()), (left, revocations), "{}", provider.id);
+        assert_eq!(
+            (ended.state_reason.as_str(), double.revocations()),
+            (left, revocations),
+            "{}",
+            provider.id
+        );
     }
     assert_eq!(app.database.owner().await.value("SELECT count(*) FROM credential").await, "0");
 }

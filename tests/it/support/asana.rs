@@ -1,16 +1,19 @@
 //! A tenant whose planning tool is an Asana double of its own, over real HTTP: the rows that connecting and
 //! onboarding make, and what the tenant sees of it.
 
-use std::time::Duration;
+mod said;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use std::panic::AssertUnwindSafe;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use serde_json::{Value, json};
 use stellwerk::{
     caller::Caller,
     domain::{Domain, engine::reconcile, planning::sync::refresh, sync_log},
-    ids::{CredentialId, ExternalUserId, IntegrationId, PractitionerId, SyncLogId, TenantId},
+    ids::{CredentialId, IntegrationId, PractitionerId, SyncLogId, TenantId},
     provider::asana as provider,
-    sandbox::asana::{Asana, CustomField, Gid, Kind, Limits, Operation, Person, Settings},
+    sandbox::asana::{Asana, CustomField, Gid, Kind, Limits, Person, Settings},
     store::{
         self, TenantTx,
         credential::Credential,
@@ -19,9 +22,8 @@ use stellwerk::{
         review_item::ReviewItem,
         sync_log::SyncLog,
     },
-    words::{Area, CredentialKind, Origin, Plan, Role},
+    words::{Area, Origin, Plan, Role},
 };
-use uuid::Uuid;
 
 use super::{
     PATIENCE,
@@ -31,6 +33,8 @@ use super::{
     tenant::TestTenant,
     wait_until,
 };
+
+pub(crate) use said::{counted, day, errors, refusal, told, told_field};
 
 /// A double without limits; tests of limits set some.
 pub(crate) async fn double() -> Asana {
@@ -89,11 +93,19 @@ impl Planner {
         planner
     }
 
-    /// The same, read completely.
-    pub(crate) async fn synced(app: &TestApp, tenant: &TestTenant, asana: &Asana) -> Self {
+    /// The same with so many tasks, read completely.
+    pub(crate) async fn synced_with(
+        app: &TestApp,
+        tenant: &TestTenant,
+        asana: &Asana,
+        tasks: usize,
+    ) -> (Self, Vec<Gid>) {
         let planner = Self::new(app, tenant, asana).await;
-        planner.sync().await;
-        planner
+        let tasks = (0..tasks).map(|number| planner.task(&format!("Phase {number:03}"), "2026-11-13"));
+        let tasks = tasks.collect();
+        let run = planner.sync().await;
+        assert_eq!(errors(&run), [""; 0]);
+        (planner, tasks)
     }
 
     async fn connect(&self, token: &str) {
@@ -109,19 +121,7 @@ impl Planner {
         store::integration::insert(&mut tx, &row).await.expect("an integration");
         let credential = CredentialId::new();
         let sealed_secret = key.seal(store::credential::place(credential), token.as_bytes()).expect("sealed");
-        let row = Credential {
-            id: credential,
-            integration_id: integration,
-            kind: CredentialKind::ApiKey,
-            sealed_secret,
-            version: 1,
-            cause: "test".into(),
-            create_time: now,
-            update_time: now,
-            scopes: vec![],
-            expire_time: None,
-            refresh_due_time: None,
-        };
+        let row = Credential::api_key(credential, integration, sealed_secret, "test", now);
         store::credential::insert(&mut tx, &row).await.expect("a credential");
         store::integration_flow::insert(&mut tx, integration, 100_000.0, 10_000.0).await.expect("a flow");
         let settings = PlanningSettings {
@@ -134,7 +134,7 @@ impl Planner {
             hours_precision: Some(1),
             plan: Plan::Paid,
             workspace_time: Some(now),
-            mapping_time: Some(stellwerk_micros(now)),
+            mapping_time: Some(micros(now)),
             ..PlanningSettings::new(integration, now)
         };
         store::planning::settings::save(&mut tx, &settings).await.expect("settings");
@@ -245,7 +245,13 @@ impl Planner {
     }
 
     pub(crate) async fn ended(&self, id: SyncLogId) -> SyncLog {
-        wait_until("the run has ended", PATIENCE, async || self.run(id).await.end_time.is_some()).await;
+        let has_ended = async || self.run(id).await.end_time.is_some();
+        let waiting = AssertUnwindSafe(wait_until("the run has ended", PATIENCE, has_ended)).catch_unwind();
+        if let Err(panic) = waiting.await {
+            let waits = self.lines("kind || ' ' || attempts || ' ' || coalesce(reason, '')", "outbox").await;
+            eprintln!("{:?}\n{waits:?}", self.run(id).await);
+            std::panic::resume_unwind(panic);
+        }
         self.run(id).await
     }
 
@@ -290,7 +296,8 @@ impl Planner {
         self.idle().await;
     }
 
-    /// Waits until nothing of the tenant's waits that is not a write to the tool. Panics when something was given up.
+    /// Waits until nothing of the tenant's waits that is not a write to the tool. Panics when something was
+    /// given up.
     pub(crate) async fn idle(&self) {
         let count = |state: &str| {
             format!(
@@ -337,11 +344,6 @@ impl Planner {
         self.lines("kind || ' ' || origin", &format!("phase_change AND phase_id = {of} ORDER BY id")).await
     }
 
-    /// How many phases the runs found that nobody had told.
-    pub(crate) async fn requests_by(&self, operation: Operation) -> u64 {
-        self.asana.count(operation)
-    }
-
     /// The open items, oldest first.
     pub(crate) async fn review_items(&self) -> Vec<ReviewItem> {
         let mut tx = self.tx().await;
@@ -358,63 +360,9 @@ impl Planner {
     pub(crate) async fn tx(&self) -> TenantTx {
         self.domain.store.tenant(self.tenant).await.expect("a transaction")
     }
-
-    pub(crate) async fn user_id(&self, user: &Person) -> ExternalUserId {
-        let id = self.value("id", &format!("external_user AND external_id = '{}'", user.gid())).await;
-        ExternalUserId(id.parse::<Uuid>().expect("a UUID"))
-    }
 }
 
-fn stellwerk_micros(time: DateTime<Utc>) -> DateTime<Utc> {
+fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
     use chrono::SubsecRound;
     time.trunc_subsecs(6)
 }
-
-/// An event about a task, as webhooks tell it: what, never to what.
-pub(crate) fn told(action: &str, task: Gid) -> Value {
-    json!({
-        "action": action,
-        "resource": { "gid": task.to_string(), "resource_type": "task" },
-        "created_at": instant(Utc::now()),
-    })
-}
-
-/// That a field of a task changed.
-pub(crate) fn told_field(task: Gid, field: &str, at: DateTime<Utc>) -> Value {
-    json!({
-        "action": "changed",
-        "resource": { "gid": task.to_string(), "resource_type": "task" },
-        "change": { "field": field, "action": "changed" },
-        "created_at": instant(at),
-    })
-}
-
-fn instant(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
-}
-
-pub(crate) fn day(text: &str) -> NaiveDate {
-    text.parse().expect("a day")
-}
-
-pub(crate) fn minutes(count: i64) -> TimeDelta {
-    TimeDelta::minutes(count)
-}
-
-/// What a count of a run says, 0 where it says nothing.
-pub(crate) fn counted(run: &SyncLog, noun: &str, of: &str) -> u64 {
-    run.counts[noun][of].as_u64().unwrap_or_default()
-}
-
-/// The errors of a run as `subject reason`.
-pub(crate) fn errors(run: &SyncLog) -> Vec<String> {
-    let errors = run.errors.as_array().cloned().unwrap_or_default();
-    let line = |error: &Value| {
-        let of = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
-        format!("{} {}", of("subject"), of("reason"))
-    };
-    errors.iter().map(line).collect()
-}
-
-/// Longer than a run of many pages takes on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(120);

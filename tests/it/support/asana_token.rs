@@ -5,7 +5,11 @@ use stellwerk::{
     domain::Domain,
     ids::{CredentialId, IntegrationId, TenantId},
     sandbox::asana::{Asana, Gid},
-    store::{self, TenantTx, credential::{Credential, Renewed}, integration::Integration},
+    store::{
+        self, TenantTx,
+        credential::{Credential, Renewed},
+        integration::Integration,
+    },
     words::CredentialKind,
 };
 

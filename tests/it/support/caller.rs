@@ -72,6 +72,10 @@ impl TestCaller {
         ReviewServiceClient::new(self.connection())
     }
 
+    pub(crate) fn planning(&self) -> PlanningServiceClient<Connection> {
+        PlanningServiceClient::new(self.connection())
+    }
+
     pub(crate) fn alerts(&self) -> AlertServiceClient<Connection> {
         AlertServiceClient::new(self.connection())
     }

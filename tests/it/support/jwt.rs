@@ -141,7 +141,8 @@ impl KeyServer {
             counted.fetch_add(1, Ordering::SeqCst);
             reply(given.lock().expect("not poisoned").clone())
         };
-        let router = Router::new().route("/jwks.json", routing::get(handler));
+        // Wherever a provider has them.
+        let router = Router::new().fallback(routing::get(handler));
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
         Self { port, calls, answer, serving }
     }

@@ -1,10 +1,10 @@
 //! A tenant whose provider is a double: a person goes to its consent page and comes back as a browser does.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use stellwerk::{
-    provider::catalog,
     proto::{self, Integration},
+    provider::catalog,
     sandbox::oauth::{OAuth, Settings},
 };
 use tonic::Status;
@@ -30,7 +30,10 @@ pub(crate) async fn double(provider: &str) -> OAuth {
         client_secret: CLIENT_SECRET.into(),
         redirect_uri: format!("http://hooks.example.org/api/auth/{provider}/callback"),
         // As many parts as any row joins.
-        account: (if provider == "microsoft365" { "t1.o1".into() } else { ACCOUNT.into() }, "Erika Muster".into()),
+        account: (
+            if provider == "microsoft365" { "t1.o1".into() } else { ACCOUNT.into() },
+            "Erika Muster".into(),
+        ),
     });
     double
 }
@@ -78,9 +81,15 @@ pub(crate) async fn consent(authorization_url: &str) -> Url {
 
 /// What our callback answers to that browser: the status, where it is sent, and the page.
 pub(crate) async fn come_back(app: &TestApp, back: &Url) -> (u16, Option<Url>, String) {
-    let here = format!("http://{}{}?{}", app.http(), back.path(), back.query().unwrap_or_default());
+    come_back_to(app.http(), back).await
+}
+
+/// The same at another server.
+pub(crate) async fn come_back_to(http: SocketAddr, back: &Url) -> (u16, Option<Url>, String) {
+    let here = format!("http://{http}{}?{}", back.path(), back.query().unwrap_or_default());
     let answer = browser().get(here).send().await.expect("an answer");
-    let location = answer.headers().get("location").map(|to| to.to_str().expect("text").parse().expect("a URL"));
+    let location =
+        answer.headers().get("location").map(|to| to.to_str().expect("text").parse().expect("a URL"));
     (answer.status().as_u16(), location, answer.text().await.expect("a body"))
 }
 
@@ -104,8 +113,7 @@ pub(crate) async fn obtain_code(
 }
 
 pub(crate) async fn complete(caller: &TestCaller, code: &str) -> Result<Integration, Status> {
-    let request =
-        proto::CompleteAuthorizationRequest { completion_code: code.into(), ..Default::default() };
+    let request = proto::CompleteAuthorizationRequest { completion_code: code.into(), ..Default::default() };
     let done = caller.integrations().complete_authorization(request).await?;
     Ok(done.into_inner().integration.expect("an integration"))
 }
@@ -120,6 +128,7 @@ pub(crate) async fn connect(app: &TestApp, tenant: &TestTenant, provider: &str) 
 fn browser() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stays = reqwest::redirect::Policy::none();
-    let built = reqwest::Client::builder().timeout(Duration::from_secs(30)).redirect(stays).no_proxy().build();
+    let built =
+        reqwest::Client::builder().timeout(Duration::from_secs(30)).redirect(stays).no_proxy().build();
     built.expect("a client")
 }

@@ -292,7 +292,7 @@ impl Seed {
     /// What a planning tool holds. Somebody's own absence and somebody else's.
     fn statements_of_planning(&self, integration: Uuid) -> Vec<String> {
         let Self { practitioner, .. } = self;
-        let [user, other_user, project, phase, absence, other_absence, entry, change, conflict] =
+        let [user, other_user, project, phase, absence, other_absence, entry, change, conflict, intent] =
             std::array::from_fn(|_| Uuid::now_v7());
         vec![
             format!("INSERT INTO planning_settings (integration_id) VALUES ('{integration}')"),
@@ -330,6 +330,11 @@ impl Seed {
             format!(
                 "INSERT INTO phase_conflict (id, phase_id, field, our_time, their_time, winner, reason) \
                  VALUES ('{conflict}', '{phase}', 'due_date', now(), now(), 'theirs', 'newer')"
+            ),
+            format!(
+                "INSERT INTO phase_intent (id, integration_id, phase_id, writes_dates, writes_hours, \
+                 writes_area, state, cause, send_time) \
+                 VALUES ('{intent}', '{integration}', '{phase}', true, false, false, 'done', '{SUBJECT}', now())"
             ),
             format!(
                 "INSERT INTO project_cursor (project_id, integration_id) \

@@ -1,4 +1,5 @@
-//! Who is away when: from the tool's out-of-office entries, person by person, or from a project with a task per absence.
+//! Who is away when: from the tool's out-of-office entries, person by person, or from a project with a task
+//! per absence.
 
 use std::collections::HashSet;
 
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// What absences are counted as, and the noun of their cursor.
-pub(super) const ABSENCES: &str = "absences";
+pub(in crate::domain) const ABSENCES: &str = "absences";
 /// What ended longer ago is not looked at again.
 const LOOKED_BACK: TimeDelta = TimeDelta::days(31);
 /// Who was asked for within this time is not asked again by a run that was interrupted.
@@ -30,8 +31,8 @@ const ASKED_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(45);
 /// Refusals in a row after which nobody else is asked: the right is missing, not the person.
 const REFUSALS_AT_MOST: usize = 3;
 
-/// Reads all absences. What the plan or the grant does not include is told, and nothing else fails by it. `force`: also of
-/// those who were asked for a moment ago.
+/// Reads all absences. What the plan or the grant does not include is told, and nothing else fails by it.
+/// `force`: also of those who were asked for a moment ago.
 pub(super) async fn read(reader: &Reader<'_>, record: &mut Record, force: bool) -> Result<(), Stop> {
     let mut tx = reader.tx().await?;
     let is_allowed = check_consent(&mut tx, reader.id(), ConsentScope::Absences).await;
@@ -89,11 +90,9 @@ async fn of_person(reader: &Reader<'_>, user: &ExternalUser) -> Result<Option<Re
     let mut kept = HashSet::new();
     let mut offset: Option<Offset> = None;
     loop {
-        let (workspace, gid, from) =
-            (reader.workspace.as_str(), user.external_id.as_str(), offset.as_ref());
-        let asked = reader.ask(|way| async move {
-            way.asana().ooo_entries(workspace, gid, Some(begin), None, from).await
-        });
+        let (workspace, gid, from) = (reader.workspace.as_str(), user.external_id.as_str(), offset.as_ref());
+        let asked = reader
+            .ask(|way| async move { way.asana().ooo_entries(workspace, gid, Some(begin), None, from).await });
         let page = match asked.await {
             Ok((page, _)) => page,
             Err(failure) => match refusal(&failure) {

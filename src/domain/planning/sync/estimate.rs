@@ -1,4 +1,5 @@
-//! How many requests a run takes, and when it will be through, told before it begins and corrected as it goes.
+//! How many requests a run takes, and when it will be through, told before it begins and corrected as it
+//! goes.
 
 use std::time::Duration;
 

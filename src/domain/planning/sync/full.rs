@@ -1,5 +1,5 @@
-//! A run of everything: who there is, which projects, their phases, what is gone, absences, hours. What ends early goes on
-//! with the stage it was at, and within the phases with the page it was at.
+//! A run of everything: who there is, which projects, their phases, what is gone, absences, hours. What ends
+//! early goes on with the stage it was at, and within the phases with the page it was at.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -46,8 +46,8 @@ impl Stage {
     }
 }
 
-/// Does a run, or what is left of it. `accept_deletions`: a person said that what is not there any more, however much it
-/// is, was meant to go.
+/// Does a run, or what is left of it. `accept_deletions`: a person said that what is not there any more,
+/// however much it is, was meant to go.
 pub(in crate::domain) async fn run(
     ground: &Ground<'_>,
     record: &mut Record,
@@ -68,7 +68,6 @@ pub(in crate::domain) async fn run(
     }
     for stage in &STAGES[reached.unwrap_or_default()..] {
         record.enter(ground, stage.as_str()).await?;
-        let before = reader.requests();
         match stage {
             Stage::Users => workspace::users(&reader, record).await?,
             Stage::Projects => {
@@ -84,9 +83,7 @@ pub(in crate::domain) async fn run(
             Stage::Absences => absences::read(&reader, record, true).await?,
             Stage::TimeEntries => hours::read(&reader, record).await?,
         }
-        if *stage != Stage::Phases {
-            record.count(REQUESTS).processed += reader.requests() - before;
-        }
+        record.count(REQUESTS).processed += reader.uncounted();
         record.save(ground).await?;
     }
     end(&reader, record, mapped).await
@@ -142,7 +139,9 @@ async fn end(reader: &Reader<'_>, record: &mut Record, mapped: Option<DateTime<U
     store::sync_log::set_watermark(&mut tx, id, poll::NOUN, Some(now), now).await?;
     if let Some(mut settings) = store::planning::settings::find_for_update(&mut tx, id).await? {
         // A mapping that was saved meanwhile has not been read yet.
-        if settings.mapping_time == mapped && settings.initial_sync_time.is_none_or(|time| Some(time) < mapped) {
+        if settings.mapping_time == mapped
+            && settings.initial_sync_time.is_none_or(|time| Some(time) < mapped)
+        {
             settings.initial_sync_time = Some(now);
             settings.update_time = now;
             store::planning::settings::save(&mut tx, &settings).await?;

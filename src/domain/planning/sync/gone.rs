@@ -1,5 +1,5 @@
-//! What the tool does not list any more. It is missing first, and the next complete reading decides; when much is missing
-//! at once, a person does.
+//! What the tool does not list any more. It is missing first, and the next complete reading decides; when
+//! much is missing at once, a person does.
 
 use std::collections::HashSet;
 
@@ -34,8 +34,8 @@ const SOME: i64 = 500;
 const ASKED_AT_MOST: i64 = 300;
 pub(super) const TOO_MANY_GONE: &str = "TOO_MANY_GONE";
 
-/// Marks what a round did not see. `project`: only what is in that one. Projects that lost more than a person wants to
-/// lose unasked are left as they are.
+/// Marks what a round did not see. `project`: only what is in that one. Projects that lost more than a person
+/// wants to lose unasked are left as they are.
 pub(super) async fn mark(
     reader: &Reader<'_>,
     record: &mut Record,
@@ -79,8 +79,8 @@ pub(super) async fn mark(
     }
 }
 
-/// Decides about what was missing before this round already: each is asked for once more, unless nothing of where it was
-/// is read any longer.
+/// Decides about what was missing before this round already: each is asked for once more, unless nothing of
+/// where it was is read any longer.
 pub(super) async fn confirm(reader: &Reader<'_>, record: &mut Record, round: Uuid) -> Result<(), Stop> {
     loop {
         let now = reader.now();

@@ -4,8 +4,8 @@
 /// Fewer than this vanish without anybody being asked.
 pub(super) const FEW: u64 = 10;
 
-/// Whether `gone` of `known` phases are more than a person wants to lose unasked. `share` is from 0 (any) to 1
-/// (never).
+/// Whether `gone` of `known` phases are more than a person wants to lose unasked. `share` is from 0 (any) to
+/// 1 (never).
 pub(super) fn are_too_many(gone: u64, known: u64, share: f64) -> bool {
     // Counts of phases are far below the 2^52 that a double tells apart.
     gone >= FEW && gone as f64 > known as f64 * share.clamp(0.0, 1.0)
@@ -31,7 +31,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn more_that_is_gone_is_never_less_suspicious(gone in 0u64..5_000, more in 0u64..5_000, share in 0.0..1.0f64) {
+        fn more_that_is_gone_is_never_less_suspicious(
+            gone in 0u64..5_000,
+            more in 0u64..5_000,
+            share in 0.0..1.0f64,
+        ) {
             let known = gone + more + 1;
             prop_assert!(!are_too_many(gone, known, share) || are_too_many(gone + more, known, share));
         }

@@ -1,8 +1,8 @@
-//! What webhooks and event streams say of tasks, boiled down to which of them must be read again, and since when each
-//! of their fields may be another.
+//! What webhooks and event streams say of tasks, boiled down to which of them must be read again, and since
+//! when each of their fields may be another.
 //!
-//! Events carry no values and come late, doubled and in any order, so nothing is done by them alone. Of several about
-//! one field the newest counts; hints can therefore be merged in any order.
+//! Events carry no values and come late, doubled and in any order, so nothing is done by them alone. Of
+//! several about one field the newest counts; hints can therefore be merged in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,7 +58,8 @@ pub(super) struct MappedFields<'a> {
     pub(super) hours: Option<&'a str>,
 }
 
-/// What of a task is not kept here; the names are those of the API's fields (2026-06-11). An unknown one is looked at.
+/// What of a task is not kept here; the names are those of the API's fields (2026-06-11). An unknown one is
+/// looked at.
 const ELSEWHERE: [&str; 13] = [
     "notes",
     "html_notes",
@@ -127,7 +128,8 @@ impl Hints {
             ResourceKind::Project => drop(self.projects.insert(gid.clone())),
             // A field that came to a project, or left it, is told with the project as its parent.
             ResourceKind::CustomField | ResourceKind::Other(_) => {
-                if let Some(parent) = event.parent.as_ref().filter(|parent| parent.kind == ResourceKind::Project)
+                if let Some(parent) =
+                    event.parent.as_ref().filter(|parent| parent.kind == ResourceKind::Project)
                 {
                     self.projects.insert(parent.gid.clone());
                 }
@@ -143,8 +145,9 @@ impl Hints {
         }
     }
 
-    /// As a message's payload carries them: a flat object, so that merging payloads by key merges hints. A later event of
-    /// one field overwrites an earlier one; that the other way about costs at most the finer time.
+    /// As a message's payload carries them: a flat object, so that merging payloads by key merges hints. A
+    /// later event of one field overwrites an earlier one; that the other way about costs at most the finer
+    /// time.
     pub(super) fn to_payload(&self) -> Map<String, Value> {
         let mut payload = Map::new();
         for (task, hint) in &self.tasks {
@@ -189,8 +192,8 @@ impl What {
     }
 }
 
-/// What an event about a task may have changed of it. How it names dates and custom fields is not documented for
-/// webhooks, so an unknown name stands for anything.
+/// What an event about a task may have changed of it. How it names dates and custom fields is not documented
+/// for webhooks, so an unknown name stands for anything.
 fn whats(event: &Event, fields: MappedFields<'_>) -> Vec<What> {
     match (&event.action, &event.change) {
         (Action::Deleted, _) => vec![What::Deleted],

@@ -1,5 +1,5 @@
-//! Hours that were worked. Entries tell no time of their change and no list tells whose task they are of, so they are read
-//! task by task, where the sum that the task tells is another than when they were read last.
+//! Hours that were worked. Entries tell no time of their change and no list tells whose task they are of, so
+//! they are read task by task, where the sum that the task tells is another than when they were read last.
 
 use super::reader::{Reader, check_consent, refusal};
 use crate::{
@@ -18,14 +18,14 @@ use crate::{
 };
 
 /// What entries are counted as, and the noun of their cursor.
-pub(super) const TIME_ENTRIES: &str = "time_entries";
+pub(in crate::domain) const TIME_ENTRIES: &str = "time_entries";
 /// Phases whose entries are read between two looks at which are next.
 const SOME: i64 = 100;
 /// Refusals in a row after which no other task is asked for: the right is missing, not the task.
 const REFUSALS_AT_MOST: usize = 3;
 
-/// Reads the entries of every phase whose sum has changed. What the plan or the grant does not include is told, and nothing
-/// else fails by it.
+/// Reads the entries of every phase whose sum has changed. What the plan or the grant does not include is
+/// told, and nothing else fails by it.
 pub(super) async fn read(reader: &Reader<'_>, record: &mut Record) -> Result<(), Stop> {
     let mut tx = reader.tx().await?;
     let is_allowed = check_consent(&mut tx, reader.id(), ConsentScope::TimeEntries).await;

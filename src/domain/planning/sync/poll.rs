@@ -20,7 +20,8 @@ use crate::{
     store::{self, planning::project_cursor},
 };
 
-/// How much of what may be asked between two polls they may use up; the rest is for what they find, and for others.
+/// How much of what may be asked between two polls they may use up; the rest is for what they find, and for
+/// others.
 const BUDGET_PART: f64 = 0.25;
 /// Between two polls.
 const EVERY: TimeDelta = TimeDelta::minutes(5);
@@ -31,14 +32,13 @@ const TOLD_WITHIN: TimeDelta = TimeDelta::minutes(15);
 /// Read again where only times of change are to be had: the two clocks differ, and lists lag.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 /// What is known of the cursor that says when this was done last.
-pub(super) const NOUN: &str = "phases";
+pub(in crate::domain) const NOUN: &str = "phases";
 
 /// Asks those that waited longest, as many as the budget lets be asked.
 pub(super) async fn run(reader: &Reader<'_>, record: &mut Record, round: Uuid) -> Result<(), Stop> {
     let affordable = reader.pace.per_second * EVERY.as_seconds_f64() * BUDGET_PART;
     let mut tx = reader.tx().await?;
-    let due =
-        project_cursor::to_be_polled(&mut tx, reader.id(), (affordable as i64).max(AT_LEAST)).await?;
+    let due = project_cursor::to_be_polled(&mut tx, reader.id(), (affordable as i64).max(AT_LEAST)).await?;
     tx.end_reading();
     let mut due = VecDeque::from(due);
     while let Some(project) = due.pop_front() {
@@ -143,7 +143,8 @@ pub(super) async fn read_completely(
     gone::mark(reader, record, round, Some(project), false).await
 }
 
-/// What was changed since the last time by the tool's own word; what left is found by the next complete reading.
+/// What was changed since the last time by the tool's own word; what left is found by the next complete
+/// reading.
 async fn changed_since(
     reader: &Reader<'_>,
     record: &mut Record,
@@ -167,4 +168,3 @@ async fn changed_since(
         }
     }
 }
-

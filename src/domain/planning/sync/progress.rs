@@ -26,17 +26,16 @@ pub(super) struct Progress<'a> {
 struct Inner<'a> {
     record: &'a mut Record,
     told: Instant,
-    /// Requests that were counted already.
-    counted: u64,
 }
 
 impl<'a> Progress<'a> {
     pub(super) fn of(record: &'a mut Record) -> Self {
         let now = Instant::now();
-        Self { inner: Mutex::new(Inner { record, told: now, counted: 0 }), begun: now }
+        Self { inner: Mutex::new(Inner { record, told: now }), begun: now }
     }
 
-    /// Counts a page. Errors: `Stop::Over` when somebody called the run off, `Stop::Later` when it is the others' turn.
+    /// Counts a page. Errors: `Stop::Over` when somebody called the run off, `Stop::Later` when it is the
+    /// others' turn.
     pub(super) async fn note(&self, reader: &Reader<'_>, taken: Taken) -> Result<(), Stop> {
         let mut inner = self.inner.lock().await;
         let is_repair = inner.record.is_repair();
@@ -74,10 +73,8 @@ impl<'a> Progress<'a> {
 
 impl Inner<'_> {
     fn count_requests(&mut self, reader: &Reader<'_>) {
-        let requests = reader.requests();
-        self.record.count(REQUESTS).processed += requests - self.counted;
-        self.counted = requests;
         let count = self.record.count(REQUESTS);
+        count.processed += reader.uncounted();
         // What is known to be left; more than was expected is not expected to end soon.
         let Some(left) = count.total.map(|total| total.saturating_sub(count.processed)) else { return };
         let left = TimeDelta::from_std(estimate::duration(left, reader.pace)).unwrap_or(TimeDelta::MAX);

@@ -1,8 +1,12 @@
-//! Who reads: one integration's planning tool, with what its ids mean here, for as long as one piece of work takes.
+//! Who reads: one integration's planning tool, with what its ids mean here, for as long as one piece of work
+//! takes.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,7 +27,10 @@ use crate::{
     },
     error::{Error, Result},
     ids::{IntegrationId, ProjectId},
-    provider::asana::{CallError, Refusal, Task},
+    provider::{
+        asana::{CallError, Refusal, Task},
+        call::Class,
+    },
     store::{self, TenantTx, planning::settings::PlanningSettings},
     words::ConsentScope,
 };
@@ -58,6 +65,8 @@ pub(super) type Failure = CallFailure<Refusal>;
 
 /// Projects that are read at the same time.
 pub(super) const AT_ONCE: u32 = 4;
+/// How long after an answer got lost it is asked for again.
+const LOST_AGAIN: Duration = Duration::from_millis(500);
 /// Tries of a page whose phases somebody else is adding at the same time.
 const TRIES: usize = 5;
 
@@ -113,9 +122,9 @@ impl<'a> Reader<'a> {
         projects.find(|(_, id)| **id == project).map(|(gid, _)| gid.clone())
     }
 
-    /// Requests that were made.
-    pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    /// Requests that were made and not counted yet.
+    pub(super) fn uncounted(&self) -> u64 {
+        self.requests.swap(0, Ordering::Relaxed)
     }
 
     pub(super) async fn tx(&self) -> Result<TenantTx> {
@@ -136,11 +145,21 @@ impl<'a> Reader<'a> {
         call: impl Fn(Arc<Way>) -> F,
     ) -> Result<(T, DateTime<Utc>), Failure> {
         let (domain, tenant) = (self.ground.domain, self.ground.tenant);
-        // Before the permit: what is taken for older than it is, is only read again.
-        let asked = self.now();
-        let answer = provider_call::asana(domain, tenant, self.id(), Urgency::Background, call).await;
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok((answer?, asked))
+        let mut is_second = false;
+        loop {
+            // Before the permit: what is taken for older than it is, is only read again.
+            let asked = self.now();
+            let answer = provider_call::asana(domain, tenant, self.id(), Urgency::Background, &call).await;
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            match answer {
+                // A run of a thousand pages must not use up its attempts by the few that get lost.
+                Err(CallFailure::Call(error)) if error.class() == Class::Transient && !is_second => {
+                    is_second = true;
+                    tokio::time::sleep(LOST_AGAIN).await;
+                }
+                answer => return Ok((answer?, asked)),
+            }
+        }
     }
 
     /// Reads one task.
@@ -174,7 +193,10 @@ impl<'a> Reader<'a> {
 }
 
 /// What the tool's ids mean here.
-async fn dictionary(tx: &mut TenantTx, settings: &PlanningSettings) -> Result<Dictionary> {
+pub(in crate::domain::planning) async fn dictionary(
+    tx: &mut TenantTx,
+    settings: &PlanningSettings,
+) -> Result<Dictionary> {
     let id = settings.integration_id;
     let tenant = store::tenant::current(tx).await?;
     let mappings = store::planning::settings::area_mappings(tx, id).await?;

@@ -1,5 +1,5 @@
-//! Reading again what was told to have changed, soon after it was told: events of one project that come together are one
-//! piece of work.
+//! Reading again what was told to have changed, soon after it was told: events of one project that come
+//! together are one piece of work.
 
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ struct Order {
     project: Option<String>,
 }
 
-/// Queues a read of what these events are about. `project`: whose webhook told them, by its id at the tool; none: the
-/// workspace's. Events are hints: doubled, late and reordered ones do no harm.
+/// Queues a read of what these events are about. `project`: whose webhook told them, by its id at the tool;
+/// none: the workspace's. Events are hints: doubled, late and reordered ones do no harm.
 pub async fn queue(
     tx: &mut TenantTx,
     integration: IntegrationId,
@@ -126,7 +126,8 @@ async fn told(
     payload: &Value,
 ) -> Result<(), Stop> {
     let Some(mut reader) = Reader::open(ground, cause).await? else { return Ok(()) };
-    // Before the first complete reading nothing is known that could be corrected, and it asks for what comes meanwhile.
+    // Before the first complete reading nothing is known that could be corrected, and it asks for what comes
+    // meanwhile.
     if reader.settings.initial_sync_time.is_none() {
         return Ok(());
     }

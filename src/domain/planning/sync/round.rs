@@ -1,5 +1,5 @@
-//! Reading projects completely, several at once. How far each is, is written down together with what its last page
-//! brought, so that whoever goes on reads no page twice and leaves none out.
+//! Reading projects completely, several at once. How far each is, is written down together with what its last
+//! page brought, so that whoever goes on reads no page twice and leaves none out.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,7 +1,7 @@
 //! Making what is here what was read: a page of tasks in one transaction.
 //!
-//! Values are compared, never who wrote them or when the answer came: what equals what both sides last agreed on is an
-//! echo of a write of ours, or no news.
+//! Values are compared, never who wrote them or when the answer came: what equals what both sides last agreed
+//! on is an echo of a write of ours, or no news.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,7 +16,7 @@ use crate::{
     domain::{
         consent,
         engine::record::Stop,
-        planning::{merge, push},
+        planning::{merge, standing},
     },
     error::Result,
     ids::{PhaseId, ProjectId},
@@ -30,7 +30,7 @@ use crate::{
             phase_change::PhaseChange,
         },
     },
-    words::{ConsentScope, Origin, PhaseChangeKind, Presence, ProviderSync},
+    words::{ConsentScope, Origin, PhaseChangeKind, Presence},
 };
 
 /// Where a page stood in the complete reading of its project.
@@ -155,8 +155,8 @@ async fn known(tx: &mut TenantTx, reader: &Reader<'_>, tasks: &[Task]) -> Result
     Ok(known.collect())
 }
 
-/// Answers come late: what was asked for before a newer answer, or is an older version than the one known, says nothing
-/// any more. A version is the tool's own time, which a move between projects leaves as it is.
+/// Answers come late: what was asked for before a newer answer, or is an older version than the one known,
+/// says nothing any more. A version is the tool's own time, which a move between projects leaves as it is.
 fn is_stale(before: &Known, task: &Task, asked: DateTime<Utc>) -> bool {
     before.read_time.is_some_and(|read| asked < read)
         || before.row.external_update_time.zip(task.modified_at).is_some_and(|(known, told)| told < known)
@@ -176,7 +176,8 @@ async fn compare(
     let mut after = before.clone();
     let base = PhaseFields::from(before.base.clone());
     let theirs = said.theirs(&base, hint, reader.dictionary.skew, asked);
-    let merged = merge::merge(&before.base, &before.fields, &before.changed, &theirs);
+    let shared = standing::in_common(tx, &before, &theirs.fields, now).await?;
+    let merged = merge::merge(&shared, &before.fields, &before.changed, &theirs);
     let is_changed = merged.apply(&mut after);
     after.name.clone_from(&said.name);
     after.is_completed = said.is_completed;
@@ -201,9 +202,9 @@ async fn compare(
     if is_here && said.projects.iter().copied().collect::<HashSet<_>>() != projects {
         writes.moved.push((after.id, said.projects.clone()));
     }
-    if merged.is_to_be_written() && after.sync.provider_sync != ProviderSync::Pending && is_here {
-        // Ours prevailed over a change there, or was never written.
-        push::queue(tx, &mut after, &reader.cause, now).await?;
+    if is_here {
+        // Ours may have prevailed over a change there, or was never written.
+        standing::stand(tx, &mut after, &merged, &reader.cause, now).await?;
     }
     if is_news {
         writes.news.push(said.external_id.clone());

@@ -17,27 +17,27 @@ use crate::{
 
 /// What the tool's ids mean here, as of a run's begin.
 #[derive(Debug, Default)]
-pub(super) struct Dictionary {
-    pub(super) zone: Tz,
-    pub(super) area_field: Option<String>,
-    pub(super) hours_field: Option<String>,
+pub(in crate::domain::planning) struct Dictionary {
+    pub(in crate::domain::planning) zone: Tz,
+    pub(in crate::domain::planning) area_field: Option<String>,
+    pub(in crate::domain::planning) hours_field: Option<String>,
     /// Decimal places that the tool keeps of planned hours.
-    pub(super) hours_precision: Option<i16>,
+    pub(in crate::domain::planning) hours_precision: Option<i16>,
     /// By option; one that is not here is ignored.
-    pub(super) areas: HashMap<String, Area>,
-    pub(super) users: HashMap<String, ExternalUserId>,
+    pub(in crate::domain::planning) areas: HashMap<String, Area>,
+    pub(in crate::domain::planning) users: HashMap<String, ExternalUserId>,
     /// Those whose tasks are phases.
-    pub(super) projects: HashMap<String, ProjectId>,
+    pub(in crate::domain::planning) projects: HashMap<String, ProjectId>,
     /// By how much the tool's clock is ahead of ours.
-    pub(super) skew: TimeDelta,
+    pub(in crate::domain::planning) skew: TimeDelta,
 }
 
 /// A task that is a phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Understood {
+pub(in crate::domain::planning) struct Understood {
     pub(super) external_id: String,
-    pub(super) name: String,
-    pub(super) is_completed: bool,
+    pub(in crate::domain::planning) name: String,
+    pub(in crate::domain::planning) is_completed: bool,
     pub(super) assignee_id: Option<ExternalUserId>,
     pub(super) start_and_due: PhaseFields,
     pub(super) hours: Told<Option<Decimal>>,
@@ -46,7 +46,7 @@ pub(super) struct Understood {
     /// None where time is not tracked, or the plan does not tell.
     pub(super) actual_minutes: Option<i32>,
     /// By the tool's clock.
-    pub(super) modified_at: Option<DateTime<Utc>>,
+    pub(in crate::domain::planning) modified_at: Option<DateTime<Utc>>,
     /// Those of its projects whose tasks are phases.
     pub(super) projects: Vec<ProjectId>,
 }
@@ -82,7 +82,7 @@ impl Dictionary {
     }
 
     /// A task as a phase; none: a milestone or a subtask is none.
-    pub(super) fn understand(&self, task: &Task) -> Option<Understood> {
+    pub(in crate::domain::planning) fn understand(&self, task: &Task) -> Option<Understood> {
         if task.subtype == TaskSubtype::Milestone || task.parent.is_some() {
             return None;
         }
@@ -152,7 +152,7 @@ impl Dictionary {
 
 impl Understood {
     /// What both sides can change, as it stands there; what was not told stands as both sides last agreed.
-    pub(super) fn fields(&self, base: &PhaseFields) -> PhaseFields {
+    pub(in crate::domain::planning) fn fields(&self, base: &PhaseFields) -> PhaseFields {
         PhaseFields {
             planned_hours: self.hours.or(&base.planned_hours),
             area: self.area.or(&base.area),
@@ -160,11 +160,12 @@ impl Understood {
         }
     }
 
-    pub(super) fn option(&self, known: &Option<String>) -> Option<String> {
+    pub(in crate::domain::planning) fn option(&self, known: &Option<String>) -> Option<String> {
         self.area_option_id.or(known)
     }
 
-    /// The same with the times of its changes, as our clock would have told them. `asked` stands for what nobody tells.
+    /// The same with the times of its changes, as our clock would have told them. `asked` stands for what
+    /// nobody tells.
     pub(super) fn theirs(
         &self,
         base: &PhaseFields,

@@ -164,7 +164,8 @@ pub(super) async fn projects(
     }
     let count = record.count(PROJECTS);
     count.total = Some(count.processed);
-    let unlisted: Vec<Project> = known.into_values().filter(|one| !listed.contains(&one.external_id)).collect();
+    let unlisted: Vec<Project> =
+        known.into_values().filter(|one| !listed.contains(&one.external_id)).collect();
     gone(reader, record, unlisted, present, accept_deletions).await
 }
 
@@ -276,7 +277,8 @@ async fn keep(reader: &Reader<'_>, said: &asana::Project, before: Option<&Projec
     Ok(after.id)
 }
 
-/// Reads one project that was told to have changed. Returns it if its tasks are phases from now on, and were none before.
+/// Reads one project that was told to have changed. Returns it if its tasks are phases from now on, and were
+/// none before.
 pub(super) async fn look(reader: &Reader<'_>, gid: &str) -> Result<Option<ProjectId>, Stop> {
     let mut tx = reader.tx().await?;
     let before = store::planning::project::find_by_external_id(&mut tx, reader.id(), gid).await?;

@@ -10,9 +10,8 @@ pub(super) fn all(theirs: &Records) -> Vec<Case> {
         case("OnboardingService/GetOnboarding", field, id, missing, |integration_id| GetOnboardingRequest {
             integration_id,
         }),
-        case("OnboardingService/ListWorkspaces", field, id, missing, |integration_id| ListWorkspacesRequest {
-            integration_id,
-            ..Default::default()
+        case("OnboardingService/ListWorkspaces", field, id, missing, |integration_id| {
+            ListWorkspacesRequest { integration_id, ..Default::default() }
         }),
         case("OnboardingService/SelectWorkspace", field, id, missing, |integration_id| {
             SelectWorkspaceRequest { integration_id, workspace_gid: "1".into(), ..Default::default() }

@@ -1,6 +1,6 @@
 use chrono::TimeDelta;
-use proptest::{collection::vec, prelude::any, prop_assert_eq, prop_oneof, proptest, strategy::Just};
 use proptest::strategy::Strategy;
+use proptest::{collection::vec, prelude::any, prop_assert_eq, prop_oneof, proptest, strategy::Just};
 
 use super::*;
 use crate::provider::asana::{Change, Resource};
@@ -95,14 +95,22 @@ fn of_more_tasks_than_a_message_may_name_the_whole_project_is_read() {
 fn any_event() -> impl Strategy<Value = Event> {
     let field = prop_oneof![Just("due_on"), Just("start_on"), Just("custom_fields"), Just("name")];
     prop_oneof![
-        (0..4u8, field, 0..100i64)
-            .prop_map(|(gid, field, minute)| changed(&gid.to_string(), field, None, minute)),
+        (0..4u8, field, 0..100i64).prop_map(|(gid, field, minute)| changed(
+            &gid.to_string(),
+            field,
+            None,
+            minute
+        )),
         (0..4u8, any::<bool>(), 0..100i64).prop_map(|(gid, back, minute)| {
             let action = if back { Action::Undeleted } else { Action::Deleted };
             event(ResourceKind::Task, &gid.to_string(), action, minute)
         }),
-        (0..4u8, 0..100i64)
-            .prop_map(|(gid, minute)| event(ResourceKind::Project, &gid.to_string(), Action::Changed, minute)),
+        (0..4u8, 0..100i64).prop_map(|(gid, minute)| event(
+            ResourceKind::Project,
+            &gid.to_string(),
+            Action::Changed,
+            minute
+        )),
     ]
 }
 

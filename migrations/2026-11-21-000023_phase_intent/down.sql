@@ -1,0 +1,1 @@
+DROP TABLE phase_intent;

@@ -1,0 +1,1 @@
+DROP FUNCTION stellwerk_resolve_account(text, text[]);

@@ -1,0 +1,135 @@
+//! How an integration fares, in a word: what a person who looks at a list of them needs first.
+
+use super::Status;
+use crate::words::{Breaker, IntegrationState, SubscriptionState};
+
+/// In a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    Healthy,
+    /// It works, but something needs a look.
+    Degraded,
+    /// It does not work, or was ended.
+    Failing,
+    NeedsReconnect,
+}
+
+/// So many failed runs in a row are no accident.
+const FAILED_RUNS: i64 = 3;
+
+/// How it fares, and the code of why it is not healthy; of several the gravest.
+pub fn health(status: &Status) -> (Health, Option<String>) {
+    let failing = |reason: &str| (Health::Failing, Some(reason.to_owned()));
+    match status.integration.state {
+        IntegrationState::NeedsReconnect => {
+            return (Health::NeedsReconnect, status.integration.state_reason.clone());
+        }
+        IntegrationState::Disconnecting | IntegrationState::Disconnected => {
+            return failing("INTEGRATION_DISCONNECTED");
+        }
+        IntegrationState::Connected => {}
+    }
+    if status.flow.as_ref().is_some_and(|flow| flow.breaker == Breaker::Open) {
+        return failing("PROVIDER_OUT");
+    }
+    if status.runs.consecutive_errors >= FAILED_RUNS {
+        return failing("RUNS_FAILING");
+    }
+    match lack(status) {
+        Some(reason) => (Health::Degraded, Some(reason.to_owned())),
+        None => (Health::Healthy, None),
+    }
+}
+
+/// What needs a look.
+fn lack(status: &Status) -> Option<&'static str> {
+    let planning = status.planning.as_ref().map(|planning| &planning.health);
+    let is_failed = |state: SubscriptionState| state == SubscriptionState::Failed;
+    let lacks = [
+        (status.runs.consecutive_errors > 0, "LAST_RUN_FAILED"),
+        (status.waiting.dead_letters > 0, "DEAD_LETTERS"),
+        (status.waiting.open_reviews > 0, "REVIEW_NEEDED"),
+        (status.subscriptions.iter().any(|one| is_failed(one.state)), "WEBHOOKS_FAILED"),
+        (planning.is_some_and(|health| health.absences_reason.is_some()), "ABSENCES_UNAVAILABLE"),
+        (planning.is_some_and(|health| health.time_entries_reason.is_some()), "TIME_ENTRIES_UNAVAILABLE"),
+        (status.integration.inbound_paused, "INBOUND_PAUSED"),
+        (status.integration.outbound_paused, "OUTBOUND_PAUSED"),
+    ];
+    lacks.into_iter().find(|(is_so, _)| *is_so).map(|(_, reason)| reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+
+    use super::*;
+    use crate::{
+        ids::IntegrationId,
+        store::{
+            integration::Integration,
+            integration_health::{Ages, Runs, Waiting},
+        },
+    };
+
+    fn status() -> Status {
+        let runs = Runs {
+            total: 9,
+            successful: 9,
+            failed: 0,
+            consecutive_errors: 0,
+            average_duration_s: None,
+            last_success_time: None,
+        };
+        Status {
+            integration: Integration::new(IntegrationId::new(), "asana", "Planning", Utc::now()),
+            runs,
+            ages: Ages { last_s: None, p95_s: None, changes: 0 },
+            waiting: Waiting { messages: 0, oldest_age_s: None, dead_letters: 0, open_reviews: 0 },
+            last_delivery_time: None,
+            reconciled_time: None,
+            subscriptions: Vec::new(),
+            event_types: Vec::new(),
+            flow: None,
+            newest_run: None,
+            credential_expire_time: None,
+            planning: None,
+        }
+    }
+
+    fn after(change: impl FnOnce(&mut Status)) -> (Health, Option<String>) {
+        let mut status = status();
+        change(&mut status);
+        health(&status)
+    }
+
+    #[test]
+    fn what_works_is_healthy_and_needs_no_reason() {
+        assert_eq!(after(|_| ()), (Health::Healthy, None));
+    }
+
+    #[test]
+    fn one_failed_run_is_a_blemish_and_three_in_a_row_are_a_failure() {
+        let failed = |runs| after(|status| status.runs.consecutive_errors = runs);
+
+        assert_eq!(failed(1), (Health::Degraded, Some("LAST_RUN_FAILED".into())));
+        assert_eq!(failed(3), (Health::Failing, Some("RUNS_FAILING".into())));
+    }
+
+    #[test]
+    fn a_refused_credential_is_graver_than_all_else() {
+        let refused = after(|status| {
+            status.integration.state = IntegrationState::NeedsReconnect;
+            status.integration.state_reason = Some("CREDENTIAL_REFUSED".into());
+            status.runs.consecutive_errors = 9;
+        });
+
+        assert_eq!(refused, (Health::NeedsReconnect, Some("CREDENTIAL_REFUSED".into())));
+    }
+
+    #[test]
+    fn what_waits_for_a_person_needs_a_look() {
+        let waiting = after(|status| status.waiting.open_reviews = 1);
+
+        assert_eq!(waiting, (Health::Degraded, Some("REVIEW_NEEDED".into())));
+    }
+}

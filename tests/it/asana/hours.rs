@@ -1,0 +1,73 @@
+//! Hours that were worked.
+
+use stellwerk::{
+    sandbox::asana::{Fault, Operation, Rule},
+    words::SyncState,
+};
+
+use crate::support::asana::{self, Planner, day, errors, refusal};
+
+#[tokio::test]
+async fn hours_are_read_where_a_tasks_sum_has_changed_and_nowhere_else() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let (worked, idle) = (planner.task("Rohbau", "2026-11-13"), planner.task("Dach", "2026-11-20"));
+    let entry = planner.boss.log_time(worked, 90, day("2026-11-03")).expect("logged");
+    planner.sync().await;
+    assert_eq!(entries(&planner).await, ["90 2026-11-03"]);
+    assert_eq!(double.count(Operation::ListTaskTimeEntries), 1);
+
+    planner.boss.change_time(entry, 120).expect("changed");
+    planner.boss.log_time(idle, 15, day("2026-11-04")).expect("logged");
+    double.forget_requests();
+    planner.sync().await;
+
+    assert_eq!(entries(&planner).await, ["120 2026-11-03", "15 2026-11-04"]);
+    assert_eq!(double.count(Operation::ListTaskTimeEntries), 2);
+    double.forget_requests();
+    planner.sync().await;
+    assert_eq!(double.count(Operation::ListTaskTimeEntries), 0);
+}
+
+#[tokio::test]
+async fn an_entry_that_was_deleted_is_forgotten() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let task = planner.task("Rohbau", "2026-11-13");
+    let wrong = planner.boss.log_time(task, 90, day("2026-11-03")).expect("logged");
+    planner.boss.log_time(task, 30, day("2026-11-04")).expect("logged");
+    planner.sync().await;
+
+    planner.boss.delete_time(wrong).expect("deleted");
+    planner.sync().await;
+
+    assert_eq!(entries(&planner).await, ["30 2026-11-04"]);
+}
+
+/// 402: the workspace's plan has no time tracking.
+#[tokio::test]
+async fn hours_that_the_plan_does_not_include_are_told_and_keep_nothing_else_back() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let task = planner.task("Rohbau", "2026-11-13");
+    planner.boss.log_time(task, 90, day("2026-11-03")).expect("logged");
+    double.add_fault(
+        Rule::next(1, Fault::Refused { refusal: refusal(402) }).on(Operation::ListTaskTimeEntries),
+    );
+
+    let run = planner.sync().await;
+
+    assert_eq!((run.state, errors(&run)), (SyncState::Partial, vec!["time_entries PLAN_LIMIT".to_owned()]));
+    assert_eq!(planner.phases().await, ["Rohbau present"]);
+    assert_eq!(planner.value("time_entries_reason", "planning_health").await, "PLAN_LIMIT");
+    planner.sync().await;
+    assert_eq!(planner.value("time_entries_reason", "planning_health").await, "");
+    assert_eq!(entries(&planner).await, ["90 2026-11-03"]);
+}
+
+async fn entries(planner: &Planner) -> Vec<String> {
+    planner.lines("minutes || ' ' || entry_date", "time_entry ORDER BY entry_date").await
+}

@@ -1,0 +1,149 @@
+//! What Asana does not take.
+
+use serde_json::{Value, json};
+use stellwerk::{
+    domain::dead_letter::{self, Which},
+    sandbox::asana::{Fault, Operation, Refusal, Rule},
+    store::dead_letter::Filter,
+};
+
+use super::{Scene, due, hours};
+use crate::support::{asana, calcom::no_key};
+
+fn refuse(scene: &Scene, status: u16, message: &str) {
+    let refusal = Refusal { status, message: message.into(), sync: None, retry_after_seconds: None };
+    let rule = Rule::next(1, Fault::Refused { refusal }).on(Operation::UpdateTask);
+    scene.planner.asana.add_fault(rule);
+}
+
+/// The reasons of the writes that were given up.
+async fn dead(scene: &Scene) -> Vec<String> {
+    scene.planner.lines("reason", "outbox AND state = 'dead'").await
+}
+
+/// Trap 24.
+#[tokio::test]
+async fn a_field_that_asana_does_not_take_does_not_cost_the_dates() {
+    let scene = Scene::new().await;
+    refuse(&scene, 400, "Custom field with ID 12 is not on given object");
+
+    scene.change(due("2026-11-20")).await;
+    scene.change(hours("8")).await;
+    scene.until("review FIELD_NOT_ON_TASK").await;
+
+    assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly");
+    let written = scene.written();
+    assert_eq!(written.len(), 2, "{written:?}");
+    assert_eq!(written[1], json!({ "start_on": "2026-11-02", "due_on": "2026-11-20" }));
+    assert_eq!(scene.intents().await, ["refused", "done"]);
+    assert_eq!(dead(&scene).await, ["FIELD_NOT_ON_TASK"]);
+}
+
+/// Trap 24.
+#[tokio::test]
+async fn a_field_that_the_task_does_not_have_is_not_even_sent() {
+    let scene = Scene::new().await;
+    let (project, field) = (scene.planner.project, scene.planner.hours.gid);
+    scene.planner.boss.detach_field(project, field).unwrap();
+
+    scene.change(hours("8")).await;
+    scene.change(due("2026-11-20")).await;
+    scene.until("review FIELD_NOT_ON_TASK").await;
+
+    assert_eq!(scene.written(), [json!({ "start_on": "2026-11-02", "due_on": "2026-11-20" })]);
+}
+
+/// P12.
+#[tokio::test]
+async fn a_refusal_shows_with_its_reason_and_can_be_requeued() {
+    for (status, reason) in [(402, "PLAN_LIMIT"), (403, "NOT_ALLOWED")] {
+        let scene = Scene::new().await;
+        refuse(&scene, status, "No.");
+
+        scene.change(due("2026-11-20")).await;
+        scene.until(&format!("review {reason}")).await;
+        assert_eq!(dead(&scene).await, [reason]);
+        let (domain, admin) = (&scene.planner.domain, scene.planner.admin());
+        let all = Which::Matching(Filter::default());
+        dead_letter::requeue(domain, &admin, &no_key(), &all).await.unwrap();
+        scene.until_synced().await;
+
+        assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly", "{status}");
+        assert_eq!(scene.intents().await, ["refused", "done"], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_write_is_not_tried_again_by_every_look_at_the_task() {
+    let scene = Scene::new().await;
+    refuse(&scene, 403, "No.");
+    scene.change(due("2026-11-20")).await;
+    scene.until("review NOT_ALLOWED").await;
+
+    scene.planner.heed(scene.planner.project, &[asana::told("changed", scene.task)]).await;
+
+    assert_eq!(scene.standing().await, "review NOT_ALLOWED");
+    assert_eq!(scene.written().len(), 1);
+}
+
+/// Trap 29.
+#[tokio::test]
+async fn a_task_that_is_not_found_is_missing_until_a_full_run_has_looked() {
+    let scene = Scene::new().await;
+    scene.planner.boss.delete_task(scene.task);
+
+    scene.change(due("2026-11-20")).await;
+    scene.until("review NOT_FOUND").await;
+
+    assert_eq!(scene.planner.presence(scene.task).await, "missing");
+    assert_eq!(scene.written(), [] as [Value; 0]);
+}
+
+/// Trap 17.
+#[tokio::test]
+async fn a_throttled_write_waits_as_told_and_uses_up_no_try() {
+    let scene = Scene::new().await;
+    let rule = Rule::next(1, Fault::Throttled { retry_after_seconds: 1 }).on(Operation::UpdateTask);
+    scene.planner.asana.add_fault(rule);
+
+    scene.change(due("2026-11-20")).await;
+    scene.until_synced().await;
+
+    assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly");
+    assert_eq!(dead(&scene).await, [""; 0]);
+}
+
+/// P7.
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_looked_up_and_not_repeated() {
+    for fault in [Fault::AnswerLost { hold: false }, Fault::ErrorAfter { status: 500 }, Fault::Truncated] {
+        let scene = Scene::new().await;
+        scene.planner.asana.add_fault(Rule::next(1, fault.clone()).on(Operation::UpdateTask));
+
+        scene.change(due("2026-11-20")).await;
+        scene.until_synced().await;
+
+        assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly", "{fault:?}");
+        assert_eq!(scene.written().len(), 1, "{fault:?}");
+        assert_eq!(
+            (scene.intents().await, scene.conflicts().await),
+            (vec!["done".into()], vec![]),
+            "{fault:?}"
+        );
+    }
+}
+
+/// P7.
+#[tokio::test]
+async fn a_write_that_did_not_arrive_is_repeated() {
+    for fault in [Fault::Reset, Fault::ErrorBefore { status: 503 }] {
+        let scene = Scene::new().await;
+        scene.planner.asana.add_fault(Rule::next(2, fault.clone()).on(Operation::UpdateTask));
+
+        scene.change(due("2026-11-20")).await;
+        scene.until_synced().await;
+
+        assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly", "{fault:?}");
+        assert_eq!(scene.here().await, scene.there(), "{fault:?}");
+    }
+}

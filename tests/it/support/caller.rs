@@ -56,10 +56,6 @@ impl TestCaller {
         OnboardingServiceClient::new(self.connection())
     }
 
-    pub(crate) fn planning(&self) -> PlanningServiceClient<Connection> {
-        PlanningServiceClient::new(self.connection())
-    }
-
     pub(crate) fn sync_logs(&self) -> SyncLogServiceClient<Connection> {
         SyncLogServiceClient::new(self.connection())
     }

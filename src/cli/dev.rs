@@ -1,5 +1,6 @@
 //! `stellwerk dev`: everything on one machine that has nothing.
 
+mod asana;
 mod calcom;
 mod commands;
 mod demo;
@@ -10,7 +11,7 @@ use clap::Args;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
-use self::{calcom::DemoCalcom, demo::Demo};
+use self::{asana::DemoAsana, calcom::DemoCalcom, demo::Demo};
 use super::{
     Failure,
     database::{DATABASE, Database, SERVICE_LOGIN, check_schema, root_key},
@@ -49,6 +50,14 @@ pub struct Dev {
         default_value = "127.0.0.1:7214"
     )]
     sandbox_calcom_address: SocketAddr,
+    /// Where the Asana double listens; on this machine only.
+    #[arg(
+        long,
+        env = "STELLWERK_SANDBOX_ASANA_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:7215"
+    )]
+    sandbox_asana_address: SocketAddr,
     #[command(flatten)]
     config: Config,
 }
@@ -64,9 +73,16 @@ impl Dev {
         let listeners = Listeners::bind(&self.config).await?;
         let sandbox = sandbox::listen(self.sandbox_address).await?;
         let calcom = sandbox::listen(self.sandbox_calcom_address).await?;
-        let address = calcom.local_addr().map_err(|error| Failure::failed(&error))?;
-        self.config.callers.egress_allow.push(calcom::allowed(address)?);
-        let doubles = Doubles { booking: sandbox, calcom: DemoCalcom::start(calcom).await? };
+        let asana = sandbox::listen(self.sandbox_asana_address).await?;
+        for double in [&calcom, &asana] {
+            let address = double.local_addr().map_err(|error| Failure::failed(&error))?;
+            self.config.callers.egress_allow.push(allowed(address)?);
+        }
+        // Providers come back to the port that there is, whatever was asked for.
+        let http = from_here(listeners.http.local_addr().map_err(|error| Failure::failed(&error))?);
+        self.config.public.public_url.get_or_insert_with(|| format!("http://{http}"));
+        let asana = DemoAsana::start(asana, http, &mut self.config)?;
+        let doubles = Doubles { booking: sandbox, calcom: DemoCalcom::start(calcom).await?, asana };
 
         let (url, owner_url) = (self.config.database.url(), self.config.database.migration_url());
         if let (Some(url), Some(owner_url)) = (url, owner_url) {
@@ -123,7 +139,7 @@ impl Dev {
         doubles: Doubles,
         shutdown: &Shutdown,
     ) -> Result<(), Failure> {
-        let Doubles { booking: sandbox, calcom } = doubles;
+        let Doubles { booking: sandbox, calcom, asana } = doubles;
         let (app, demo) = tokio::select! {
             ready = self.prepare(database) => ready?,
             () = shutdown.stop.cancelled() => return Ok(()),
@@ -135,15 +151,17 @@ impl Dev {
             metrics: from_here(address(&listeners.metrics)?),
             sandbox: address(&sandbox)?,
             calcom: calcom.address(),
+            asana: asana.address(),
         };
         let tool = self.booking_tool(&demo, addresses.http)?;
         let data_dir = &self.config.database.data_dir;
         let (served, (), ()) = tokio::join!(
             serve_command::run(&app, listeners, &self.config, shutdown),
             run_tool(tool, sandbox, shutdown),
-            welcome(&app, &calcom, &demo, &addresses, data_dir),
+            welcome(&app, (&calcom, &asana), &demo, &addresses, data_dir),
         );
         calcom.double.stop().await.map_err(|error| Failure::failed(&error))?;
+        asana.double.stop().await.map_err(|error| Failure::failed(&error))?;
         served
     }
 
@@ -199,13 +217,14 @@ impl Dev {
 struct Doubles {
     booking: TcpListener,
     calcom: DemoCalcom,
+    asana: DemoAsana,
 }
 
 /// Links the demo tenant, once somebody answers the webhooks that come of it, and prints what can be done. Without the link
 /// everything else is still worth trying.
 async fn welcome(
     app: &App,
-    calcom: &DemoCalcom,
+    (calcom, asana): (&DemoCalcom, &DemoAsana),
     demo: &Demo,
     addresses: &commands::Addresses,
     data_dir: &std::path::Path,
@@ -223,7 +242,11 @@ async fn welcome(
             None
         }
     };
-    say(&commands::welcome(addresses, demo, bookable.as_ref(), data_dir));
+    let planned = asana.connect(&app.domain, demo).await.unwrap_or_else(|failure| {
+        tracing::error!("the demo tenant is not linked with the Asana double: {failure}");
+        None
+    });
+    say(&commands::welcome(addresses, demo, (bookable.as_ref(), planned.as_ref()), data_dir));
 }
 
 /// The tool's troubles are shown, but end nothing else.
@@ -246,6 +269,11 @@ async fn run_tool(tool: BookingTool, listener: TcpListener, shutdown: &Shutdown)
     if let Err(error) = tool.serve(listener, async move { stop.cancelled().await }).await {
         telemetry::log_error("the booking tool's control surface ended", &error);
     }
+}
+
+/// A double, as the guard of the way out must know it.
+fn allowed(address: SocketAddr) -> Result<crate::egress::AllowedHost, Failure> {
+    address.to_string().parse().map_err(|error| Failure::refused(&error))
 }
 
 /// An address to call from this machine: nobody can call 0.0.0.0.

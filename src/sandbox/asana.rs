@@ -1,11 +1,11 @@
-//! Asana's double: workspaces, projects, tasks, time entries and absences of its own, in memory, behind the REST API,
-//! event streams and webhooks as they are documented, over real HTTP.
+//! Asana's double: workspaces, projects, tasks, time entries and absences of its own, in memory, behind the
+//! REST API, event streams and webhooks as they are documented, over real HTTP.
 //!
-//! What it copies on purpose are the traps: ids too large for a double, records that tell nothing nobody asked for,
-//! offsets and sync tokens that do not last, a start date that is refused without its due date, fields that are not
-//! on every task, a handshake while the request for it is still open, events without values, budgets that count
-//! refusals. Where sources disagree it does the harder thing. It can also be told to fail: see [`Rule`], [`Gate`],
-//! [`Asana::stop`].
+//! What it copies on purpose are the traps: ids too large for a double, records that tell nothing nobody
+//! asked for, offsets and sync tokens that do not last, a start date that is refused without its due date,
+//! fields that are not on every task, a handshake while the request for it is still open, events without
+//! values, budgets that count refusals. Where sources disagree it does the harder thing. It can also be told
+//! to fail: see [`Rule`], [`Gate`], [`Asana::stop`].
 //!
 //! It listens on loopback and posts to loopback, nothing else, and so needs no guard on where it may go.
 
@@ -47,6 +47,7 @@ mod person;
 mod project;
 mod record;
 mod refusal;
+mod seen;
 mod settings;
 mod shape;
 mod show;

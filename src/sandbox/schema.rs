@@ -19,8 +19,8 @@ pub(crate) struct Schemas<'a> {
     differences: &'a [Difference],
 }
 
-/// Where a description and the service differ, by schema (or the end of its name) and property: seen in the source of
-/// the service or in published answers. Everything else must be as described.
+/// Where a description and the service differ, by schema (or the end of its name) and property: seen in the
+/// source of the service or in published answers. Everything else must be as described.
 pub(crate) type Difference = (&'static str, &'static str, Instead);
 
 /// What may be there although the description says otherwise.
@@ -129,8 +129,8 @@ impl<'a> Schemas<'a> {
     }
 }
 
-/// The folder with what providers publish, where there is one: `$STELLWERK_SHARED`, or else the folder `shared` beside
-/// this project's.
+/// The folder with what providers publish, where there is one: `$STELLWERK_SHARED`, or else the folder
+/// `shared` beside this project's.
 pub fn shared_folder() -> Option<PathBuf> {
     let named = std::env::var_os("STELLWERK_SHARED").map(PathBuf::from);
     let beside = || Some(PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?).parent()?.join("shared"));

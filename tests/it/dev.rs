@@ -4,7 +4,9 @@ use std::{fs, net::SocketAddr, time::Duration};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use stellwerk::proto::{SignatureScheme, WebhookEndpoint};
+use stellwerk::proto::{
+    GetPhaseRequest, ListPhasesRequest, SignatureScheme, UpdatePhaseRequest, WebhookEndpoint,
+};
 use tonic::transport::Endpoint;
 
 use crate::support::{
@@ -31,7 +33,14 @@ impl Dev {
     /// Returns when it has said where everything is.
     async fn start(folder: &Folder) -> Self {
         let mut command = program();
-        let ports = ["--grpc-address", "--http-address", "--metrics-address", "--sandbox-address"];
+        let ports = [
+            "--grpc-address",
+            "--http-address",
+            "--metrics-address",
+            "--sandbox-address",
+            "--sandbox-calcom-address",
+            "--sandbox-asana-address",
+        ];
         command.arg("dev").args(ports.map(|name| format!("{name}=127.0.0.1:0")));
         command.arg(format!("--data-dir={}", folder.path.display()));
         let (process, welcome, log) = Process::spawn(command);
@@ -118,4 +127,39 @@ async fn the_first_start_makes_everything_and_the_next_ones_find_it_even_after_a
         assert!(names.contains(&"Xanthippe Muster".to_string()), "{names:?}");
     }
     assert_eq!((told.kept(), ready.status().as_u16()), ("duplicate", 200));
+}
+
+/// P5, P6: the demo tenant went through consent, mapping, first run and webhooks by itself; from then on both sides move.
+#[tokio::test]
+async fn the_demo_is_linked_with_asanas_double_and_phases_move_both_ways() {
+    let folder = Folder::new();
+    let dev = Dev::start(&folder).await;
+    let (board, admin) = (dev.told("Asana"), dev.admin());
+    let phases =
+        admin.planning().list_phases(ListPhasesRequest::default()).await.unwrap().into_inner().phases;
+    let phase = phases.iter().find(|phase| !phase.start_date.is_empty()).expect("one with dates").clone();
+    let at_board = format!("{board}sandbox/tasks/{}", phase.external_id);
+    let here = async || {
+        let request = GetPhaseRequest { phase_id: phase.phase_id.clone() };
+        admin.planning().get_phase(request).await.unwrap().into_inner().phase.expect("the phase")
+    };
+
+    let moved = json!({ "start_on": "2027-03-01", "due_on": "2027-03-12" });
+    client().put(&at_board).json(&moved).send().await.unwrap().error_for_status().unwrap();
+    wait_until("the phase has moved here", PATIENCE, async || here().await.due_date == "2027-03-12").await;
+    let update = UpdatePhaseRequest {
+        phase_id: phase.phase_id.clone(),
+        start_date: "2027-04-05".into(),
+        due_date: "2027-04-16".into(),
+        ..Default::default()
+    };
+    admin.planning().update_phase(update).await.unwrap();
+    wait_until("the phase has moved at the board", PATIENCE, async || {
+        let told: Value = client().get(&at_board).send().await.unwrap().json().await.unwrap();
+        told["start_on"] == "2027-04-05" && told["due_on"] == "2027-04-16"
+    })
+    .await;
+    dev.interrupt().await;
+
+    assert_eq!(phases.len(), 18);
 }

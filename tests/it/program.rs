@@ -150,7 +150,14 @@ async fn a_data_folder_that_cannot_be_one_is_refused_in_one_line() {
     let folder = Folder::new();
     fs::write(&folder.path, "a file").unwrap();
     let setting = format!("--data-dir={}", folder.path.display());
-    let ports = ["--grpc-address", "--http-address", "--metrics-address", "--sandbox-address"];
+    let ports = [
+        "--grpc-address",
+        "--http-address",
+        "--metrics-address",
+        "--sandbox-address",
+        "--sandbox-calcom-address",
+        "--sandbox-asana-address",
+    ];
     let free: Vec<String> = ports.iter().map(|name| format!("{name}=127.0.0.1:0")).collect();
     let mut arguments = vec!["dev", &setting];
     arguments.extend(free.iter().map(String::as_str));

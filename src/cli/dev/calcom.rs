@@ -1,7 +1,7 @@
 //! The demo tenant's Cal.com: the sandbox's double. It forgets everything when it ends, so each start links a fresh account and ends
 //! the link with the one before; what was booked through that one stays here.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Days, Utc};
 use tokio::{net::TcpListener, time};
@@ -128,9 +128,4 @@ impl DemoCalcom {
         }
         Ok(None)
     }
-}
-
-/// The double, as the guard of the way out must know it.
-pub(super) fn allowed(address: SocketAddr) -> Result<crate::egress::AllowedHost, Failure> {
-    address.to_string().parse().map_err(|error| Failure::refused(&error))
 }

@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use chrono::SecondsFormat;
+use chrono::{Days, NaiveDate, SecondsFormat};
 
-use super::{calcom::Bookable, demo::Demo};
+use super::{asana::Planned, calcom::Bookable, demo::Demo};
 
 pub(super) struct Addresses {
     pub(super) grpc: SocketAddr,
@@ -13,14 +13,22 @@ pub(super) struct Addresses {
     pub(super) sandbox: SocketAddr,
     /// With scheme.
     pub(super) calcom: String,
+    /// With scheme.
+    pub(super) asana: String,
 }
 
 /// Each command stands alone, so that any of them works when pasted by itself.
-pub(super) fn welcome(at: &Addresses, demo: &Demo, bookable: Option<&Bookable>, data_dir: &Path) -> String {
-    let Addresses { grpc, http, metrics, sandbox, calcom } = at;
+pub(super) fn welcome(
+    at: &Addresses,
+    demo: &Demo,
+    (bookable, planned): (Option<&Bookable>, Option<&Planned>),
+    data_dir: &Path,
+) -> String {
+    let Addresses { grpc, http, metrics, sandbox, calcom, asana } = at;
     let Demo { tenant_id, admin_key, webhook_endpoint_id, webhook_path, webhook_secret, .. } = demo;
     let data_dir = data_dir.display();
     let phone_call = bookable.map(|bookable| phone_call(at, demo, bookable)).unwrap_or_default();
+    let planning = planned.map(|planned| planning(at, demo, planned)).unwrap_or_default();
     format!(
         r#"stellwerk runs.
 
@@ -29,6 +37,7 @@ pub(super) fn welcome(at: &Addresses, demo: &Demo, bookable: Option<&Bookable>, 
   metrics          http://{metrics}/metrics
   booking tool     http://{sandbox}/   (its double; shows what it can do)
   Cal.com          {calcom}/   (its double, linked with the tenant; shows what it can do)
+  Asana            {asana}/   (its double, linked with the tenant; shows what it can do)
   data             {data_dir}   (secrets of the demo in demo.json)
 
   tenant           {tenant_id}
@@ -59,7 +68,7 @@ An attendee books at Cal.com, and moments later the appointment is here:
 
   clients/node_modules/.bin/buf curl --protocol grpc --http2-prior-knowledge -H 'authorization: Bearer {admin_key}' \
     -d '{{"origin": "SYNC_ORIGIN_CALCOM"}}' http://{grpc}/stellwerk.v1.AppointmentService/ListAppointments
-
+{planning}
 Ctrl-C stops everything, PostgreSQL too.
 "#
     )
@@ -80,6 +89,35 @@ A phone assistant books, and the answer comes when Cal.com has it (paste it agai
     http://{grpc}/stellwerk.v1.AppointmentService/BookAppointment
 
   curl -sS {calcom}/sandbox/bookings
+"#
+    )
+}
+
+/// A phase moved here goes to the board five seconds later, and one moved at the board comes here.
+fn planning(at: &Addresses, demo: &Demo, planned: &Planned) -> String {
+    let Addresses { grpc, asana, .. } = at;
+    let Demo { admin_key, .. } = demo;
+    let Planned { phase, task, start, due } = planned;
+    let later = |day: &NaiveDate, days| day.checked_add_days(Days::new(days)).unwrap_or(*day);
+    let (start_here, due_here) = (later(start, 7), later(due, 9));
+    let (start_there, due_there) = (later(start, 14), later(due, 16));
+    format!(
+        r#"
+The desk moves a phase, and five seconds later it has moved at Asana's board:
+
+  clients/node_modules/.bin/buf curl --protocol grpc --http2-prior-knowledge -H 'authorization: Bearer {admin_key}' \
+    -d '{{"phase_id": "{phase}", "start_date": "{start_here}", "due_date": "{due_here}", "planned_hours": "36.5"}}' \
+    http://{grpc}/stellwerk.v1.PlanningService/UpdatePhase
+
+  curl -sS {asana}/sandbox/tasks/{task}
+
+Somebody changes its dates at the board, and moments later they are here:
+
+  curl -sS -X PUT {asana}/sandbox/tasks/{task} -H 'content-type: application/json' \
+    -d '{{"start_on": "{start_there}", "due_on": "{due_there}"}}'
+
+  clients/node_modules/.bin/buf curl --protocol grpc --http2-prior-knowledge -H 'authorization: Bearer {admin_key}' \
+    -d '{{"phase_id": "{phase}"}}' http://{grpc}/stellwerk.v1.PlanningService/GetPhase
 "#
     )
 }

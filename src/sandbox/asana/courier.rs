@@ -1,4 +1,5 @@
-//! Carries events to webhooks: signed, repeated for a day where they are not taken, then given up with the webhook.
+//! Carries events to webhooks: signed, repeated for a day where they are not taken, then given up with the
+//! webhook.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -118,7 +119,8 @@ impl Inner {
         }
     }
 
-    /// What the passing of time brings: late deliveries, repeats, heartbeats, and the end of webhooks nobody answers.
+    /// What the passing of time brings: late deliveries, repeats, heartbeats, and the end of webhooks nobody
+    /// answers.
     pub(crate) async fn pass_time(self: &Arc<Self>) {
         let now = self.clock.now();
         let is_due = |one: &mut Waiting| matches!(one.until, Until::Time(time) if time <= now);

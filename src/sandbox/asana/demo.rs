@@ -47,7 +47,8 @@ pub struct Demo {
 }
 
 impl Asana {
-    /// An office with three people, three projects of six phases each, hours logged and days off; and the app.
+    /// An office with three people, three projects of six phases each, hours logged and days off; and the
+    /// app.
     pub fn add_demo(&self, client: Client) -> Result<Demo, Error> {
         self.add_client(client);
         let today = self.clock().now().date_naive();

@@ -94,9 +94,8 @@ impl Refusal {
 
     pub(crate) fn page(&self) -> String {
         let reason = self.http_status().canonical_reason().unwrap_or("Error");
-        format!(
-            "<html>\r\n<head><title>{0} {reason}</title></head>\r\n<body>\r\n<center><h1>{0} {reason}</h1></center>\r\n</body>\r\n</html>\r\n",
-            self.status
-        )
+        let title = format!("{} {reason}", self.status);
+        let body = format!("<body>\r\n<center><h1>{title}</h1></center>\r\n</body>");
+        format!("<html>\r\n<head><title>{title}</title></head>\r\n{body}\r\n</html>\r\n")
     }
 }

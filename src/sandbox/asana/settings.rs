@@ -31,8 +31,8 @@ pub struct Limits {
     pub reads: Option<u32>,
     /// Anything else in flight.
     pub writes: Option<u32>,
-    /// Records shown per minute: the cost limiter. Charged after the answer, so that it may go below zero; then
-    /// everything is refused until it is above.
+    /// Records shown per minute: the cost limiter. Charged after the answer, so that it may go below zero;
+    /// then everything is refused until it is above.
     pub cost_per_minute: Option<u32>,
 }
 

@@ -1,4 +1,5 @@
-//! How much of a record is shown: the compact record in lists, the full one by itself, or what `opt_fields` names.
+//! How much of a record is shown: the compact record in lists, the full one by itself, or what `opt_fields`
+//! names.
 
 use std::collections::HashMap;
 

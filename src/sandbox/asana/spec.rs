@@ -1,9 +1,9 @@
-//! Holds what was asked and answered against Asana's own description of its API, so that neither the double nor what
-//! talks to it drifts into wishful thinking. For tests: the description is no part of this project, and where it is
-//! not at hand everything passes.
+//! Holds what was asked and answered against Asana's own description of its API, so that neither the double
+//! nor what talks to it drifts into wishful thinking. For tests: the description is no part of this project,
+//! and where it is not at hand everything passes.
 //!
-//! It is looked for in `providers/specs/asana.openapi.json` below `$STELLWERK_SHARED`, or else below the folder
-//! `shared` beside this project's.
+//! It is looked for in `providers/specs/asana.openapi.json` below `$STELLWERK_SHARED`, or else below the
+//! folder `shared` beside this project's.
 
 use std::sync::OnceLock;
 
@@ -21,7 +21,8 @@ const DIFFERENCES: [Difference; 5] = [
     ("EventResponse", "parent", Instead::Null),
     // What an app has not written.
     ("TaskBase", "external", Instead::Null),
-    // Without a field of it named, a nested record is told by its id alone; a project without a team has none.
+    // Without a field of it named, a nested record is told by its id alone; a project without a team has
+    // none.
     ("ProjectResponse", "team", Instead::Null),
     ("CustomFieldResponse", "people_value", Instead::Null),
 ];
@@ -31,8 +32,8 @@ pub struct Spec {
     document: Value,
 }
 
-/// Whether a request that came in was one the description allows: route, parameters with every field asked for, and a
-/// body without a key too many. `Ok` where the description is not at hand.
+/// Whether a request that came in was one the description allows: route, parameters with every field asked
+/// for, and a body without a key too many. `Ok` where the description is not at hand.
 pub fn check_request(request: &Recorded) -> Result<(), String> {
     Spec::at_hand().map_or(Ok(()), |spec| spec.check_request(request))
 }
@@ -105,8 +106,8 @@ impl Spec {
         target.unwrap_or(value)
     }
 
-    /// A request's schema with every `allOf` made one: a key is known if any part knows it. The last part to name a
-    /// key has the say, as `TaskRequestBase` over `TaskBase`.
+    /// A request's schema with every `allOf` made one: a key is known if any part knows it. The last part to
+    /// name a key has the say, as `TaskRequestBase` over `TaskBase`.
     fn whole(&self, schema: &Value) -> Value {
         let schema = self.resolved(schema);
         let mut whole = schema.clone();

@@ -272,7 +272,8 @@ fn take_external(task: &mut Task, value: &Value, app: &str) -> Result<(), Refusa
     Ok(())
 }
 
-/// What the events tell, with the story each makes. None has a value, except where that is a thing of Asana's.
+/// What the events tell, with the story each makes. None has a value, except where that is a thing of
+/// Asana's.
 fn changes(was: &Task, is: &Task) -> Vec<(Change, Option<&'static str>)> {
     let mut changes = Vec::new();
     let mut add = |field, new_value, story| {

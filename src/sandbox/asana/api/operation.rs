@@ -94,7 +94,8 @@ operations! {
 }
 
 impl Operation {
-    /// What a path below `/api/1.0` means, with what stands in for the braces; the wrong method is no route either.
+    /// What a path below `/api/1.0` means, with what stands in for the braces; the wrong method is no route
+    /// either.
     pub(crate) fn of(method: &Method, path: &str) -> Option<(Self, Vec<String>)> {
         let found: Vec<&str> = path.trim_matches('/').split('/').collect();
         let mut of_api =

@@ -1,7 +1,5 @@
 //! A tenant's links with providers: made, looked at, changed, tried and ended.
 
-use std::time::{Duration, Instant};
-
 use chrono::{DateTime, SubsecRound, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -18,7 +16,6 @@ use crate::{
     page::{Page, Paged},
     provider::{
         asana::PROVIDER as ASANA,
-        calcom::CallError,
         catalog::{self, Connect},
     },
     store::{self, TenantTx, credential::Renewed, integration::Integration, outbox::NewMessage},

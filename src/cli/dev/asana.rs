@@ -147,7 +147,8 @@ impl DemoAsana {
         let external_id = task.gid.to_string();
         let phase = store::planning::phase::find_by_external_id_for_update(&mut tx, id, &external_id).await?;
         tx.end_reading();
-        let found = phase.and_then(|phase| Some((phase.id, phase.fields.start_date?, phase.fields.due_date?)));
+        let found =
+            phase.and_then(|phase| Some((phase.id, phase.fields.start_date?, phase.fields.due_date?)));
         Ok(found.map(|(phase, start, due)| Planned { phase, task: external_id, start, due }))
     }
 }

@@ -87,6 +87,7 @@ mod tests {
             waiting: Waiting { messages: 0, oldest_age_s: None, dead_letters: 0, open_reviews: 0 },
             last_delivery_time: None,
             reconciled_time: None,
+            deliveries: std::collections::HashMap::new(),
             subscriptions: Vec::new(),
             event_types: Vec::new(),
             flow: None,

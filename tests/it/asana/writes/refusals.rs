@@ -8,7 +8,7 @@ use stellwerk::{
 };
 
 use super::{Scene, due, hours};
-use crate::support::{asana, calcom::no_key};
+use crate::support::{PATIENCE, asana, calcom::no_key, wait_until};
 
 fn refuse(scene: &Scene, status: u16, message: &str) {
     let refusal = Refusal { status, message: message.into(), sync: None, retry_after_seconds: None };
@@ -19,6 +19,11 @@ fn refuse(scene: &Scene, status: u16, message: &str) {
 /// The reasons of the writes that were given up.
 async fn dead(scene: &Scene) -> Vec<String> {
     scene.planner.lines("reason", "outbox AND state = 'dead'").await
+}
+
+/// The phase says so a moment before its message does.
+async fn until_dead(scene: &Scene, reason: &str) {
+    wait_until("the write was given up", PATIENCE, async || dead(scene).await == [reason]).await;
 }
 
 /// Trap 24.
@@ -36,7 +41,7 @@ async fn a_field_that_asana_does_not_take_does_not_cost_the_dates() {
     assert_eq!(written.len(), 2, "{written:?}");
     assert_eq!(written[1], json!({ "start_on": "2026-11-02", "due_on": "2026-11-20" }));
     assert_eq!(scene.intents().await, ["refused", "done"]);
-    assert_eq!(dead(&scene).await, ["FIELD_NOT_ON_TASK"]);
+    until_dead(&scene, "FIELD_NOT_ON_TASK").await;
 }
 
 /// Trap 24.
@@ -62,7 +67,7 @@ async fn a_refusal_shows_with_its_reason_and_can_be_requeued() {
 
         scene.change(due("2026-11-20")).await;
         scene.until(&format!("review {reason}")).await;
-        assert_eq!(dead(&scene).await, [reason]);
+        until_dead(&scene, reason).await;
         let (domain, admin) = (&scene.planner.domain, scene.planner.admin());
         let all = Which::Matching(Filter::default());
         dead_letter::requeue(domain, &admin, &no_key(), &all).await.unwrap();

@@ -150,9 +150,7 @@ impl<'a> Ground<'a> {
 
     fn of(domain: &'a Domain, caller: &Caller, integration: &Integration) -> Result<Self> {
         match integration.state {
-            IntegrationState::Connected => {
-                Ok(Self { domain, tenant: caller.tenant, id: integration.id })
-            }
+            IntegrationState::Connected => Ok(Self { domain, tenant: caller.tenant, id: integration.id }),
             state => Err(Error::IntegrationState(state)),
         }
     }

@@ -62,8 +62,7 @@ impl OnboardingService for OnboardingApi {
         let key = key("SelectWorkspace", &request.idempotency_key, &request);
         let of = id("integration_id", &request.integration_id)?;
         let chosen = (request.workspace_gid.as_str(), convert::plan(request.plan()));
-        let done =
-            onboarding::select_workspace(&self.domain, &caller, &key, of, chosen, Utc::now()).await?;
+        let done = onboarding::select_workspace(&self.domain, &caller, &key, of, chosen, Utc::now()).await?;
         Ok(Response::new(proto::SelectWorkspaceResponse { onboarding: Some(done.into()) }))
     }
 

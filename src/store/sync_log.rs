@@ -124,10 +124,7 @@ pub async fn newest_of(tx: &mut TenantTx, integration: IntegrationId) -> Result<
 }
 
 /// The newest run that was to read everything, called off or not.
-pub async fn newest_of_everything(
-    tx: &mut TenantTx,
-    integration: IntegrationId,
-) -> Result<Option<SyncLog>> {
+pub async fn newest_of_everything(tx: &mut TenantTx, integration: IntegrationId) -> Result<Option<SyncLog>> {
     let query = sync_log::table
         .filter(sync_log::integration_id.eq(integration))
         .filter(sync_log::kind.eq_any([SyncKind::Full, SyncKind::Manual]))

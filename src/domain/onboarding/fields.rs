@@ -93,9 +93,8 @@ impl Found {
         let mut offset: Option<Offset> = None;
         for _ in 0..PAGES {
             let at = offset.as_ref();
-            let page = ground.ask(move |way| async move {
-                way.asana().workspace_custom_fields(workspace, at).await
-            });
+            let page = ground
+                .ask(move |way| async move { way.asana().workspace_custom_fields(workspace, at).await });
             let page = page.await?;
             fields.extend(page.items);
             offset = page.next;
@@ -129,9 +128,8 @@ impl Found {
             let mut offset: Option<Offset> = None;
             for _ in 0..PAGES {
                 let (of, at) = (gid.as_str(), offset.as_ref());
-                let page = ground.ask(move |way| async move {
-                    way.asana().custom_field_settings(of, at).await
-                });
+                let page =
+                    ground.ask(move |way| async move { way.asana().custom_field_settings(of, at).await });
                 let page = page.await?;
                 for setting in page.items {
                     if self.fields.iter().all(|field| field.gid != setting.field.gid) {
@@ -159,19 +157,16 @@ impl Found {
         if !self.fields.iter().any(|field| kind(field) == FieldKind::Enum) {
             return Some(Hint::NoEnumField);
         }
-        let is_suggested = self.fields.iter().any(|field| {
-            suggest::closeness(FieldRole::Area, &candidate(field)).is_some()
-        });
+        let is_suggested =
+            self.fields.iter().any(|field| suggest::closeness(FieldRole::Area, &candidate(field)).is_some());
         (!is_suggested).then_some(Hint::NoAreaSuggested)
     }
 
     /// A page of them: what is mapped, then what fits best, then the rest, each by name.
     pub fn page(self, mapped: &HashMap<String, FieldRole>, page: &Page<String>) -> Paged<Shown, String> {
         let candidates: Vec<Candidate<'_>> = self.fields.iter().map(candidate).collect();
-        let best: Vec<Suggestion> = FieldRole::ALL
-            .into_iter()
-            .filter_map(|role| suggest::best(role, &candidates))
-            .collect();
+        let best: Vec<Suggestion> =
+            FieldRole::ALL.into_iter().filter_map(|role| suggest::best(role, &candidates)).collect();
         let show = |field: &CustomField| {
             let candidate = candidate(field);
             let suggestion = FieldRole::ALL.into_iter().find_map(|role| {

@@ -87,10 +87,8 @@ pub async fn save(
 pub(super) fn check(found: &Found, new: NewMapping) -> Result<Checked> {
     let mut violations = Vec::new();
     let mut refuse = |field: &str, description: &str| {
-        violations.push(Violation {
-            field: format!("field_mapping.{field}"),
-            description: description.into(),
-        });
+        violations
+            .push(Violation { field: format!("field_mapping.{field}"), description: description.into() });
     };
     let area_field = found.field(&new.area_field);
     match area_field.map(|field| FieldRole::Area.takes(super::fields::kind(field), field.is_read_only)) {

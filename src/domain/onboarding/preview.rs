@@ -177,7 +177,8 @@ pub(super) fn shown(task: &Task, project: &Project, mapping: &Checked, zone: Tz)
     } else if area.is_none() {
         losses.push(Loss::OptionIgnored);
     }
-    let (start_date, due_date) = (task.start_on.or(task.start_at.map(|at| day(at, zone))), task.due_date(zone));
+    let (start_date, due_date) =
+        (task.start_on.or(task.start_at.map(|at| day(at, zone))), task.due_date(zone));
     if task.due_at.is_some() || task.start_at.is_some() {
         losses.push(Loss::TimeOfDay);
     }
@@ -226,9 +227,7 @@ pub(super) fn add_up(phases: &[Phase]) -> Vec<Sum> {
             }
         }
     }
-    sums.sort_by(|a, b| {
-        b.count.cmp(&a.count).then_with(|| (a.loss, &a.option).cmp(&(b.loss, &b.option)))
-    });
+    sums.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| (a.loss, &a.option).cmp(&(b.loss, &b.option))));
     sums
 }
 

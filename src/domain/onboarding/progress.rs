@@ -110,18 +110,15 @@ fn field_mapping(facts: &Facts<'_>) -> Status {
 
 fn initial_sync(facts: &Facts<'_>) -> Status {
     let step = Step::InitialSync;
-    let (synced, mapped) = facts
-        .settings
-        .map_or((None, None), |settings| (settings.initial_sync_time, settings.mapping_time));
+    let (synced, mapped) =
+        facts.settings.map_or((None, None), |settings| (settings.initial_sync_time, settings.mapping_time));
     if let Some(synced) = synced.filter(|synced| mapped.is_none_or(|mapped| *synced >= mapped)) {
         return done(step, Some(synced));
     }
     let run = facts.newest_run.filter(|run| mapped.is_some_and(|mapped| run.start_time >= mapped));
     match run.map(|run| (run.state, run.reason.as_deref())) {
         Some((SyncState::Queued | SyncState::Running, _)) => status(step, StepState::Running, "SYNC_RUNNING"),
-        Some((SyncState::Failed, reason)) => {
-            status(step, StepState::Failed, reason.unwrap_or("SYNC_FAILED"))
-        }
+        Some((SyncState::Failed, reason)) => status(step, StepState::Failed, reason.unwrap_or("SYNC_FAILED")),
         Some((SyncState::Partial, _)) => status(step, StepState::Failed, "SYNC_INCOMPLETE"),
         Some((SyncState::Cancelled, _)) => status(step, StepState::Failed, "SYNC_CANCELLED"),
         Some((SyncState::Succeeded, _)) | None if !facts.may_flow => ready(step, "CONSENT_MISSING"),

@@ -142,7 +142,11 @@ async fn a_heartbeat_is_taken_and_counts_as_a_sign_of_life() {
     planned.asana.send_heartbeat(webhook.gid).await;
     planned.asana.send_heartbeat(webhook.gid).await;
 
-    assert_eq!(planned.events().await[before..], ["ignored HEARTBEAT heartbeat"; 2], "no duplicate of another");
+    assert_eq!(
+        planned.events().await[before..],
+        ["ignored HEARTBEAT heartbeat"; 2],
+        "no duplicate of another"
+    );
     let request = proto::GetIntegrationStatusRequest { integration_id: planned.id() };
     let status = planned.admin.integrations().get_integration_status(request).await.unwrap().into_inner();
     let status = status.status.unwrap();
@@ -178,7 +182,8 @@ async fn a_repeated_delivery_changes_nothing_more() {
 
     assert_eq!((repeated.0, another), (200, (200, "BEING_READ".into())));
     let events = planned.events().await;
-    let statuses: Vec<_> = events[events.len() - 3..].iter().map(|line| line.split(' ').next().unwrap()).collect();
+    let statuses: Vec<_> =
+        events[events.len() - 3..].iter().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(statuses, ["success", "duplicate", "success"]);
 }
 
@@ -189,7 +194,8 @@ async fn events_that_come_together_are_promised_to_be_read_once() {
     let (planned, project) = prepared(&app, "acme").await;
 
     for nth in 0..5 {
-        deliver(&planned, project, &event("1200000000000001", &format!("2026-11-21T07:00:0{nth}.000Z"))).await;
+        deliver(&planned, project, &event("1200000000000001", &format!("2026-11-21T07:00:0{nth}.000Z")))
+            .await;
     }
 
     let promised = "SELECT count(*) FROM outbox WHERE kind = 'planning_refresh' AND state = 'pending'";

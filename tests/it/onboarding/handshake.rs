@@ -64,10 +64,7 @@ async fn an_address_waits_for_its_secret_a_minute_at_most() {
         WHERE handshake_expire_time BETWEEN now() AND now() + interval '60 s'";
     assert_eq!(planned.owner.value(waits).await, "1");
 
-    planned
-        .owner
-        .run("UPDATE webhook_endpoint SET handshake_expire_time = now() - interval '1 ms'")
-        .await;
+    planned.owner.run("UPDATE webhook_endpoint SET handshake_expire_time = now() - interval '1 ms'").await;
     gate.open();
 
     wait_until("the handshake was refused", crate::support::PATIENCE, async || {

@@ -10,8 +10,9 @@ use stellwerk::{
 };
 
 use crate::support::{
+    fields,
     planned::{self, Planned},
-    fields, reason,
+    reason,
 };
 
 async fn list(planned: &Planned) -> ListCustomFieldsResponse {
@@ -50,17 +51,16 @@ async fn fields_are_suggested_by_name_and_type_and_show_what_they_hold() {
     let options: Vec<_> = area.options.iter().map(|one| (one.name.as_str(), one.suggested_area())).collect();
     assert_eq!(
         options,
-        [
-            ("Produktion", Area::Production),
-            ("Montage", Area::Assembly),
-            ("Verwaltung", Area::Unspecified)
-        ]
+        [("Produktion", Area::Production), ("Montage", Area::Assembly), ("Verwaltung", Area::Unspecified)]
     );
     assert!(area.options.iter().all(|one| !one.color.is_empty() && one.is_enabled));
     let hours = named(&found.fields, "Soll-Stunden");
     assert_eq!((hours.suggested_role(), hours.precision), (CustomFieldRole::Hours, 2));
     let note = named(&found.fields, "Bereichsnotiz");
-    assert_eq!((note.suggested_role(), note.area_obstacle.as_str()), (CustomFieldRole::Unspecified, "WRONG_TYPE"));
+    assert_eq!(
+        (note.suggested_role(), note.area_obstacle.as_str()),
+        (CustomFieldRole::Unspecified, "WRONG_TYPE")
+    );
     assert_eq!(found.fields.last(), Some(note), "what fits comes first");
     assert_eq!(found.hint, "");
 }
@@ -94,11 +94,8 @@ async fn a_hundred_and_more_fields_are_all_paged_through() {
     planned.select(planned.workspace).await.unwrap();
 
     let mut names = Vec::new();
-    let mut request = proto::ListCustomFieldsRequest {
-        integration_id: planned.id(),
-        page_size: 50,
-        ..Default::default()
-    };
+    let mut request =
+        proto::ListCustomFieldsRequest { integration_id: planned.id(), page_size: 50, ..Default::default() };
     loop {
         let page = planned.admin.onboarding().list_custom_fields(request.clone()).await.unwrap().into_inner();
         names.extend(page.fields.into_iter().map(|field| field.name));
@@ -180,11 +177,7 @@ async fn a_saved_mapping_is_shown_and_saving_it_again_changes_nothing() {
     options.sort();
     assert_eq!(
         options,
-        [
-            ("Montage", Area::Assembly),
-            ("Produktion", Area::Production),
-            ("Verwaltung", Area::Unspecified)
-        ]
+        [("Montage", Area::Assembly), ("Produktion", Area::Production), ("Verwaltung", Area::Unspecified)]
     );
     let listed = list(&planned).await;
     assert_eq!(named(&listed.fields, "Bereich").mapped_role(), CustomFieldRole::Area);
@@ -220,7 +213,10 @@ async fn a_preview_shows_on_real_tasks_what_a_mapping_would_lose() {
     planned.add_task(project, "Ablage", Some(planned.option(2)), 3.into());
     planned.add_task(project, "Offen", None, Value::Null);
     double
-        .add_task(project, json!({ "name": "Abnahme", "resource_subtype": "milestone", "due_on": "2027-03-09" }))
+        .add_task(
+            project,
+            json!({ "name": "Abnahme", "resource_subtype": "milestone", "due_on": "2027-03-09" }),
+        )
         .unwrap();
     double.add_task(bare, json!({ "name": "Sonstiges", "due_on": "2027-03-09" })).unwrap();
     planned.select(planned.workspace).await.unwrap();

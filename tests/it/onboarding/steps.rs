@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::support::{
     app::TestApp,
+    fields,
     planned::{self, Planned},
-    fields, reason,
+    reason,
 };
 
 /// The next step and its reason.
@@ -185,10 +186,8 @@ async fn a_run_that_is_under_way_is_named_when_another_is_asked_for() {
     planned.add_project("Wohnhaus am Wall");
     planned.select(planned.workspace).await.unwrap();
     planned.map(planned.mapping()).await.unwrap();
-    let request = proto::StartInitialSyncRequest {
-        integration_id: planned.id(),
-        idempotency_key: "first".into(),
-    };
+    let request =
+        proto::StartInitialSyncRequest { integration_id: planned.id(), idempotency_key: "first".into() };
 
     let first = planned.admin.onboarding().start_initial_sync(request.clone()).await.unwrap().into_inner();
     let repeated = planned.admin.onboarding().start_initial_sync(request).await.unwrap().into_inner();
@@ -253,8 +252,7 @@ async fn a_run_by_hand_counts_as_the_newest_one() {
     let planned = Planned::new(&app, &tenant, &double).await;
     planned.with_projects(&[]).await;
     let mut tx = planned.tx().await;
-    let mut settings =
-        store::planning::settings::find(&mut tx, planned.integration).await.unwrap().unwrap();
+    let mut settings = store::planning::settings::find(&mut tx, planned.integration).await.unwrap().unwrap();
     settings.mapping_time = settings.mapping_time.map(|time| time + TimeDelta::milliseconds(1));
     store::planning::settings::save(&mut tx, &settings).await.unwrap();
     tx.commit().await.unwrap();

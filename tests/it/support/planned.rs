@@ -104,8 +104,7 @@ impl Planned {
         store::credential::insert(&mut tx, &row).await.expect("a credential");
         store::integration_flow::insert(&mut tx, integration, 1000.0, 1000.0).await.expect("a flow");
         tx.commit().await.expect("committed");
-        let (domain, asana, owner) =
-            (app.domain.clone(), double.clone(), app.database.owner().await);
+        let (domain, asana, owner) = (app.domain.clone(), double.clone(), app.database.owner().await);
         Self { domain, tenant, admin, integration, asana, workspace, user, token, area, hours, owner }
     }
 
@@ -183,15 +182,13 @@ impl Planned {
     }
 
     pub(crate) async fn start_sync(&self) -> Result<proto::SyncLog, Status> {
-        let request =
-            proto::StartInitialSyncRequest { integration_id: self.id(), ..Default::default() };
+        let request = proto::StartInitialSyncRequest { integration_id: self.id(), ..Default::default() };
         let answer = self.admin.onboarding().start_initial_sync(request).await?;
         Ok(answer.into_inner().sync_log.expect("a run"))
     }
 
     pub(crate) async fn activate(&self) -> Result<proto::Onboarding, Status> {
-        let request =
-            proto::ActivateWebhooksRequest { integration_id: self.id(), ..Default::default() };
+        let request = proto::ActivateWebhooksRequest { integration_id: self.id(), ..Default::default() };
         let answer = self.admin.onboarding().activate_webhooks(request).await?;
         Ok(answer.into_inner().onboarding.expect("an onboarding"))
     }
@@ -299,7 +296,11 @@ fn known(integration: IntegrationId, gid: Gid, now: DateTime<Utc>) -> Project {
 }
 
 /// One request to an address of ours: the status and what was said.
-pub(crate) async fn post(url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> (u16, HeaderMap, Value) {
+pub(crate) async fn post(
+    url: &str,
+    headers: &[(&'static str, &str)],
+    body: &[u8],
+) -> (u16, HeaderMap, Value) {
     let mut request = super::booking_tool::client().post(url).body(body.to_vec());
     for (name, value) in headers {
         request = request.header(*name, *value);

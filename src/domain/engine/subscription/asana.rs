@@ -38,8 +38,8 @@ use crate::{
 
 mod calls;
 
-use calls::{delete, list_ours, write};
 pub(super) use calls::{as_any_providers, take_back};
+use calls::{delete, list_ours, write};
 
 /// For how long an address takes the secret. Asana's own time limit for our answer is 10 s.
 const HANDSHAKE: TimeDelta = TimeDelta::seconds(60);
@@ -248,11 +248,7 @@ impl Round<'_> {
     }
 
     /// Compares the secret that the address was told with the one that came with the answer (asana.md §6.3).
-    async fn settle(
-        &self,
-        pending: Subscription,
-        created: &CreatedSubscription,
-    ) -> Result<bool, Stop> {
+    async fn settle(&self, pending: Subscription, created: &CreatedSubscription) -> Result<bool, Stop> {
         let (ground, now) = (self.ground, Utc::now());
         let mut tx = ground.domain.store.tenant(ground.tenant).await?;
         let endpoint = pending.webhook_endpoint_id;
@@ -287,7 +283,9 @@ impl Round<'_> {
         for (listed, _) in &self.listed {
             let is_kept = wanted.iter().any(|resource| {
                 let known = self.known.iter().find(|one| one.resource == resource.name());
-                known.and_then(|known| self.fitting(known, resource)).is_some_and(|kept| kept.gid == listed.gid)
+                known
+                    .and_then(|known| self.fitting(known, resource))
+                    .is_some_and(|kept| kept.gid == listed.gid)
             });
             if !is_kept {
                 delete(self.ground.domain, self.ground.tenant, self.ground.id(), &listed.gid).await?;

@@ -48,10 +48,8 @@ fn found() -> Found {
         precision: Some(2),
         ..field("2", "Soll-Stunden", FieldSubtype::Number)
     };
-    let duration = CustomField {
-        format: Some(NumberFormat::Duration),
-        ..field("3", "Dauer", FieldSubtype::Number)
-    };
+    let duration =
+        CustomField { format: Some(NumberFormat::Duration), ..field("3", "Dauer", FieldSubtype::Number) };
     let kind = field("4", "Art", FieldSubtype::Enum);
     Found {
         fields: vec![area, hours, duration, kind],

@@ -137,7 +137,8 @@ fn milestones_subtasks_and_tasks_without_the_field_become_no_phases() {
 
 #[test]
 fn a_time_of_day_is_lost_and_its_day_is_the_tenants() {
-    let late = Task { due_at: time("2027-03-05T23:30:00Z"), ..task(Some(option("11", "Produktion")), Some("1")) };
+    let late =
+        Task { due_at: time("2027-03-05T23:30:00Z"), ..task(Some(option("11", "Produktion")), Some("1")) };
 
     let phase = of(&late);
 

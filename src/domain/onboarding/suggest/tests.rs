@@ -14,7 +14,8 @@ fn best_gid(role: FieldRole, fields: &[Candidate<'_>]) -> Option<String> {
 
 #[test]
 fn every_usual_name_is_an_exact_one_however_it_is_written() {
-    for name in ["Bereich", "BEREICH", "area", "Arbeitsbereich", "Produktion/Montage", "Produktion / Montage"] {
+    for name in ["Bereich", "BEREICH", "area", "Arbeitsbereich", "Produktion/Montage", "Produktion / Montage"]
+    {
         let found = closeness(FieldRole::Area, &field("1", name, FieldKind::Enum));
         assert_eq!(found, Some(Closeness::Exact), "{name}");
     }

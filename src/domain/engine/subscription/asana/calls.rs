@@ -36,8 +36,7 @@ pub(in crate::domain::engine::subscription) async fn take_back(
             let id = subscription.integration_id;
             let mut tx = domain.store.tenant(tenant).await?;
             let settings = store::planning::settings::find(&mut tx, id).await?;
-            let endpoint =
-                store::webhook_endpoint::find(&mut tx, subscription.webhook_endpoint_id).await?;
+            let endpoint = store::webhook_endpoint::find(&mut tx, subscription.webhook_endpoint_id).await?;
             tx.commit().await?;
             let Some(workspace) = settings.and_then(|row| row.workspace_id) else { return Ok(()) };
             let key = domain.tenant_key(tenant).await?;

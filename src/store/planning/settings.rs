@@ -47,7 +47,7 @@ pub struct PlanningSettings {
     pub mapping_time: Option<DateTime<Utc>>,
     /// When a full run first succeeded after that.
     pub initial_sync_time: Option<DateTime<Utc>>,
-    /// When all webhooks were first active.
+    /// When webhooks were asked for last; none are to be before that.
     pub webhooks_time: Option<DateTime<Utc>>,
     pub update_time: DateTime<Utc>,
 }

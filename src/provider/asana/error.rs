@@ -9,22 +9,22 @@ pub type CallError = call::CallError<Refusal>;
 /// the message, which is a hint and no more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// 400. A parameter or value that it does not take; also an offset that expired, a result set that is too
+    /// Status 400: a parameter or value that it does not take; also an offset that expired, a result set that is too
     /// large, and a webhook whose handshake failed.
     #[error("the provider does not accept what was sent")]
     Invalid,
-    /// 400 with the wording for a custom field that none of the task's projects has. Another wording of the
+    /// Status 400 with the wording for a custom field that none of the task's projects has. Another wording of the
     /// same reads as [`Refusal::Invalid`].
     #[error("the custom field is not on this task")]
     FieldNotOnTask,
-    /// 402.
+    /// Status 402.
     #[error("the workspace's plan does not include this")]
     PlanLimit,
-    /// 403. Not seen or not written by this user, a locked custom field, a missing scope, a webhook target it
+    /// Status 403: not seen or not written by this user, a locked custom field, a missing scope, a webhook target it
     /// does not call.
     #[error("the user who granted access may not do this")]
     NotAllowed,
-    /// 403 with the wording for a webhook that exists: same user, resource and target.
+    /// Status 403 with the wording for a webhook that exists: same user, resource and target.
     #[error("there is one already")]
     Duplicate,
     /// 404, 410. Deleted, never there, or out of this user's sight.

@@ -140,7 +140,8 @@ fn standard(mut answer: Map<String, Value>) -> Map<String, Value> {
     if let Some(life @ 1..) = life {
         answer.insert("expires_in".into(), life.into());
     }
-    if !answer.get("refresh_token").is_some_and(|token| token.as_str().is_some_and(|text| !text.is_empty())) {
+    let refresh = answer.get("refresh_token").and_then(|token| token.as_str()).unwrap_or_default();
+    if refresh.is_empty() {
         answer.remove("refresh_token");
     }
     match answer.remove("scope").or_else(|| answer.remove("scopes")) {

@@ -250,7 +250,8 @@ fn respond(inner: &Inner, answered: Answered, is_truncated: bool) -> Response {
             (refusal.http_status(), refusal.retry_after_seconds, refusal.body(inner.clock.now()).to_string())
         }
     };
-    let most = if is_truncated { body.floor_char_boundary(body.len() / 2) } else { body.len() };
+    let half = (0..=body.len() / 2).rev().find(|at| body.is_char_boundary(*at)).unwrap_or_default();
+    let most = if is_truncated { half } else { body.len() };
     let body = body.get(..most).unwrap_or_default().to_owned();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

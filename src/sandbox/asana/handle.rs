@@ -177,7 +177,7 @@ impl Asana {
 
     /// Shared by the whole workspace; its options are in the order of the names.
     pub fn add_enum_field(&self, workspace: Gid, name: &str, options: &[&str]) -> CustomField {
-        self.add_field(workspace, name, true, |options| Kind::Enum(options), options)
+        self.add_field(workspace, name, true, Kind::Enum, options)
     }
 
     /// `precision`: digits after the point.

@@ -138,7 +138,7 @@ pub(super) async fn check(ground: &Ground<'_>) -> Result<(), Stop> {
         reconcile::queue(&mut tx, ground.id(), "subscription_check", now).await?;
     }
     tx.commit().await?;
-    done.into_iter().map(|done| done.map(drop)).collect()
+    done.into_iter().try_for_each(|done| done.map(drop))
 }
 
 fn wanted<'a>(

@@ -25,7 +25,7 @@ pub(super) struct Request {
 
 pub(super) enum Refused {
     Shown(Shown),
-    SentBack(SentBack),
+    SentBack(Box<SentBack>),
 }
 
 impl Request {
@@ -45,7 +45,7 @@ impl Request {
         let state = query.get("state").cloned();
         let back = |error, description| {
             let (to, state) = (redirect.clone(), state.clone());
-            Err(Refused::SentBack(SentBack { to, error, description, state }))
+            Err(Refused::SentBack(Box::new(SentBack { to, error, description, state })))
         };
         if given("response_type") != "code" {
             return back("unsupported_response_type", "response_type must be code");

@@ -31,6 +31,8 @@ use crate::{
 const APP: &str = "stellwerk-dev";
 /// How long a start waits for the first run, which takes a second or two.
 const FIRST_RUN_WITHIN: Duration = Duration::from_secs(20);
+/// Likewise for its webhooks.
+const WEBHOOKS_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The double, and who is at its board.
@@ -101,7 +103,21 @@ impl DemoAsana {
         }
         onboarding::activate_webhooks(domain, &caller, &unrepeated("ActivateWebhooks"), id, Utc::now())
             .await?;
+        self.hears(domain, &caller, id).await?;
         Ok(self.planned(domain, demo, id).await?)
+    }
+
+    /// Waits for the webhooks of the workspace and of every project, so that no change at the board is
+    /// missed; without them in time, the poll finds it.
+    async fn hears(&self, domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<()> {
+        let deadline = time::Instant::now() + WEBHOOKS_WITHIN;
+        while time::Instant::now() < deadline {
+            if onboarding::get(domain, caller, id).await?.active_webhooks > self.demo.projects.len() {
+                break;
+            }
+            time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     async fn end_old_links(&self, domain: &Domain, caller: &Caller) -> Result<()> {

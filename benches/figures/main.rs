@@ -93,7 +93,7 @@ async fn measure(cluster: &Cluster, folder: &Folder, extent: &Extent, report: &m
         edges(&mut scene, extent, report).await?;
     }
     if extent.wants("calcom") {
-        let server = Server::start(&scene).await?;
+        let server = Server::start(scene).await?;
         calcom::measure(&scene, extent, report).await?;
         server.stop().await?;
     }
@@ -110,7 +110,7 @@ async fn measure(cluster: &Cluster, folder: &Folder, extent: &Extent, report: &m
 async fn edges(scene: &mut Scene, extent: &Extent, report: &mut Report) -> Result<()> {
     scene.store_events(FEW).await?;
     scene.book(FEW).await?;
-    let server = Server::start(&scene).await?;
+    let server = Server::start(scene).await?;
     let mut senders = Senders::new()?;
     let few = ingest(scene, &server, &mut senders, extent, report, FEW).await?;
     get(scene, &server, extent, report).await?;

@@ -129,7 +129,7 @@ async fn patients_meet_their_own_consents_and_hr_those_of_the_house() {
     assert_eq!((&own.patient_id, &by_the_desk.patient_id), (&erika.id, &erika.id));
     assert_eq!(seen(&erika, false).await, [by_the_desk.consent_id.clone(), own.consent_id.clone()]);
     assert_eq!(seen(&max, false).await, [""; 0]);
-    assert_eq!(seen(&hr, false).await, [house.consent_id.clone()]);
+    assert_eq!(seen(&hr, false).await, std::slice::from_ref(&house.consent_id));
     assert_eq!(seen(&acme.admin, false).await.len(), 3);
     assert_eq!([reason(&by_hr), reason(&by_another)], ["PATIENT_NOT_FOUND", "PATIENT_NOT_FOUND"]);
     assert_eq!([reason(&others_revoked), reason(&house_revoked)], ["CONSENT_NOT_FOUND"; 2]);

@@ -5,14 +5,14 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use stellwerk::domain::engine::schedule::{self, Seen};
 
-use crate::support::app::TestApp;
+use crate::support::{app::TestApp, booking_tool};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// Whatever the answer is.
 async fn ask(app: &TestApp, method: Method, path: &str, bearers: &[&str]) -> (StatusCode, Value) {
     let url = format!("http://{}{path}", app.http());
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = booking_tool::client();
     let mut request = client.request(method, url);
     for bearer in bearers {
         request = request.header("authorization", format!("Bearer {bearer}"));

@@ -33,7 +33,7 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) async fn new() -> Self {
-        Self::over(&asana::double().await, |planner| Self::montage(planner)).await
+        Self::over(&asana::double().await, Self::montage).await
     }
 
     /// The same with a task of another kind.

@@ -219,7 +219,7 @@ async fn a_practitioner_sees_its_own_absences_and_planners_see_all() {
     let all = list(&acme.hr().await).await;
 
     let first = ("Erika Muster".into(), "2026-03-02".into(), "2026-03-06".into());
-    assert_eq!(own, [first.clone()]);
+    assert_eq!(own, std::slice::from_ref(&first));
     assert_eq!(all, [first, ("Max Beispiel".into(), "2026-03-04".into(), "2026-03-10".into())]);
 }
 

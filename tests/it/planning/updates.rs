@@ -282,7 +282,7 @@ async fn planning_is_for_planners() {
     ];
     let changed = update(&writer, request).await.unwrap();
 
-    let told = refused.each_ref().map(|status| reason(status));
+    let told = refused.each_ref().map(reason);
     assert_eq!(told, ["ROLE_NOT_ALLOWED", "ROLE_NOT_ALLOWED", "SCOPE_MISSING"]);
     assert_eq!(changed.due_date, "2026-03-13");
     assert_eq!(get_phase(&reader, phase.id).await.phase, Some(changed));

@@ -114,7 +114,7 @@ async fn a_signature_holds_for_the_bytes_that_were_sent_and_not_for_what_they_me
 
     let sent =
         practice.calcom.send_raw(&webhook.id, Trigger::BookingCreated, spelled_out.clone()).await.unwrap();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = crate::support::booking_tool::client();
     let retold = client
         .post(&webhook.subscriber_url)
         .header("content-type", "application/json")

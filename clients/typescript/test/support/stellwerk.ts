@@ -12,6 +12,8 @@ export interface Address {
   readonly httpUrl: string;
   /** The Cal.com double. */
   readonly calcomUrl: string;
+  /** The Asana double. */
+  readonly asanaUrl: string;
   readonly adminKey: string;
   readonly webhookPath: string;
   readonly webhookSecret: string;
@@ -36,14 +38,14 @@ export class Stellwerk {
     const folder = mkdtempSync(join(tmpdir(), "stellwerk-client-"));
     // Started as root, PostgreSQL runs as somebody else, who must be able to enter.
     chmodSync(folder, 0o711);
-    const server = new Stellwerk(folder, await freePorts(5), settings);
+    const server = new Stellwerk(folder, await freePorts(6), settings);
     await server.start();
     return server;
   }
 
   /** Starts it again on the same ports and data. */
   async start(): Promise<void> {
-    const [grpc, http, metrics, booking, calcom] = this.#ports.map((port) => `127.0.0.1:${port}`);
+    const [grpc, http, metrics, booking, calcom, asana] = this.#ports.map((port) => `127.0.0.1:${port}`);
     const child = spawn(BINARY, ["dev"], {
       env: {
         ...process.env,
@@ -53,6 +55,8 @@ export class Stellwerk {
         STELLWERK_METRICS_ADDRESS: metrics,
         STELLWERK_SANDBOX_ADDRESS: booking,
         STELLWERK_SANDBOX_CALCOM_ADDRESS: calcom,
+        STELLWERK_SANDBOX_ASANA_ADDRESS: asana,
+        STELLWERK_RETURN_URLS: "https://board.example.org/",
         STELLWERK_LOG: "warn",
         ...this.#settings,
       },
@@ -90,6 +94,7 @@ export class Stellwerk {
       baseUrl: `http://127.0.0.1:${this.#ports[0]}`,
       httpUrl: `http://127.0.0.1:${this.#ports[1]}`,
       calcomUrl: `http://127.0.0.1:${this.#ports[4]}`,
+      asanaUrl: `http://127.0.0.1:${this.#ports[5]}`,
       adminKey: demo.admin_key,
       webhookPath: demo.webhook_path,
       webhookSecret: demo.webhook_secret,

@@ -9,7 +9,9 @@ import type { Role } from "../../src/gen/stellwerk/v1/access_rule_pb.js";
 import { AlertService } from "../../src/gen/stellwerk/v1/alert_pb.js";
 import { type Appointment, AppointmentService } from "../../src/gen/stellwerk/v1/appointment_pb.js";
 import { type Integration, IntegrationService } from "../../src/gen/stellwerk/v1/integration_pb.js";
+import { OnboardingService } from "../../src/gen/stellwerk/v1/onboarding_pb.js";
 import { type Patient, PatientService } from "../../src/gen/stellwerk/v1/patient_pb.js";
+import { PlanningService } from "../../src/gen/stellwerk/v1/planning_pb.js";
 import { PrivacyService } from "../../src/gen/stellwerk/v1/privacy_pb.js";
 import { ReviewService } from "../../src/gen/stellwerk/v1/review_pb.js";
 import { type SyncLog, SyncLogService, SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
@@ -34,6 +36,8 @@ export class World {
   readonly syncLogs;
   readonly reviews;
   readonly alerts;
+  readonly onboarding;
+  readonly planning;
   readonly privacy;
 
   private constructor(
@@ -48,6 +52,8 @@ export class World {
     this.syncLogs = admin.client(SyncLogService);
     this.reviews = admin.client(ReviewService);
     this.alerts = admin.client(AlertService);
+    this.onboarding = admin.client(OnboardingService);
+    this.planning = admin.client(PlanningService);
     this.privacy = admin.client(PrivacyService);
   }
 

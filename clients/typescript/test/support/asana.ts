@@ -1,4 +1,4 @@
-// A link with the Asana double that `stellwerk dev` runs, made as a person makes it: over its consent page.
+// The Asana double that `stellwerk dev` runs, and the demo tenant's link with it.
 
 import type { Client } from "@connectrpc/connect";
 import { inject } from "vitest";
@@ -7,15 +7,17 @@ import {
   CustomFieldRole,
   type FieldMapping,
   type OnboardingService,
-  OnboardingStep,
 } from "../../src/gen/stellwerk/v1/onboarding_pb.js";
-import { eventually, type World } from "./world.js";
+import { IntegrationState } from "../../src/gen/stellwerk/v1/integration_pb.js";
+import { SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
+import { eventually, World } from "./world.js";
 
 /** Where the browser ends; allowed by the settings of the tests' server. */
 export const RETURN_URL = "https://board.example.org/connected";
 
 /** Walks from our address over the consent page to where the browser ends. */
 export async function consent(authorizationUrl: string): Promise<URL> {
+  await atTheBoard("PUT", "/settings", { consent: "approve" });
   let url = new URL(authorizationUrl);
   while (!url.href.startsWith(RETURN_URL)) {
     const answer = await fetch(url, { redirect: "manual" });
@@ -26,22 +28,17 @@ export async function consent(authorizationUrl: string): Promise<URL> {
   return url;
 }
 
-/** Connects Asana by its OAuth; nothing is onboarded yet. */
-export async function connectAsana(world: World): Promise<string> {
-  const { authorizationUrl } = await world.integrations.startAuthorization({
-    provider: "asana",
-    name: "Planung",
-    returnUrl: RETURN_URL,
-  });
-  const completionCode = (await consent(authorizationUrl)).searchParams.get("completion_code") ?? "";
-  const { integration } = await world.integrations.completeAuthorization({ completionCode });
-  return integration!.integrationId;
-}
-
-/** Chooses the only workspace. */
-export async function selectWorkspace(world: World, integrationId: string): Promise<void> {
-  const { workspaces } = await world.onboarding.listWorkspaces({ integrationId });
-  await world.onboarding.selectWorkspace({ integrationId, workspaceGid: workspaces[0]!.workspaceGid });
+/** The demo tenant, and its link with the double: an account at Asana belongs to one tenant, so the tests share it. */
+export async function planned(): Promise<{ world: World; integrationId: string }> {
+  const { baseUrl, adminKey } = inject("stellwerk");
+  const world = World.of(baseUrl, adminKey);
+  const integrationId = await eventually(async () => {
+    const { integrations } = await world.integrations.listIntegrations({ provider: "asana" });
+    const id = integrations.find(({ state }) => state === IntegrationState.CONNECTED)?.integrationId;
+    const { syncLogs } = id === undefined ? { syncLogs: [] } : await world.syncLogs.listSyncLogs({ integrationId: id });
+    return syncLogs.some(({ state }) => state === SyncState.SUCCEEDED) ? id : undefined;
+  }, 30_000);
+  return { world, integrationId };
 }
 
 /** What the fields' names suggest. */
@@ -70,19 +67,6 @@ export async function suggested(
     hoursFieldName: "",
     hoursPrecision: 0,
   };
-}
-
-/** An integration whose first reading has ended. */
-export async function onboarded(world: World): Promise<string> {
-  const integrationId = await connectAsana(world);
-  await selectWorkspace(world, integrationId);
-  await world.onboarding.saveFieldMapping({ integrationId, fieldMapping: await suggested(world.onboarding, integrationId) });
-  await world.onboarding.startInitialSync({ integrationId });
-  await eventually(async () => {
-    const { onboarding } = await world.onboarding.getOnboarding({ integrationId });
-    return onboarding!.nextStep === OnboardingStep.WEBHOOKS ? true : undefined;
-  }, 30_000);
-  return integrationId;
 }
 
 /** Somebody does something at the board, as in `/tasks/123` with `{"due_on": "2026-12-11"}`. */

@@ -2,43 +2,43 @@ import { expect } from "vitest";
 import { CustomFieldRole, type OnboardingService, OnboardingStep } from "../../../src/gen/stellwerk/v1/onboarding_pb.js";
 import { Area } from "../../../src/gen/stellwerk/v1/planning_pb.js";
 import { SyncState } from "../../../src/gen/stellwerk/v1/sync_log_pb.js";
-import { ErrorReason } from "../../../src/index.js";
-import { connectAsana, onboarded, selectWorkspace, suggested } from "../../support/asana.js";
+import { ErrorReason, isStellwerkError } from "../../../src/index.js";
+import { planned, suggested } from "../../support/asana.js";
 import { eventually, refused, type Scenarios } from "../../support/world.js";
 
 export const onboarding: Scenarios<typeof OnboardingService> = {
-  async getOnboarding(world) {
-    const integrationId = await connectAsana(world);
+  async getOnboarding() {
+    const { world, integrationId } = await planned();
 
     const { onboarding } = await world.onboarding.getOnboarding({ integrationId });
 
-    expect(onboarding?.nextStep).toBe(OnboardingStep.WORKSPACE);
+    expect(onboarding?.workspace?.isSelected).toBe(true);
     await refused(
       world.onboarding.getOnboarding({ integrationId: "01890000-0000-7000-8000-000000000000" }),
       ErrorReason.INTEGRATION_NOT_FOUND,
     );
   },
 
-  async listWorkspaces(world) {
-    const integrationId = await connectAsana(world);
+  async listWorkspaces() {
+    const { world, integrationId } = await planned();
 
     const { workspaces } = await world.onboarding.listWorkspaces({ integrationId });
 
-    expect(workspaces.map(({ isSelected }) => isSelected)).toEqual([false]);
+    expect(workspaces.map(({ isSelected }) => isSelected)).toEqual([true]);
   },
 
-  async selectWorkspace(world) {
-    const integrationId = await connectAsana(world);
+  async selectWorkspace() {
+    const { world, integrationId } = await planned();
     const { workspaces } = await world.onboarding.listWorkspaces({ integrationId });
 
     const { onboarding } = await world.onboarding.selectWorkspace({ integrationId, workspaceGid: workspaces[0]!.workspaceGid });
 
-    expect(onboarding?.nextStep).toBe(OnboardingStep.FIELD_MAPPING);
+    // Each step can be repeated; the same choice keeps what follows from it.
+    expect(onboarding?.fieldMapping?.areaFieldName).toBe("Bereich");
   },
 
-  async listCustomFields(world) {
-    const integrationId = await connectAsana(world);
-    await selectWorkspace(world, integrationId);
+  async listCustomFields() {
+    const { world, integrationId } = await planned();
 
     const { fields } = await world.onboarding.listCustomFields({ integrationId, pageSize: 200 });
 
@@ -47,22 +47,20 @@ export const onboarding: Scenarios<typeof OnboardingService> = {
     expect(area!.options.map(({ suggestedArea }) => suggestedArea)).toContain(Area.PRODUCTION);
   },
 
-  async saveFieldMapping(world) {
-    const integrationId = await connectAsana(world);
-    await selectWorkspace(world, integrationId);
+  async saveFieldMapping() {
+    const { world, integrationId } = await planned();
 
     const { onboarding } = await world.onboarding.saveFieldMapping({
       integrationId,
       fieldMapping: await suggested(world.onboarding, integrationId),
     });
 
-    expect(onboarding?.nextStep).toBe(OnboardingStep.INITIAL_SYNC);
+    expect(onboarding?.fieldMapping?.areaFieldName).toBe("Bereich");
     await refused(world.onboarding.saveFieldMapping({ integrationId }), ErrorReason.INVALID_FIELD);
   },
 
-  async previewFieldMapping(world) {
-    const integrationId = await connectAsana(world);
-    await selectWorkspace(world, integrationId);
+  async previewFieldMapping() {
+    const { world, integrationId } = await planned();
 
     const { phases } = await world.onboarding.previewFieldMapping({
       integrationId,
@@ -73,21 +71,23 @@ export const onboarding: Scenarios<typeof OnboardingService> = {
     expect(phases.length).toBeGreaterThan(0);
   },
 
-  async startInitialSync(world) {
-    const integrationId = await connectAsana(world);
-    await selectWorkspace(world, integrationId);
-    await world.onboarding.saveFieldMapping({
-      integrationId,
-      fieldMapping: await suggested(world.onboarding, integrationId),
+  async startInitialSync() {
+    const { world, integrationId } = await planned();
+
+    // Another run may be under way, and one at a time is allowed.
+    const syncLog = await eventually(async () => {
+      const answer = await world.onboarding.startInitialSync({ integrationId }).catch((error: unknown) => {
+        if (isStellwerkError(error, ErrorReason.SYNC_RUNNING)) return undefined;
+        throw error;
+      });
+      return answer?.syncLog;
     });
 
-    const { syncLog } = await world.onboarding.startInitialSync({ integrationId });
-
-    expect([SyncState.QUEUED, SyncState.RUNNING]).toContain(syncLog?.state);
+    expect([SyncState.QUEUED, SyncState.RUNNING]).toContain(syncLog.state);
   },
 
-  async activateWebhooks(world) {
-    const integrationId = await onboarded(world);
+  async activateWebhooks() {
+    const { world, integrationId } = await planned();
 
     await world.onboarding.activateWebhooks({ integrationId });
 

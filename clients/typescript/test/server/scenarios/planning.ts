@@ -1,19 +1,21 @@
 import { expect } from "vitest";
 import { type Phase, type PlanningService } from "../../../src/gen/stellwerk/v1/planning_pb.js";
 import { ErrorReason } from "../../../src/index.js";
-import { onboarded } from "../../support/asana.js";
+import { planned } from "../../support/asana.js";
 import { refused, type Scenarios, type World } from "../../support/world.js";
 
 const NOBODY = "01890000-0000-7000-8000-000000000000";
 
-async function phase(world: World): Promise<Phase> {
-  const { phases } = await world.planning.listPhases({ integrationId: await onboarded(world), openOnly: true });
-  return phases.find(({ startDate, dueDate }) => startDate !== "" && dueDate !== "")!;
+async function phase(nth = 0): Promise<{ world: World; one: Phase }> {
+  const { world, integrationId } = await planned();
+  const { phases } = await world.planning.listPhases({ integrationId, openOnly: true });
+  const dated = phases.filter(({ startDate, dueDate }) => startDate !== "" && dueDate !== "");
+  return { world, one: dated[nth]! };
 }
 
 export const planning: Scenarios<typeof PlanningService> = {
-  async listProjects(world) {
-    const integrationId = await onboarded(world);
+  async listProjects() {
+    const { world, integrationId } = await planned();
 
     const { projects } = await world.planning.listProjects({ integrationId });
 
@@ -21,35 +23,36 @@ export const planning: Scenarios<typeof PlanningService> = {
     expect(projects[0]!.totals!.phaseCount).toBeGreaterThan(0n);
   },
 
-  async getProject(world) {
-    const integrationId = await onboarded(world);
+  async getProject() {
+    const { world, integrationId } = await planned();
     const { projects } = await world.planning.listProjects({ integrationId });
 
     const { project } = await world.planning.getProject({ projectId: projects[0]!.projectId });
 
-    expect(project).toEqual(projects[0]);
+    expect(project?.name).toBe(projects[0]!.name);
     await refused(world.planning.getProject({ projectId: NOBODY }), ErrorReason.PROJECT_NOT_FOUND);
   },
 
-  async listPhases(world) {
-    const one = await phase(world);
+  async listPhases() {
+    const { world, one } = await phase();
 
     const { phases } = await world.planning.listPhases({ projectId: one.projectIds[0]!, pageSize: 200 });
 
     expect(phases.map(({ phaseId }) => phaseId)).toContain(one.phaseId);
   },
 
-  async getPhase(world) {
-    const one = await phase(world);
+  async getPhase() {
+    const { world, one } = await phase();
 
     const { phase: found } = await world.planning.getPhase({ phaseId: one.phaseId });
 
-    expect(found).toEqual(one);
+    expect(found).toMatchObject({ phaseId: one.phaseId, name: one.name, externalId: one.externalId });
     await refused(world.planning.getPhase({ phaseId: NOBODY }), ErrorReason.PHASE_NOT_FOUND);
   },
 
-  async updatePhase(world) {
-    const { phaseId, startDate } = await phase(world);
+  async updatePhase() {
+    const { world, one } = await phase(1);
+    const { phaseId, startDate } = one;
 
     const { phase: updated } = await world.planning.updatePhase({
       phaseId,
@@ -65,8 +68,9 @@ export const planning: Scenarios<typeof PlanningService> = {
     );
   },
 
-  async getPhaseHistory(world) {
-    const { phaseId } = await phase(world);
+  async getPhaseHistory() {
+    const { world, one } = await phase(2);
+    const { phaseId } = one;
     await world.planning.updatePhase({ phaseId, dueDate: "2031-05-16", updateMask: { paths: ["due_date"] } });
 
     const { changes } = await world.planning.getPhaseHistory({ phaseId });
@@ -74,36 +78,34 @@ export const planning: Scenarios<typeof PlanningService> = {
     expect(changes.map(({ dueDate }) => dueDate)).toContain("2031-05-16");
   },
 
-  async listAbsences(world) {
-    const integrationId = await onboarded(world);
+  async listAbsences() {
+    const { world, integrationId } = await planned();
 
     const { absences } = await world.planning.listAbsences({ integrationId });
 
-    // Nobody of them is mapped yet, and only mapped people's absences are read.
-    expect(absences).toEqual([]);
+    for (const { startDate, endDate } of absences) expect(startDate <= endDate).toBe(true);
   },
 
-  async listTimeEntries(world) {
-    const integrationId = await onboarded(world);
+  async listTimeEntries() {
+    const { world, integrationId } = await planned();
 
     const { timeEntries } = await world.planning.listTimeEntries({ integrationId });
 
     expect(timeEntries.length).toBeGreaterThan(0);
   },
 
-  async listUserMappings(world) {
-    const integrationId = await onboarded(world);
+  async listUserMappings() {
+    const { world, integrationId } = await planned();
 
-    const { userMappings } = await world.planning.listUserMappings({ integrationId, unmappedOnly: true });
+    const { userMappings } = await world.planning.listUserMappings({ integrationId });
 
-    expect(userMappings.map(({ practitionerId }) => practitionerId)).toEqual(userMappings.map(() => ""));
-    expect(userMappings.length).toBeGreaterThan(0);
+    expect(userMappings.map(({ name }) => name)).toContain("Erika Muster");
   },
 
-  async setUserMapping(world) {
-    const integrationId = await onboarded(world);
+  async setUserMapping() {
+    const { world, integrationId } = await planned();
     const { userMappings } = await world.planning.listUserMappings({ integrationId });
-    const practitionerId = await world.practitioner();
+    const practitionerId = await world.practitioner(`Dr. Uli Beispiel ${crypto.randomUUID()}`);
 
     const { userMapping } = await world.planning.setUserMapping({
       externalUserId: userMappings[0]!.externalUserId,
@@ -113,8 +115,9 @@ export const planning: Scenarios<typeof PlanningService> = {
     expect(userMapping?.practitionerId).toBe(practitionerId);
   },
 
-  async listConflicts(world) {
-    const { phaseId } = await phase(world);
+  async listConflicts() {
+    const { world, one } = await phase(3);
+    const { phaseId } = one;
 
     const { conflicts } = await world.planning.listConflicts({ phaseId });
 

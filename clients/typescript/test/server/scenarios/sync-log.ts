@@ -56,8 +56,9 @@ export const syncLog: Scenarios<typeof SyncLogService> = {
     const { syncLogId } = (await world.syncLogs.listSyncLogs({ integrationId })).syncLogs[0]!;
     await refused(world.syncLogs.startSync({ integrationId }), ErrorReason.SYNC_RUNNING);
 
-    await world.syncLogs.cancelSync({ syncLogId });
+    const { syncLog } = await world.syncLogs.cancelSync({ syncLogId });
 
-    expect((await world.firstRun(integrationId)).state).toBe(SyncState.CANCELLED);
+    // One that waits is over at once, one that has begun when it comes to its next request.
+    expect(syncLog!.cancelAsked || syncLog!.state === SyncState.CANCELLED).toBe(true);
   },
 };

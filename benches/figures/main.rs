@@ -93,7 +93,7 @@ async fn measure(cluster: &Cluster, folder: &Folder, extent: &Extent, report: &m
         edges(&mut scene, extent, report).await?;
     }
     if extent.wants("calcom") {
-        let server = Server::start(scene).await?;
+        let server = Server::start(&scene).await?;
         calcom::measure(&scene, extent, report).await?;
         server.stop().await?;
     }

@@ -76,8 +76,7 @@ pub async fn runs(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) ->
 }
 
 /// The last 500 changes that came from an integration's provider since `since`. A change is as old as the provider says: by the
-/// event that told it, or by the version that was read. What was taken in before the provider's clock had reached it counts as new; what
-/// was there before the link was made does not count.
+/// event that told it, or by the version that was read. What was taken in before the provider's clock had reached it counts as new.
 pub async fn ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) -> Result<Ages> {
     let query = sql_query(
         "WITH recent AS ( \
@@ -86,7 +85,6 @@ pub async fn ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) ->
                  LEFT JOIN webhook_event e ON e.id = CASE WHEN c.cause LIKE 'webhook_event/%' THEN substr(c.cause, 15)::uuid END \
              WHERE b.integration_id = $1 AND b.is_current AND b.update_time >= $2 AND c.origin = 'calcom' AND c.change_time >= $2 \
                  AND (e.occurred_time IS NOT NULL OR b.confirmed_time <= c.change_time) \
-                 AND coalesce(e.occurred_time, b.confirmed_time) >= (SELECT i.create_time FROM integration i WHERE i.id = $1) \
              ORDER BY c.change_time DESC LIMIT 500), \
          aged AS (SELECT change_time, greatest(0, extract(epoch FROM change_time - occurred_time))::double precision AS age_s FROM recent) \
          SELECT (SELECT age_s FROM aged ORDER BY change_time DESC LIMIT 1) AS last_s, \

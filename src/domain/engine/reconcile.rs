@@ -40,6 +40,8 @@ pub(super) use sweep::sweep;
 
 /// The cursor up to where changes were read.
 pub(in crate::domain) const NOUN: &str = "bookings";
+/// Bookings of a complete run that had changed lately, apart from those that are to come.
+pub(super) const CHANGES: &str = "changed_bookings";
 /// Read again each time: a list may come from a replica that lags behind, and clocks differ.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 /// Attempts of one look; the next one is due soon and does the same.
@@ -134,7 +136,7 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateT
         if ground.integration.provider == ASANA {
             return sync::look(&ground, &mut record, &order.part, message.id.0).await;
         }
-        changes(&ground, &mut record).await?;
+        changes(&ground, &mut record, NOUN).await?;
         if order.sweep {
             sweep(&ground, &mut record, message.id.0, order.accept_deletions, now).await
         } else {
@@ -172,22 +174,24 @@ async fn is_let(ground: &Ground<'_>) -> Result<bool> {
     Ok(is_let)
 }
 
-/// Takes in what changed at the provider since the last look.
-pub(super) async fn changes(ground: &Ground<'_>, record: &mut Record) -> Result<(), Stop> {
+/// Takes in what changed at the provider since the last look, counted as `noun`.
+pub(super) async fn changes(
+    ground: &Ground<'_>,
+    record: &mut Record,
+    noun: &'static str,
+) -> Result<(), Stop> {
     let mut tx = ground.domain.store.tenant(ground.tenant).await?;
     let watermark = store::sync_log::watermark(&mut tx, ground.id(), NOUN).await?;
     tx.commit().await?;
     let mut pager = Pager::changed(watermark.unwrap_or(ground.integration.create_time) - OVERLAP);
-    let before = record.count(NOUN).processed;
     loop {
         let page = page(ground, pager.query()).await?;
         count_unreadable(record, &page);
-        if let Some(total) = page.total {
-            let count = record.count(NOUN);
-            count.total = count.total.max(Some(before + total));
+        if let Some(total) = page.total.filter(|_| record.count(noun).total.is_none()) {
+            record.count(noun).total = Some(total);
         }
         let turned = pager.turn(page);
-        take_in(ground, record, &turned.fresh).await?;
+        take_in(ground, record, &turned.fresh, noun).await?;
         note_reached(ground, &turned.fresh, watermark).await?;
         record.save(ground).await?;
         if turned.is_last {
@@ -229,13 +233,14 @@ pub(super) async fn take_in(
     ground: &Ground<'_>,
     record: &mut Record,
     bookings: &[Booking],
+    noun: &'static str,
 ) -> Result<(), Stop> {
     for booking in bookings {
         let cause = record.cause();
         match store::retry_deadlocks(|| take_in_one(ground, &cause, booking)).await {
             Ok(is_news) => {
                 let is_repair = is_news && record.is_repair();
-                let count = record.count(NOUN);
+                let count = record.count(noun);
                 count.processed += 1;
                 if is_repair {
                     count.repaired += 1;

@@ -201,7 +201,7 @@ async fn everything(ground: &Ground<'_>, record: &mut Record, now: DateTime<Utc>
             }
             Stage::Bookings => {
                 reconcile::sweep(ground, record, round, false, now).await?;
-                reconcile::changes(ground, record).await?;
+                reconcile::changes(ground, record, reconcile::CHANGES).await?;
             }
         }
         record.save(ground).await?;

@@ -43,7 +43,7 @@ pub(in crate::domain::engine) async fn sweep(
             record.count(NOUN).total = Some(total);
         }
         let turned = pager.turn(page);
-        take_in(ground, record, &turned.fresh).await?;
+        take_in(ground, record, &turned.fresh, NOUN).await?;
         let until = Some(pager.reached()).filter(|_| !turned.is_last);
         let known = living(ground, from, until, asked_time).await?;
         let gone: Vec<&Booking> =

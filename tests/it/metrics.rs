@@ -39,12 +39,14 @@ async fn plant(owner: &Session) -> String {
                  SELECT gen_random_uuid(), 'calcom', 'Calendar', 'https://calendar.example.org/v2', now() - interval '1 hour' \
                  FROM generate_series(1, 3); \
              INSERT INTO integration_flow (integration_id, capacity, refill_per_s, tokens, breaker) \
-                 SELECT id, 100, 2, 100, CASE row_number() OVER () WHEN 1 THEN 'open' ELSE 'closed' END FROM integration; \
+                 SELECT id, 100, 2, 100, CASE row_number() OVER () WHEN 1 THEN 'open' ELSE 'closed' END \
+                 FROM integration WHERE tenant_id = '{tenant}'; \
              INSERT INTO sync_cursor (integration_id, noun, last_run_time) \
-                 SELECT id, 'bookings', now() - row_number() OVER () * interval '100 s' FROM integration; \
+                 SELECT id, 'bookings', now() - row_number() OVER () * interval '100 s' \
+                 FROM integration WHERE tenant_id = '{tenant}'; \
              INSERT INTO sync_log (id, integration_id, kind, state, cause, end_time) \
                  SELECT overlay(gen_random_uuid()::text PLACING left(stellwerk_uuid_floor(now())::text, 14) || '7' FROM 1 FOR 15)::uuid, \
-                     (SELECT id FROM integration LIMIT 1), 'scheduled', CASE n WHEN 1 THEN 'failed' ELSE 'succeeded' END, 'c', now() \
+                     (SELECT id FROM integration WHERE tenant_id = '{tenant}' LIMIT 1), 'scheduled', CASE n WHEN 1 THEN 'failed' ELSE 'succeeded' END, 'c', now() \
                  FROM generate_series(1, 4) n; \
              INSERT INTO review_item (id, kind, reason) SELECT gen_random_uuid(), 'unmatched', 'X' FROM generate_series(1, 5); \
              INSERT INTO outbox (id, kind, lane, payload, cause, run_time) \
@@ -105,7 +107,8 @@ async fn what_was_measured_a_moment_ago_is_shown_until_the_next_measurement() {
 
     assert_eq!((others.len(), measuring.as_str()), (5, "1"));
     first.await.unwrap();
-    wait_until("the new items are shown", PATIENCE, async || {
+    // The next measurement is the later, the longer this one had to wait.
+    wait_until("the new items are shown", PATIENCE * 4, async || {
         value(&scrape(app.metrics()).await, series) == Some(5.0)
     })
     .await;

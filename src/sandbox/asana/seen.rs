@@ -61,12 +61,12 @@ impl Asana {
         self.inner.world().webhooks.values().cloned().collect()
     }
 
-    /// What happened, oldest first; the last [`Settings::kept_events`].
+    /// What happened, oldest first; the last `Settings::kept_events`.
     pub fn events(&self) -> Vec<Event> {
         self.inner.world().log.all()
     }
 
-    /// Requests to the API, oldest first; the last [`Settings::kept_requests`].
+    /// Requests to the API, oldest first; the last `Settings::kept_requests`.
     pub fn requests(&self) -> Vec<Recorded> {
         self.inner.requests.all()
     }
@@ -86,7 +86,7 @@ impl Asana {
         self.inner.forget_counts();
     }
 
-    /// Webhooks sent or not, oldest first; the last [`Settings::kept_deliveries`].
+    /// Webhooks sent or not, oldest first; the last `Settings::kept_deliveries`.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.inner.courier.deliveries.all()
     }

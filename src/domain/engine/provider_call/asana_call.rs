@@ -40,7 +40,7 @@ pub async fn asana<T, F: Future<Output = Result<T, CallError>>>(
     Asking { domain, tenant, integration, urgency, effect: Effect::Read }.ask(call).await
 }
 
-/// Has Asana change something; of those fewer may be under way at once. Otherwise like [`asana`]: a token that it does not
+/// Has Asana change something; of those fewer may be under way at once. Otherwise like [`asana()`]: a token that it does not
 /// take changed nothing, so the write is repeated.
 pub async fn asana_write<T, F: Future<Output = Result<T, CallError>>>(
     domain: &Domain,

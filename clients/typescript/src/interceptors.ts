@@ -24,11 +24,12 @@ export function isRepeatable(method: DescMethod): boolean {
 /** Gives every write that was sent without one a key, so that all its tries are one. */
 export function withIdempotencyKeys(newKey: () => string): Interceptor {
   return (next) => (request) => {
-    if (!request.stream && takesKey(request.method)) {
-      const message = request.message as unknown as { idempotencyKey: string };
-      if (message.idempotencyKey === "") message.idempotencyKey = newKey();
-    }
-    return next(request);
+    if (request.stream || !takesKey(request.method)) return next(request);
+    const message = request.message as typeof request.message & { idempotencyKey: string };
+    if (message.idempotencyKey !== "") return next(request);
+    // A message that the caller made arrives as the same object, and may be sent again as another write.
+    const keyed: typeof message = { ...message, idempotencyKey: newKey() };
+    return next({ ...request, message: keyed });
   };
 }
 

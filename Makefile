@@ -6,9 +6,10 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules
 # Cargo and the tests share the machine among themselves; two targets at once would only queue.
 .NOTPARALLEL:
-.PHONY: help run setup test lint bench soak coverage breaking deny clean-data
+.PHONY: help run setup test lint bench soak coverage breaking release-protos deny clean-data
 
 BUF := clients/node_modules/.bin/buf
+RELEASED := proto/released.binpb
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 ## Settings, as in `make soak SOAK_TESTS=kill STELLWERK_SOAK=20`:
@@ -19,11 +20,9 @@ STELLWERK_SOAK ?= 1
 SOAK_TESTS ?= soak
 # Lines covered, in per cent, below which `make coverage` fails.
 COVERAGE_MIN ?= 0
-# What `make breaking` compares with: a tag or a branch. Empty: the newest tag, which is the last release.
-AGAINST ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: ## set up what is missing, build, and run everything on this machine (Ctrl-C stops it)
 	@scripts/setup run
@@ -70,11 +69,12 @@ coverage: ## line coverage of the tests; the report is coverage/html/index.html
 
 breaking: ## would these protos break callers of the last release?
 	@scripts/setup tools
-	@against="$(AGAINST)"; \
-	if [ -z "$$against" ]; then against=$$(git describe --tags --abbrev=0 2>/dev/null) || { echo "no release yet that these protos could break"; exit 0; }; fi; \
-	ref=$$(git rev-parse --verify --quiet "$$against^{commit}") || { echo "no such tag or branch: $$against" >&2; exit 1; }; \
-	echo "comparing with $$against"; \
-	$(BUF) breaking --against ".git#ref=$$ref"
+	@# Built first: buf compares image with image, and there are two modules here.
+	$(BUF) build -o - | $(BUF) breaking - --against $(RELEASED)
+
+release-protos: ## part of a release: from now on `make breaking` compares with the protos as they are
+	@scripts/setup tools
+	$(BUF) build --exclude-source-info -o $(RELEASED)
 
 deny: ## licences, banned crates and sources of the dependencies (installs cargo-deny: minutes)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny --version 0.20.2

@@ -1,15 +1,15 @@
 // What clients/README.md says works as it stands there.
 
 import { execFile, execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
 import { afterAll, describe, expect, inject, test } from "vitest";
-import { World } from "../support/world.js";
 import { CHROMIUM, serve } from "../support/browser.js";
+import { World } from "../support/world.js";
 
 const ROOT = resolve(import.meta.dirname, "../../../..");
 const CLIENT = resolve(import.meta.dirname, "../..");
@@ -28,8 +28,16 @@ function snippets(info: string): string[] {
 async function environment() {
   const world = await World.create();
   for (const lastName of ["Muster", "Beispiel", "Adler"]) await world.patient({ lastName });
-  const env = { ...process.env, STELLWERK_URL: inject("stellwerk").baseUrl, STELLWERK_TOKEN: world.adminKey };
-  return { world, env: { ...env, PATH: `${join(ROOT, "clients/node_modules/.bin")}:${process.env["PATH"]}` } };
+  const path = [join(ROOT, "clients/node_modules/.bin"), process.env["PATH"]].join(delimiter);
+  const env = { ...process.env, STELLWERK_URL: inject("stellwerk").baseUrl, STELLWERK_TOKEN: world.adminKey, PATH: path };
+  return { world, env };
+}
+
+/** A new folder for a project of somebody else's. */
+function project(name: string): string {
+  const path = join(folder, name);
+  mkdirSync(path);
+  return path;
 }
 
 test("the browser's snippet lists, refuses and watches", async () => {
@@ -82,12 +90,13 @@ test("the browser's snippet lists, refuses and watches", async () => {
   }
 });
 
-test("Node's snippet counts the patients", async () => {
+test("the package installs in an empty project, where Node's snippet counts the patients", { timeout: 300_000 }, async () => {
   const { env } = await environment();
-  const file = join(CLIENT, "dist", "readme.mjs");
-  writeFileSync(file, snippets("js node")[0]!);
+  const PROJECT = project("board");
+  await run("sh", ["-ec", snippets("sh install")[0]!], { cwd: ROOT, env: { ...env, PROJECT, npm_config_prefer_offline: "true" } });
+  writeFileSync(join(PROJECT, "readme.mjs"), snippets("js node")[0]!);
 
-  const { stdout } = await run("node", [file], { env }).finally(() => rmSync(file));
+  const { stdout } = await run("node", ["readme.mjs"], { cwd: PROJECT, env });
 
   expect(stdout).toBe("3 patients\n");
 });

@@ -3,12 +3,13 @@
 import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
-import { afterAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { CHROMIUM, serve } from "../support/browser.js";
+import { BINARY } from "../support/stellwerk.js";
 import { World } from "../support/world.js";
 
 const ROOT = resolve(import.meta.dirname, "../../../..");
@@ -28,7 +29,7 @@ function snippets(info: string): string[] {
 async function environment() {
   const world = await World.create();
   for (const lastName of ["Muster", "Beispiel", "Adler"]) await world.patient({ lastName });
-  const path = [join(ROOT, "clients/node_modules/.bin"), process.env["PATH"]].join(delimiter);
+  const path = [join(ROOT, "clients/node_modules/.bin"), dirname(BINARY), process.env["PATH"]].join(delimiter);
   const env = { ...process.env, STELLWERK_URL: inject("stellwerk").baseUrl, STELLWERK_TOKEN: world.adminKey, PATH: path };
   return { world, env };
 }
@@ -122,15 +123,56 @@ test("Python's snippet counts the patients", { timeout: 300_000 }, async () => {
 });
 
 describe("an operator's recipe works", () => {
-  test.each(snippets("sh operator").map((code) => [code.split("\n")[0]!.slice(0, 60), code]))("%s", async (_, code) => {
-    const { env } = await environment();
+  let env: NodeJS.ProcessEnv;
 
-    const { stdout } = await run("sh", ["-ec", code], { env });
+  beforeAll(async () => {
+    const { world, env: base } = await environment();
+    const [item] = await world.conflicts();
+    const endpoint = await world.deliver({ event: "patient.created", data: { id: "p1", first_name: "Erika", last_name: "Muster" } });
+    const { webhookEvents } = await world.webhooks.listWebhookEvents({});
+    const { settings } = await world.access.getTenantSettings({});
+    env = {
+      ...base,
+      STELLWERK_DATA_DIR: inject("stellwerk").dataDir,
+      TENANT: settings!.tenant!.tenantId,
+      INTEGRATION: item!.integrationId,
+      REVIEW_ITEM: item!.reviewItemId,
+      WEBHOOK_EVENT: webhookEvents[0]!.webhookEventId,
+      WEBHOOK_ENDPOINT: endpoint,
+    };
+    const { stdout } = await run("sh", ["-ec", snippets("sh keys")[0]!], { env });
+    [env["OPERATOR_KEY"], env["SUPPORT_KEY"]] = stdout.match(/swk_\S+/g) ?? [];
+  });
+
+  test.each(snippets("sh operator").map((code) => [payloadAndMethod(code).join(" "), code]))("%s", async (_, code) => {
+    const { stdout } = await run("sh", ["-euc", code], { env });
 
     expect(stdout).not.toBe("");
   });
 
-  test("each of them has its grpcurl form", () => {
-    expect(README.match(/^ {4}grpcurl /gm)).toHaveLength(snippets("sh operator").length);
+  test("neither an operator nor support sees patients", async () => {
+    const code = snippets("sh operator").find((code) => code.includes("PatientService"))!;
+
+    for (const key of [env["OPERATOR_KEY"], env["SUPPORT_KEY"]]) {
+      const refused = run("sh", ["-euc", code], { env: { ...env, STELLWERK_TOKEN: key } });
+      await expect(refused).rejects.toThrow("permission_denied");
+    }
+  });
+
+  test("each of them has its grpcurl form, which asks the same", () => {
+    const pairs = [...README.matchAll(/^```sh operator\n([^]*?)^```\n\n((?: {4}.*\n)+)/gm)];
+
+    expect(pairs).toHaveLength(snippets("sh operator").length);
+    for (const [, buf, grpcurl] of pairs) {
+      expect(grpcurl).toMatch(/^ {4}grpcurl /);
+      expect(payloadAndMethod(grpcurl!)).toEqual(payloadAndMethod(buf!));
+      expect(grpcurl!.match(/Bearer \$\w+/)?.[0]).toBe(buf!.match(/Bearer \$\w+/)?.[0]);
+    }
   });
 });
+
+/** What a recipe calls, and with what. */
+function payloadAndMethod(code: string): string[] {
+  const method = code.match(/[\w.]+\/[A-Z]\w+(?="?$)/m)?.[0] ?? "list";
+  return [method, code.match(/-d '(.*)' /)?.[1] ?? ""];
+}

@@ -17,9 +17,14 @@ export interface Address {
   readonly adminKey: string;
   readonly webhookPath: string;
   readonly webhookSecret: string;
+  /** As in STELLWERK_DATA_DIR. */
+  readonly dataDir: string;
 }
 
-const BINARY = process.env["STELLWERK_BIN"] ?? resolve(import.meta.dirname, "../../../../target/debug/stellwerk");
+const ROOT = resolve(import.meta.dirname, "../../../..");
+/** Where cargo builds. */
+export const TARGET = resolve(ROOT, process.env["CARGO_TARGET_DIR"] ?? "target");
+export const BINARY = process.env["STELLWERK_BIN"] ?? join(TARGET, "debug/stellwerk");
 const PATIENCE_MS = 60_000;
 
 export class Stellwerk {
@@ -89,7 +94,8 @@ export class Stellwerk {
   }
 
   get address(): Address {
-    const demo = JSON.parse(readFileSync(join(this.#folder, "data", "demo.json"), "utf8"));
+    const dataDir = join(this.#folder, "data");
+    const demo = JSON.parse(readFileSync(join(dataDir, "demo.json"), "utf8"));
     return {
       baseUrl: `http://127.0.0.1:${this.#ports[0]}`,
       httpUrl: `http://127.0.0.1:${this.#ports[1]}`,
@@ -98,6 +104,7 @@ export class Stellwerk {
       adminKey: demo.admin_key,
       webhookPath: demo.webhook_path,
       webhookSecret: demo.webhook_secret,
+      dataDir,
     };
   }
 

@@ -13,7 +13,7 @@ import { OnboardingService } from "../../src/gen/stellwerk/v1/onboarding_pb.js";
 import { type Patient, PatientService } from "../../src/gen/stellwerk/v1/patient_pb.js";
 import { PlanningService } from "../../src/gen/stellwerk/v1/planning_pb.js";
 import { PrivacyService } from "../../src/gen/stellwerk/v1/privacy_pb.js";
-import { ReviewService } from "../../src/gen/stellwerk/v1/review_pb.js";
+import { type ReviewItem, ReviewKind, ReviewService, ReviewState } from "../../src/gen/stellwerk/v1/review_pb.js";
 import { type SyncLog, SyncLogService, SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
 import { SignatureScheme, WebhookService } from "../../src/gen/stellwerk/v1/webhook_pb.js";
 import { connect, type Connection, type ConnectionOptions, type ErrorReason, isStellwerkError } from "../../src/index.js";
@@ -108,6 +108,18 @@ export class World {
       requestsPerMinute,
     });
     return integration!;
+  }
+
+  /** What somebody must decide: at Cal.com a time is booked that was taken here before the two were linked. */
+  async conflicts(): Promise<ReviewItem[]> {
+    const account = await CalcomAccount.create();
+    const taken = await this.booking(await this.practitioner(account.name), 24);
+    await account.book(taken.startTime!);
+    await this.linked({ account });
+    return eventually(async () => {
+      const { reviewItems } = await this.reviews.listReviewItems({ kind: ReviewKind.CONFLICT, state: ReviewState.OPEN });
+      return reviewItems.length > 0 ? reviewItems : undefined;
+    });
   }
 
   /** The first run of an integration, at its end. */

@@ -1,25 +1,12 @@
 import { expect } from "vitest";
 import { AppointmentStatus } from "../../../src/gen/stellwerk/v1/appointment_pb.js";
-import { Resolution, type ReviewItem, ReviewKind, type ReviewService, ReviewState } from "../../../src/gen/stellwerk/v1/review_pb.js";
+import { Resolution, type ReviewService, ReviewState } from "../../../src/gen/stellwerk/v1/review_pb.js";
 import { ErrorReason } from "../../../src/index.js";
-import { CalcomAccount } from "../../support/calcom.js";
-import { eventually, inFuture, refused, type Scenarios, type World } from "../../support/world.js";
-
-/** Somebody booked at Cal.com what was taken here before the two were linked. */
-async function conflicts(world: World): Promise<ReviewItem[]> {
-  const account = await CalcomAccount.create();
-  const taken = await world.booking(await world.practitioner(account.name), 24);
-  await account.book(taken.startTime!);
-  await world.linked({ account });
-  return eventually(async () => {
-    const { reviewItems } = await world.reviews.listReviewItems({ kind: ReviewKind.CONFLICT, state: ReviewState.OPEN });
-    return reviewItems.length > 0 ? reviewItems : undefined;
-  });
-}
+import { inFuture, refused, type Scenarios } from "../../support/world.js";
 
 export const review: Scenarios<typeof ReviewService> = {
   async listReviewItems(world) {
-    const items = await conflicts(world);
+    const items = await world.conflicts();
 
     const { appointments } = await world.appointments.listAppointments({ status: AppointmentStatus.CONFLICTING });
 
@@ -29,7 +16,7 @@ export const review: Scenarios<typeof ReviewService> = {
   },
 
   async resolveReviewItem(world) {
-    const { reviewItemId } = (await conflicts(world))[0]!;
+    const { reviewItemId } = (await world.conflicts())[0]!;
 
     const { reviewItem } = await world.reviews.resolveReviewItem({ reviewItemId, resolution: Resolution.DISMISS });
 

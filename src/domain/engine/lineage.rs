@@ -11,7 +11,7 @@ use self::{
     person::Person,
     rows::{Head, Learned, Rows},
 };
-use super::refresh;
+use super::{push, refresh};
 use crate::{
     domain::patient::appointment_tombstone,
     error::Result,
@@ -250,17 +250,24 @@ async fn take_in_echo(
     }
     let mut row = store::appointment::find_for_update(tx, id).await?;
     let known = row.clone();
+    let was_given_up = row.sync.provider_sync == ProviderSync::Review;
     if let Some(head) = head {
         // Whoever pushed had given up; otherwise they settle it themselves.
-        if row.sync.provider_sync == ProviderSync::Review && appointment::agrees(&row, &head) {
+        if was_given_up && appointment::agrees(&row, &head) {
             row.sync = appointment::synced();
             store::review_item::settle(tx, id, ReviewKind::RequiresManualReview, now).await?;
+            push::find_out(tx, &context.cause, id, now).await?;
         }
         // By what name the provider knows it is nobody's edit.
         (row.integration_id, row.external_id) = (Some(context.integration), Some(head.uid));
     }
     if row != known {
         store::appointment::update(tx, &row).await?;
+    }
+    // What stands there asks for its time here again.
+    if was_given_up && row.status == AppointmentStatus::Conflicting {
+        let take_over = crate::domain::appointment::take_over;
+        row = take_over(tx, row.clone(), Some(row), Origin::Calcom, &context.cause, now).await?;
     }
     let change = Change {
         intent_id: Some(intent.id),

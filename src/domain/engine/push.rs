@@ -130,6 +130,21 @@ pub async fn queue_again(
     Ok(true)
 }
 
+/// Finds out what became of a write that was given up before its outcome was known, now that the appointment
+/// and its booking agree without it.
+pub async fn find_out(
+    tx: &mut TenantTx,
+    cause: &str,
+    appointment: AppointmentId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    for intent in store::intent::open_of(tx, &[appointment]).await? {
+        let work = Work::Appointment { appointment_id: appointment, is_urgent: false };
+        push(tx, appointment, &work, cause, Some(intent.integration_id), now).await?;
+    }
+    Ok(())
+}
+
 /// Works on a message.
 pub async fn run(
     domain: &Domain,

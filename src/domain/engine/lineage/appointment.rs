@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Context, Seen, rows::Head};
 use crate::{
-    domain::appointment,
+    domain::{appointment, engine::push},
     error::Result,
     fold,
     ids::{AppointmentId, PatientId, PractitionerId, ReviewItemId},
@@ -142,9 +142,13 @@ pub(super) async fn follow(
             ..row.sync.clone()
         };
     }
+    let was_given_up = row.sync.provider_sync == ProviderSync::Review;
     let is_changed = desired != row;
     desired.sync_time = Some(now);
-    let kept = if is_only_known_better(&desired, &row) {
+    let was = row.status;
+    // While a person was to decide it did not take its time back by itself.
+    let asks_again = was_given_up && was == AppointmentStatus::Conflicting;
+    let kept = if is_only_known_better(&desired, &row) && !asks_again {
         store::appointment::update(tx, &desired).await?;
         desired
     } else {
@@ -152,6 +156,9 @@ pub(super) async fn follow(
     };
     if kept.sync.provider_sync == ProviderSync::Synced {
         store::review_item::settle(tx, id, ReviewKind::RequiresManualReview, now).await?;
+        if was_given_up {
+            push::find_out(tx, &ground.context.cause, id, now).await?;
+        }
     }
     if is_overruled {
         let item = ReviewItem {
@@ -169,7 +176,7 @@ pub(super) async fn follow(
         };
         store::review_item::open(tx, &item).await?;
     }
-    Ok((is_changed, kept))
+    Ok((is_changed || kept.status != was, kept))
 }
 
 /// Whether an appointment is what its head is, so that there is nothing to write to the provider.

@@ -46,6 +46,16 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
+/// Begins logging to `writer` instead, a whole event at a time; who hears of panics stays as it is. Fails if
+/// the filter cannot be read. A second call leaves the first set-up in place.
+pub fn init_to<W>(format: LogFormat, filter: &str, writer: W) -> Result<(), ParseError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let _ = subscriber(format, EnvFilter::builder().parse(filter)?, writer).try_init();
+    Ok(())
+}
+
 /// Logs a failure once, where it is handled, with the chain of its sources: `context error=a: b: c`.
 ///
 /// `Display` of an error never repeats its source (see `error.rs`), so the chain reads without doubles.

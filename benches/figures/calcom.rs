@@ -12,7 +12,10 @@ use stellwerk::{
         appointment::{self, Booking},
         idempotency::Key,
     },
-    ids::{CredentialId, EventTypeId, IntegrationId, PatientId, PractitionerId, ServiceId, TenantId},
+    ids::{
+        AppointmentId, CredentialId, EventTypeId, IntegrationId, PatientId, PractitionerId, ServiceId,
+        TenantId,
+    },
     sandbox::calcom::{Calcom, EventTypeOptions, Fault, Limits, Operation, Rule, Settings},
     store::{self, credential::Credential, event_type::EventType, integration::Integration},
     words::{Origin, Role},
@@ -57,8 +60,8 @@ struct Practice {
     event_type: i64,
 }
 
-/// What was booked: its event type and start say which request it became, and when it was committed.
-type Booked = ((i64, DateTime<Utc>), DateTime<Utc>);
+/// What was booked: its event type and start say which request it became.
+type Booked = ((i64, DateTime<Utc>), AppointmentId);
 
 pub(crate) async fn measure(scene: &Scene, extent: &Extent, report: &mut Report) -> Result<()> {
     let rooms = Rooms::open(scene)?;
@@ -77,14 +80,14 @@ pub(crate) async fn measure(scene: &Scene, extent: &Extent, report: &mut Report)
         idle.push(calendar.book_next().await?);
         sleep(IDLE_PAUSE).await;
     }
-    let mut idle = latencies(&calcom, &idle).await?;
+    let mut idle = latencies(scene, &calcom, &idle).await?;
     let told = format!("{} ({IDLE} bookings, one at a time)", idle.percentiles());
     let p95 = idle.within_ms(0.95);
     report.require("commit to request at Cal.com, idle, p95 in ms", told, p95, Required::AtMost(50.0));
 
     scene.checkpoint().await?;
     let busy = calendar.book_steadily(extent.measured).await?;
-    let mut busy = latencies(&calcom, &busy).await?;
+    let mut busy = latencies(scene, &calcom, &busy).await?;
     let told = format!("{} ({} bookings, {TENANTS} integrations)", busy.percentiles(), busy.count());
     let figure = format!("commit to request at Cal.com, {BUSY_PER_S} bookings/s, p95 in ms");
     report.require(&figure, told, busy.within_ms(0.95), Required::AtMost(250.0));
@@ -182,12 +185,24 @@ async fn book(domain: stellwerk::domain::Domain, practice: Practice, start: Date
         start: Some(start),
         ..Booking::default()
     };
-    appointment::book(&domain, &caller, &Key::new("Bench", "", b""), booking, Utc::now()).await?;
-    Ok(((practice.event_type, start), Utc::now()))
+    let booked =
+        appointment::book(&domain, &caller, &Key::new("Bench", "", b""), booking, Utc::now()).await?;
+    Ok(((practice.event_type, start), booked.id))
 }
 
-/// From each commit to the first request for it. Waits until all have arrived.
-async fn latencies(calcom: &Calcom, booked: &[Booked]) -> Result<Tally> {
+/// From each commit, as PostgreSQL has it, to the first request for it. Waits until all have arrived.
+async fn latencies(scene: &Scene, calcom: &Calcom, booked: &[Booked]) -> Result<Tally> {
+    let requests = arrivals(calcom, booked).await?;
+    let mut took = Vec::new();
+    for ((_, appointment), request) in booked.iter().zip(requests) {
+        let row = format!("appointment_change WHERE appointment_id = '{appointment}' AND kind = 'created'");
+        took.push((request - scene.commit_time(&row).await?).to_std()?);
+    }
+    Ok(Tally::of(took))
+}
+
+/// When the first request for each arrived.
+async fn arrivals(calcom: &Calcom, booked: &[Booked]) -> Result<Vec<DateTime<Utc>>> {
     let patience = Instant::now() + PATIENCE;
     loop {
         let mut arrived = HashMap::new();
@@ -199,11 +214,9 @@ async fn latencies(calcom: &Calcom, booked: &[Booked]) -> Result<Tally> {
                 arrived.entry((event_type, start.parse::<DateTime<Utc>>()?)).or_insert(request.time);
             }
         }
-        let took = booked
-            .iter()
-            .map(|(which, commit)| Some((*arrived.get(which)? - *commit).to_std().unwrap_or_default()));
-        if let Some(took) = took.collect::<Option<Vec<Duration>>>() {
-            return Ok(Tally::of(took));
+        let all = booked.iter().map(|(which, _)| arrived.get(which).copied());
+        if let Some(all) = all.collect::<Option<Vec<_>>>() {
+            return Ok(all);
         }
         if Instant::now() > patience {
             return Err(format!(

@@ -10,13 +10,16 @@ use serde_json::{Value, json};
 use stellwerk::{
     caller::Caller,
     domain::{Domain, engine::reconcile, idempotency::Key, planning::update, sync_log},
-    ids::{CredentialId, IntegrationId, PhaseId, TenantId},
+    ids::{CredentialId, ExternalUserId, IntegrationId, PhaseId, PractitionerId, TenantId},
     sandbox::asana::{Asana, Gid, Kind as FieldKind, Limits, Operation, Settings},
     store::{
         self,
         credential::Credential,
         integration::Integration,
-        planning::settings::{AreaMapping, PlanningSettings},
+        planning::{
+            settings::{AreaMapping, PlanningSettings},
+            user::ExternalUser,
+        },
         sync_log::SyncLog,
     },
     words::{Area, Origin, Plan, Role, SyncState},
@@ -27,7 +30,7 @@ use crate::{
     Result, number,
     report::{Report, Required, Tally},
     rooms::Rooms,
-    scene::{Kind, Scene, id},
+    scene::{Kind, PRACTITIONERS, Scene, id},
     server::Server,
 };
 
@@ -120,13 +123,23 @@ fn count_requests(report: &mut Report, requests: &HashMap<Operation, u64>, tasks
     let logged = PROJECTS * tasks.div_ceil(LOGGED_EVERY);
     let entries = of(Operation::ListTaskTimeEntries);
     report.tell("  requests for time entries", format!("{entries}, {logged} at least (tasks with hours)"));
+    let absences = of(Operation::ListAbsences);
+    report.tell("  requests for absences", format!("{absences}, {USERS} at least (mapped users)"));
     let tokens = of(Operation::GetEvents);
     report.tell("  requests for event tokens", format!("{tokens}, {PROJECTS} at least"));
-    let known = [Operation::ListTasks, Operation::ListTaskTimeEntries, Operation::GetEvents];
+    let known =
+        [Operation::ListTasks, Operation::ListTaskTimeEntries, Operation::ListAbsences, Operation::GetEvents];
     let mut rest: Vec<_> = requests.iter().filter(|(one, _)| !known.contains(one)).collect();
     rest.sort_by_key(|(one, _)| one.to_string());
     let rest: Vec<String> = rest.into_iter().map(|(one, count)| format!("{one} {count}")).collect();
-    report.tell("  all other requests", rest.join(", "));
+    // The workspace's projects and users a hundred to a page, and each mapped field once.
+    let floor = PROJECTS.div_ceil(PAGE) + USERS.div_ceil(PAGE);
+    report.tell("  all other requests", format!("{}; {floor} at least", rest.join(", ")));
+    let fixture = format!(
+        "{PROJECTS} projects of {tasks} top-level tasks with dates, hours and an area; one in {LOGGED_EVERY} has \
+         logged hours; {USERS} users, all mapped, each absent once"
+    );
+    report.tell("  read from", fixture);
 }
 
 /// What a look after a few changes costs, and how soon a change at the board is written.
@@ -229,6 +242,9 @@ impl Board {
                 area: Some(area),
             })
             .collect();
+        for user in &users {
+            asana.person(*user).take_leave(workspace, first_day(), first_day() + TimeDelta::days(2))?;
+        }
         let mut all = Vec::new();
         for project in 0..projects {
             let project = asana.add_project(workspace, &format!("Neubau {project}"), &[area.gid, hours.gid]);
@@ -245,7 +261,7 @@ impl Board {
         let token = asana.add_token(users[0]);
         let (domain, url) = (rooms.domain.clone(), asana.api_url());
         let (tenant, integration) = (TenantId(id(Kind::Tenant, number, 0)), IntegrationId::new());
-        let account = users[0].to_string();
+        let (account, mapped) = (users[0].to_string(), users.clone());
         let connecting = async move {
             let (now, credential) = (Utc::now(), CredentialId::new());
             let key = domain.tenant_key(tenant).await?;
@@ -279,6 +295,24 @@ impl Board {
                 .map(|option| AreaMapping { integration_id: integration, ..option })
                 .collect();
             store::planning::settings::replace_area_mappings(&mut tx, integration, &options).await?;
+            for (nth, user) in mapped.iter().enumerate() {
+                let practitioner = id(Kind::Practitioner, number, nth % PRACTITIONERS);
+                let row = ExternalUser {
+                    id: ExternalUserId::new(),
+                    integration_id: integration,
+                    external_id: user.to_string(),
+                    name: String::new(),
+                    email: None,
+                    email_folded: None,
+                    practitioner_id: Some(PractitionerId(practitioner)),
+                    mapped_by: Some("api_key|desk".into()),
+                    map_time: Some(now),
+                    absences_time: None,
+                    missing_time: None,
+                    update_time: now,
+                };
+                store::planning::user::insert(&mut tx, &row).await?;
+            }
             tx.commit().await?;
             Result::Ok(domain)
         };
@@ -338,10 +372,11 @@ impl Board {
         let changes = update::Changes { due_date: Some(Some(due)), ..update::Changes::default() };
         let (domain, caller) = (self.domain.clone(), self.caller());
         let moving = rooms.spawn(async move {
-            update::update(&domain, &caller, &no_key(), phase, &changes, Utc::now()).await?;
-            Result::Ok(Utc::now())
+            update::update(&domain, &caller, &no_key(), phase, &changes, Utc::now()).await
         });
-        moving.await?
+        moving.await??;
+        let row = format!("phase_change WHERE phase_id = '{phase}' AND origin = 'admin'");
+        scene.commit_time(&row).await
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use chrono::{DateTime, Utc};
 use stellwerk::{
     cluster::{Cluster, ClusterOptions, OWNER},
     ids::TenantId,
@@ -36,8 +37,14 @@ pub(crate) const CALENDAR_START: &str = "2026-01-01T00:00:00Z";
 
 const DATABASE: &str = "bench";
 const SERVICE: &str = "stellwerk_bench";
-/// The cluster's own settings besides what the program gives its clusters: no checkpoint falls into a measurement.
-const SETTINGS: [(&str, &str); 3] = [("fsync", "on"), ("max_wal_size", "8GB"), ("checkpoint_timeout", "1h")];
+/// The cluster's own settings besides what the program gives its clusters: no checkpoint falls into a
+/// measurement, and when a transaction was committed can be asked.
+const SETTINGS: [(&str, &str); 4] = [
+    ("fsync", "on"),
+    ("max_wal_size", "8GB"),
+    ("checkpoint_timeout", "1h"),
+    ("track_commit_timestamp", "on"),
+];
 
 /// A folder that goes with the value.
 pub(crate) struct Folder {
@@ -189,6 +196,15 @@ impl Scene {
     /// One number.
     pub(crate) async fn count(&self, sql: &str) -> Result<i64> {
         Ok(self.owner.query_one(sql, &[]).await?.try_get(0)?)
+    }
+
+    /// When the row of an append-only table that this names was committed.
+    pub(crate) async fn commit_time(&self, row: &str) -> Result<DateTime<Utc>> {
+        let sql = format!(
+            "SELECT (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint FROM {row}"
+        );
+        let micros = self.count(&sql).await?;
+        DateTime::from_timestamp_micros(micros).ok_or_else(|| format!("{micros} is no time").into())
     }
 
     /// One text.

@@ -12,7 +12,9 @@ use crate::support::{
     booking_tool::client,
     caller::TestCaller,
     desk::{self, book, person, slot},
-    jwt, reason,
+    jwt,
+    log_book::{self, LogBook},
+    reason,
     said::{said, said_at, written},
     server::{Installation, Server},
     tenant::TestTenant,
@@ -278,4 +280,17 @@ async fn an_answer_tells_nothing_of_the_inside() {
     assert_neutral(&failed.body.to_string());
     let elsewhere = client().get(format!("http://{}/nowhere", server.http)).send().await.unwrap();
     assert_neutral(&elsewhere.text().await.unwrap());
+}
+
+/// Or the look at the end of every other test could not fail.
+#[test]
+fn what_the_program_says_in_a_test_is_looked_through_for_its_secrets() {
+    let book = LogBook::open();
+    log_book::secret("a-secret-that-is-said");
+    log_book::secret("a-secret-that-is-kept");
+
+    tracing::trace!(target: "stellwerk", "it is a-secret-that-is-said");
+
+    assert_eq!(book.told(), ["a-secr…"]);
+    std::mem::forget(book);
 }

@@ -16,6 +16,7 @@ pub(crate) mod desk;
 pub(crate) mod front;
 pub(crate) mod jwt;
 pub(crate) mod link;
+pub(crate) mod log_book;
 pub(crate) mod oauth;
 pub(crate) mod planned;
 pub(crate) mod planning;

@@ -27,7 +27,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 
-use super::{PATIENCE, caller::TestCaller, database::TestDatabase, tenant::TestTenant, wait_until};
+use super::{
+    PATIENCE,
+    caller::TestCaller,
+    database::TestDatabase,
+    log_book::{self, LogBook},
+    tenant::TestTenant,
+    wait_until,
+};
 
 /// A server with its worker. Its database goes with it.
 pub(crate) struct TestApp {
@@ -38,6 +45,8 @@ pub(crate) struct TestApp {
     operator_secret: SecretString,
     // The server reads it again when it changes.
     _issuers: Option<IssuersFile>,
+    // Last: what the others say at their end is looked at too.
+    _log_book: LogBook,
 }
 
 /// What a server in this process listens on, and how it ends. Dropped, it stops.
@@ -184,11 +193,13 @@ impl TestAppBuilder {
     }
 
     pub(crate) async fn start(self) -> TestApp {
+        let log_book = LogBook::open();
         let database = match self.database {
             Some(database) => database,
             None => TestDatabase::new().await,
         };
         let root_keys: SecretString = Vault::generate_root_key("test").expect("randomness").into();
+        log_book::secret(root_keys.expose_secret());
         // Most tests post to the address itself; this only has to look like one in `url`.
         let public_url = if self.reachable { "" } else { "http://hooks.example.org" }.to_string();
         let domain = app::domain(database.service_url(), &Default::default(), &root_keys, public_url)
@@ -201,7 +212,15 @@ impl TestAppBuilder {
         let domain = running.domain.clone();
         let channel = running.channel();
         let operator_secret = operator_key(&domain).await;
-        TestApp { database, domain, running, channel, operator_secret, _issuers: issuers }
+        TestApp {
+            database,
+            domain,
+            running,
+            channel,
+            operator_secret,
+            _issuers: issuers,
+            _log_book: log_book,
+        }
     }
 }
 

@@ -30,6 +30,7 @@ use super::{
     app::{TestApp, TestAppBuilder},
     calcom::no_key,
     database::Session,
+    log_book,
     tenant::TestTenant,
     wait_until,
 };
@@ -89,7 +90,9 @@ impl Planner {
             project,
             owner: app.database.owner().await,
         };
-        planner.connect(&asana.add_token(user)).await;
+        let token = asana.add_token(user);
+        log_book::secret(&token);
+        planner.connect(&token).await;
         planner
     }
 

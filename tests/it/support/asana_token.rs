@@ -13,7 +13,7 @@ use stellwerk::{
     words::CredentialKind,
 };
 
-use super::{app::TestApp, tenant::TestTenant};
+use super::{app::TestApp, log_book, tenant::TestTenant};
 
 /// A tenant and a workspace with one user, whose token it has.
 pub(crate) struct Connected {
@@ -32,6 +32,7 @@ pub(crate) async fn connect_asana(app: &TestApp, tenant: &TestTenant, asana: &As
     let workspace = asana.add_workspace("Planungsbüro am Wall");
     let user = asana.add_user(workspace, "Erika Muster", Some("erika@example.org"));
     let token = asana.add_token(user);
+    log_book::secret(&token);
     let connected = Connected {
         domain: app.domain.clone(),
         tenant: TenantId(tenant.id),

@@ -15,6 +15,8 @@ use stellwerk::{
 };
 use uuid::Uuid;
 
+use super::log_book;
+
 /// What the adapter answered.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
@@ -44,6 +46,7 @@ impl TestBookingTool {
     ) -> Self {
         // The URL is the public one, in front of a proxy that tests do not have.
         let path = url::Url::parse(&endpoint.url).expect("a URL").path().to_string();
+        path.rsplit('/').take(1).chain([secret]).for_each(log_book::secret);
         let signed = match scheme {
             SignatureScheme::Legacy => booking_tool::LEGACY,
             SignatureScheme::Standard | SignatureScheme::Unspecified => booking_tool::STANDARD,

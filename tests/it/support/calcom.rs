@@ -33,7 +33,7 @@ use uuid::Uuid;
 use super::{
     PATIENCE,
     app::{TestApp, TestAppBuilder},
-    desk,
+    desk, log_book,
     tenant::TestTenant,
     wait_until,
 };
@@ -78,6 +78,7 @@ pub(crate) async fn connect_with(
     options: EventTypeOptions,
 ) -> Connected {
     let host = double.add_user("Mara Vogt", "mara.vogt@example.com", chrono_tz::Europe::Berlin);
+    log_book::secret(&host.api_key);
     let practitioner = id(&tenant.put_practitioner("Mara Vogt").await);
     let service = ServiceId(id(&tenant.put_service(&format!("Visit {}", Uuid::now_v7().simple())).await));
     let erika = stellwerk::proto::CreatePatientRequest {

@@ -20,6 +20,7 @@ use super::{
     app::TestApp,
     booking_tool::{Answer, client, headers},
     calcom::Connected,
+    log_book,
 };
 
 /// One subscription's sender.
@@ -42,6 +43,7 @@ impl Hook {
         let key = app.domain.tenant_key(practice.tenant).await.expect("a key");
         let (endpoint, secret_id) = (WebhookEndpointId::new(), WebhookSecretId::new());
         let [token, secret] = [(); 2].map(|()| Uuid::now_v7().simple().to_string());
+        [&token, &secret].into_iter().for_each(|text| log_book::secret(text));
         let now = Utc::now();
         let seal = |table, column, row, text: &str| {
             key.seal(Place { table, column, row }, text.as_bytes()).expect("sealed")

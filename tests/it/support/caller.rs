@@ -18,6 +18,8 @@ use tonic::{
     transport::Channel,
 };
 
+use super::log_book;
+
 /// A connection that sends its caller's credential along.
 pub(crate) type Connection = InterceptedService<Channel, Bearer>;
 
@@ -31,6 +33,7 @@ pub(crate) struct TestCaller {
 impl TestCaller {
     /// `None` calls as nobody.
     pub(crate) fn new(channel: Channel, credential: Option<&str>) -> Self {
+        credential.into_iter().for_each(log_book::secret);
         let header = |text| format!("Bearer {text}").parse().expect("a credential fits into a header");
         Self { channel, bearer: Bearer(credential.map(header)) }
     }

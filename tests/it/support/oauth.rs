@@ -13,6 +13,7 @@ use url::Url;
 use super::{
     app::{TestApp, TestAppBuilder},
     caller::TestCaller,
+    log_book,
     tenant::TestTenant,
 };
 
@@ -24,6 +25,7 @@ pub(crate) const ACCOUNT: &str = "1201";
 
 /// A provider's double whose one client is ours.
 pub(crate) async fn double(provider: &str) -> OAuth {
+    log_book::secret(CLIENT_SECRET);
     let double = OAuth::start(provider).await.expect("a free port").expect("a provider with OAuth");
     double.register(Settings {
         client_id: CLIENT_ID.into(),
@@ -95,7 +97,12 @@ pub(crate) async fn come_back_to(http: SocketAddr, back: &Url) -> (u16, Option<U
 
 /// A parameter of the URL that somebody was sent to.
 pub(crate) fn param(url: &Url, name: &str) -> String {
-    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+    let value = url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let value = value.unwrap_or_default();
+    if ["state", "code", "completion_code"].contains(&name) {
+        log_book::secret(&value);
+    }
+    value
 }
 
 /// From the start to the return with a completion code.

@@ -24,6 +24,7 @@ use tonic::Status;
 use super::{
     app::{TestApp, TestAppBuilder},
     database::Session,
+    log_book,
     tenant::TestTenant,
 };
 
@@ -76,6 +77,7 @@ impl Planned {
         let admin = tenant.admin.clone();
         let (tenant, integration) = (TenantId(tenant.id), IntegrationId::new());
         let token = double.add_token(user);
+        log_book::secret(&token);
         let now = Utc::now();
         let key = app.domain.tenant_key(tenant).await.expect("a key");
         let mut tx = app.domain.store.tenant(tenant).await.expect("a transaction");

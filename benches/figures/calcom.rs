@@ -187,7 +187,7 @@ async fn book(domain: stellwerk::domain::Domain, practice: Practice, start: Date
     };
     let booked =
         appointment::book(&domain, &caller, &Key::new("Bench", "", b""), booking, Utc::now()).await?;
-    Ok(((practice.event_type, start), booked.id))
+    Ok(((practice.event_type, start), booked.appointment.id))
 }
 
 /// From each commit, as PostgreSQL has it, to the first request for it. Waits until all have arrived.

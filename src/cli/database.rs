@@ -56,14 +56,21 @@ impl Database {
         }
     }
 
+    /// The URL of the tables' owner: who migrates need not know the service's password.
+    pub fn find_owner(config: &DatabaseConfig) -> Result<SecretString, Failure> {
+        match (config.url(), config.migration_url()) {
+            (None, Some(owner_url)) => {
+                check_url("STELLWERK_MIGRATION_DATABASE_URL", owner_url)?;
+                Ok(owner_url.into())
+            }
+            _ => Ok(Self::find(config)?.owner_url),
+        }
+    }
+
     /// A database somebody else runs.
     pub fn named(url: &str, owner_url: &str) -> Result<Self, Failure> {
-        for (name, url) in [("DATABASE_URL", url), ("STELLWERK_MIGRATION_DATABASE_URL", owner_url)] {
-            if let Err(error) = url.parse::<tokio_postgres::Config>() {
-                let why = Failure::line(&error);
-                return Err(Failure::refused_because(format!("{name} cannot be read as a URL: {why}")));
-            }
-        }
+        check_url("DATABASE_URL", url)?;
+        check_url("STELLWERK_MIGRATION_DATABASE_URL", owner_url)?;
         Ok(Self { service_url: url.into(), owner_url: owner_url.into(), is_private: false })
     }
 
@@ -102,6 +109,13 @@ impl Access {
         let url = database.service_url.expose_secret();
         Ok(app::domain(url, &self.database.pool(), &root_keys, self.public.base())?)
     }
+}
+
+/// Says which setting cannot be read, and does not repeat it.
+fn check_url(name: &str, url: &str) -> Result<(), Failure> {
+    url.parse::<tokio_postgres::Config>().map(drop).map_err(|error| {
+        Failure::refused_because(format!("{name} cannot be read as a URL: {}", Failure::line(&error)))
+    })
 }
 
 /// Refuses a database whose schema or login does not fit.

@@ -7,8 +7,9 @@ use serde_json::json;
 use super::{Failure, database::Database, print};
 use crate::{config::DatabaseConfig, store::migrate};
 
-/// Bring the database up to this version, as the owner of its tables: a login with BYPASSRLS (or a superuser) that may
-/// create roles. Running it twice changes nothing; several at once wait for each other.
+/// Bring the database up to this version, as the owner of its tables: a login with BYPASSRLS (or a superuser)
+/// that may create roles. Running it twice changes nothing; several at once wait for each other. The owner's
+/// URL is enough (STELLWERK_MIGRATION_DATABASE_URL); the service's is used only where no other is given.
 #[derive(Args, Debug)]
 pub struct Migrate {
     /// Let this login of the database take the service's role. It must exist, without SUPERUSER and BYPASSRLS.
@@ -29,8 +30,8 @@ pub struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let database = Database::find(&self.database)?;
-        let (url, pool) = (database.owner_url.expose_secret(), self.database.pool());
+        let owner_url = Database::find_owner(&self.database)?;
+        let (url, pool) = (owner_url.expose_secret(), self.database.pool());
         if self.down {
             let undone = migrate::down(url, &pool).await?;
             print(self.json, &json!({ "undone": undone }), &[format!("migrations undone: {undone}")]);

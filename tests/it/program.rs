@@ -1,5 +1,7 @@
 //! The command line: commands that a script can rely on, and refusals in one line.
 
+mod readme;
+
 use std::{fs, net::TcpListener};
 
 use serde_json::{Value, json};

@@ -53,6 +53,12 @@ impl Installation {
         Self { cluster, root_keys: Vault::generate_root_key("test").expect("randomness") }
     }
 
+    /// Nobody has made anything in its cluster yet.
+    pub(crate) async fn bare() -> Self {
+        let root_keys = Vault::generate_root_key("test").expect("randomness");
+        Self { cluster: TestCluster::start(&[]).await, root_keys }
+    }
+
     pub(crate) async fn owner(&self) -> Session {
         Session::connect(&self.owner_url()).await
     }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use clap::{Args, Subcommand};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -24,7 +27,7 @@ use crate::{
     ids::{ApiKeyId, TenantId},
     page::{MAX_SIZE, Page},
     store::api_key::ApiKey as Row,
-    words::Role,
+    words::{Origin, Role},
 };
 
 #[derive(Subcommand, Debug)]
@@ -62,6 +65,10 @@ pub struct Create {
     /// For a service: what it may do, as in `appointments:write`; may be given several times.
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
+    /// Where the changes made with it come from, as histories and lists will say. Default: api for a service,
+    /// admin for others.
+    #[arg(long, value_name = "ORIGIN", value_parser = origin())]
+    origin: Option<Origin>,
     /// When it stops working, as in `90d`. Default: never.
     #[arg(long, value_name = "SPAN", value_parser = span)]
     expires_in: Option<Duration>,
@@ -121,7 +128,7 @@ impl Create {
             name: self.name,
             role: self.role.unwrap_or(Role::Operator),
             scopes: self.scopes,
-            origin: None,
+            origin: self.origin,
             expire_time: self
                 .expires_in
                 .and_then(|span| now.checked_add_signed(TimeDelta::from_std(span).ok()?)),
@@ -132,7 +139,11 @@ impl Create {
         let secret = made.secret.as_ref().map(|secret| secret.expose_secret());
         let mut value = shown(&made.key);
         value["api_key"] = json!(secret);
-        let lines = [format!("id      {}", made.key.id), format!("API key {}", secret.unwrap_or_default())];
+        let lines = [
+            format!("id      {}", made.key.id),
+            format!("origin  {}", made.key.origin),
+            format!("API key {}", secret.unwrap_or_default()),
+        ];
         print(self.json, &value, &lines);
         Ok(())
     }
@@ -170,6 +181,12 @@ impl Revoke {
     }
 }
 
+/// What a caller outside can be; the other origins follow from what the server itself does.
+fn origin() -> impl TypedValueParser<Value = Origin> {
+    let outside = [Origin::Retell, Origin::Admin, Origin::Api].map(Origin::as_str);
+    PossibleValuesParser::new(outside).try_map(|word| word.parse::<Origin>())
+}
+
 /// The scopes that some rpc asks for.
 fn known_scopes() -> Result<Vec<String>, Failure> {
     let rules = AccessRules::read(DESCRIPTORS).map_err(|error| Failure::failed(&error))?;
@@ -182,6 +199,7 @@ fn known_scopes() -> Result<Vec<String>, Failure> {
 fn shown(key: &Row) -> Value {
     json!({
         "api_key_id": key.id, "name": key.name, "prefix": key.prefix, "role": key.role.as_str(), "scopes": key.scopes,
+        "origin": key.origin.as_str(),
         "create_time": moment(key.create_time), "expire_time": key.expire_time.map(moment),
         "revoke_time": key.revoke_time.map(moment), "last_use_time": key.last_use_time.map(moment),
     })
@@ -195,5 +213,6 @@ fn line(key: &Row, now: DateTime<Utc>) -> String {
     };
     let last_use =
         key.last_use_time.map_or_else(|| "never used".into(), |time| format!("last used {}", moment(time)));
-    format!("{}  {}…  {:12}  {state:7}  {last_use}  {}", key.id, key.prefix, key.role.as_str(), key.name)
+    let (role, origin) = (key.role.as_str(), key.origin.as_str());
+    format!("{}  {}…  {role:12}  {origin:6}  {state:7}  {last_use}  {}", key.id, key.prefix, key.name)
 }

@@ -67,6 +67,27 @@ async fn a_tenant_and_its_keys_are_made_listed_and_revoked() {
     assert!(!listed.to_string().contains(text(&key, "api_key")));
 }
 
+#[tokio::test]
+async fn a_phone_assistants_key_says_where_its_changes_come_from() {
+    let installation = Installation::new().await;
+    let made = installation.ask(&["tenant", "create", "--name=acme"]);
+    let tenant = format!("--tenant={}", text(&made, "tenant_id"));
+    let create =
+        ["api-key", "create", &tenant, "--name=phone", "--role=service", "--scope=appointments:write"];
+
+    let phone = installation.ask(&[&create[..], &["--origin=retell"]].concat());
+    let unsaid = installation.ask(&create);
+    let claimed = installation.run(&[&create[..], &["--origin=calcom"]].concat(), &[]);
+    let listed = installation.ask(&["api-key", "list", &tenant]);
+    let lines = installation.run(&["api-key", "list", &tenant], &[]).stdout;
+
+    assert_eq!((&phone["origin"], &unsaid["origin"]), (&json!("retell"), &json!("api")));
+    assert_eq!(claimed.exit_code, Some(2), "{claimed:?}");
+    let origins: Vec<_> = listed["api_keys"].as_array().unwrap().iter().map(|key| &key["origin"]).collect();
+    assert_eq!(origins, ["api", "retell", "admin"]);
+    assert!(lines.lines().any(|line| line.contains("  retell  ") && line.ends_with("phone")), "{lines}");
+}
+
 /// P2.
 #[tokio::test]
 async fn a_webhook_address_is_made_and_its_secret_rotated() {

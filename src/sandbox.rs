@@ -7,6 +7,7 @@ mod client;
 mod clock;
 mod gate;
 pub mod oauth;
+pub mod published;
 mod ring;
 mod schema;
 mod script;

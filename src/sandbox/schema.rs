@@ -1,6 +1,4 @@
-//! As much of JSON Schema as the providers' descriptions use, and where those are.
-
-use std::path::PathBuf;
+//! As much of JSON Schema as the providers' descriptions use.
 
 use serde_json::{Map, Value};
 
@@ -127,24 +125,6 @@ impl<'a> Schemas<'a> {
             name.ends_with(schema) && key == *property && is_so
         })
     }
-}
-
-/// The folder with what providers publish, where there is one: `$STELLWERK_SHARED`, or else the folder
-/// `shared` beside this project's.
-pub fn shared_folder() -> Option<PathBuf> {
-    let named = std::env::var_os("STELLWERK_SHARED").map(PathBuf::from);
-    let beside = || Some(PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?).parent()?.join("shared"));
-    named.or_else(beside).filter(|folder| folder.is_dir())
-}
-
-/// A description below that folder; says on standard error that it is missing.
-pub(crate) fn described(file: &str) -> Option<Value> {
-    let read = || serde_json::from_str(&std::fs::read_to_string(shared_folder()?.join(file)).ok()?).ok();
-    let described = read();
-    if described.is_none() {
-        eprintln!("{file} is not at hand: nothing is held against it");
-    }
-    described
 }
 
 fn check_type(schema: &Map<String, Value>, value: &Value, place: &str) -> Result<(), String> {

@@ -1,16 +1,16 @@
 //! Holds what was asked and answered against Asana's own description of its API, so that neither the double
 //! nor what talks to it drifts into wishful thinking. For tests: the description is no part of this project,
-//! and where it is not at hand everything passes.
-//!
-//! It is looked for in `providers/specs/asana.openapi.json` below `$STELLWERK_SHARED`, or else below the
-//! folder `shared` beside this project's.
+//! and where it is not at hand everything passes; see `sandbox::published`.
 
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
 use super::record::Recorded;
-use crate::sandbox::schema::{Difference, Instead, Reading, Schemas, described};
+use crate::sandbox::{
+    published,
+    schema::{Difference, Instead, Reading, Schemas},
+};
 
 const FILE: &str = "providers/specs/asana.openapi.json";
 
@@ -51,7 +51,7 @@ impl Spec {
     /// Read once per process.
     pub fn at_hand() -> Option<&'static Self> {
         static SPEC: OnceLock<Option<Spec>> = OnceLock::new();
-        SPEC.get_or_init(|| described(FILE).map(Self::of)).as_ref()
+        SPEC.get_or_init(|| published::json(FILE).map(Self::of)).as_ref()
     }
 
     pub fn check_request(&self, request: &Recorded) -> Result<(), String> {

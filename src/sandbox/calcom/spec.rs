@@ -1,18 +1,16 @@
 //! Holds what was asked and answered against Cal.com's own description of API v2, so that neither the double
 //! nor what talks to it drifts into wishful thinking. For tests: the description is no part of this project,
-//! and where it is not at hand everything passes.
-//!
-//! It is looked for in `providers/specs/calcom.openapi.json` below `$STELLWERK_SHARED`, or else below the
-//! folder `shared` beside this project's.
+//! and where it is not at hand everything passes; see `sandbox::published`.
 
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
 use super::record::Recorded;
-
-pub use crate::sandbox::schema::shared_folder;
-use crate::sandbox::schema::{Difference, Instead, Reading, Schemas, described};
+use crate::sandbox::{
+    published,
+    schema::{Difference, Instead, Reading, Schemas},
+};
 
 /// Where the description and the service differ, by schema (or the end of its name) and property: seen in the
 /// source of the service or in published answers. Everything else must be as described.
@@ -68,7 +66,7 @@ impl Spec {
     /// Read once per process.
     pub fn at_hand() -> Option<&'static Self> {
         static SPEC: OnceLock<Option<Spec>> = OnceLock::new();
-        let spec = SPEC.get_or_init(|| described(FILE).map(Self::of));
+        let spec = SPEC.get_or_init(|| published::json(FILE).map(Self::of));
         spec.as_ref()
     }
 

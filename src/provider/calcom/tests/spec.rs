@@ -3,23 +3,17 @@
 use std::sync::OnceLock;
 
 use super::*;
+use crate::sandbox::published;
 
-const COPY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/providers/specs/calcom.openapi.json");
+const FILE: &str = "providers/specs/calcom.openapi.json";
 
 pub(super) struct Spec(Value);
 
 impl Spec {
-    /// None, and a word on standard error, where there is no copy.
+    /// Read once per process.
     pub(super) fn at_hand() -> Option<&'static Self> {
         static SPEC: OnceLock<Option<Spec>> = OnceLock::new();
-        let read = || match std::fs::read(COPY) {
-            Ok(bytes) => Some(Spec(serde_json::from_slice(&bytes).unwrap())),
-            Err(_) => {
-                eprintln!("no copy of Cal.com's API description: requests are not checked against it");
-                None
-            }
-        };
-        SPEC.get_or_init(read).as_ref()
+        SPEC.get_or_init(|| published::json(FILE).map(Spec)).as_ref()
     }
 
     pub(super) fn check(&self, asked: &Asked) {

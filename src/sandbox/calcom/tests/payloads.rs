@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::sandbox::published;
 
 /// Paths of all keys, with the kind of what is there; lists by their first item.
 fn shape(value: &Value, path: &str, into: &mut BTreeSet<String>) {
@@ -30,12 +31,7 @@ fn shape_of(body: &Value) -> BTreeSet<String> {
 }
 
 fn sample(name: &str) -> Option<Value> {
-    let file = super::super::spec::shared_folder()?.join(format!("providers/samples/calcom/{name}.json"));
-    let Ok(text) = std::fs::read_to_string(file) else {
-        eprintln!("sample {name} is not at hand: nothing is held against it");
-        return None;
-    };
-    Some(serde_json::from_str(&text).unwrap())
+    published::json(&format!("providers/samples/calcom/{name}.json"))
 }
 
 /// The body last told, against the sample: nothing missing, nothing too much, the same kinds.

@@ -5,6 +5,7 @@ pub mod database;
 pub mod dev;
 pub mod doctor;
 pub mod migrate;
+pub mod outbox;
 pub mod provider;
 pub mod root_key;
 pub mod sandbox;
@@ -66,6 +67,9 @@ enum Command {
     /// Addresses that providers post to.
     #[command(subcommand)]
     Webhook(webhook::Webhook),
+    /// Work that waits, and work that was given up.
+    #[command(subcommand)]
+    Outbox(outbox::Outbox),
     /// What can be linked.
     #[command(subcommand)]
     Provider(provider::Provider),
@@ -73,7 +77,7 @@ enum Command {
     #[command(subcommand)]
     Sandbox(sandbox::Sandbox),
     /// Look whether everything a server needs is in order, and say what to do.
-    Doctor(doctor::Doctor),
+    Doctor(Box<doctor::Doctor>),
 }
 
 /// Why a command ended: one line, and the exit code.
@@ -116,6 +120,7 @@ impl Command {
             Self::RootKey(command) => command.run().await,
             Self::ApiKey(command) => command.run().await,
             Self::Webhook(command) => command.run().await,
+            Self::Outbox(command) => command.run().await,
             Self::Provider(command) => command.run(),
             Self::Sandbox(command) => command.run().await,
             Self::Doctor(command) => command.run().await,

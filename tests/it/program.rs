@@ -1,5 +1,6 @@
 //! The command line: commands that a script can rely on, and refusals in one line.
 
+mod queue;
 mod readme;
 
 use std::{fs, net::TcpListener};

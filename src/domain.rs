@@ -22,6 +22,7 @@ pub mod engine;
 pub mod idempotency;
 pub mod inbound;
 pub mod integration;
+pub mod knock;
 pub mod matching;
 pub mod oauth_client;
 pub mod onboarding;

@@ -1,7 +1,5 @@
 //! `stellwerk doctor`.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use secrecy::ExposeSecret;
@@ -13,33 +11,40 @@ use super::{
     print,
 };
 use crate::{
+    config::CallerConfig,
     domain::Domain,
     error::Error,
     store::{
         connect::owner_connection,
         diagnosis,
         migrate::{self, SchemaError},
-        outbox::{self, Depth},
     },
 };
 
+mod integrations;
+mod queue;
 mod root_keys;
 
 /// Deliveries are refused when their timestamp is 300 s off.
 const CLOCK_TOLERABLE: TimeDelta = TimeDelta::seconds(2);
 const CLOCK_WRONG: TimeDelta = TimeDelta::seconds(60);
-/// The longest pause between two attempts is 10 min: a message older than this is not merely unlucky.
-const STUCK_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// Look whether everything a server needs is in order, and say what to do. Changes nothing. Exit code 1 when
-/// something must be done.
+/// Look whether everything a server needs is in order, and say what to do: database, schema, login, root
+/// keys, partitions, clock, the queue by kind, integrations that are not well. Changes nothing. Exit code 1
+/// when something must be done.
 #[derive(Args, Debug)]
 pub struct Doctor {
+    /// Also knock at the providers of connected integrations, as the server would: no credential is shown.
+    /// Takes the server's settings of the way out, and some seconds for each that does not answer.
+    #[arg(long)]
+    network: bool,
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    callers: CallerConfig,
 }
 
 /// How grave it is.
@@ -109,7 +114,12 @@ impl Doctor {
             }
         }
         match self.access.domain_of(&database) {
-            Ok(domain) => findings.extend(examine_domain(&domain).await),
+            Ok(domain) => {
+                findings.extend(examine_domain(&domain).await);
+                if self.network {
+                    findings.extend(integrations::knock(domain, &self.callers).await);
+                }
+            }
             Err(failure) => findings.push(Finding::failed(
                 "root keys",
                 failure.to_string(),
@@ -130,8 +140,9 @@ async fn examine_domain(domain: &Domain) -> Vec<Finding> {
             partitions(&missing)
         }),
         told("clock", clock_then, |theirs| clock(ours, theirs)),
-        told("outbox", outbox::depth(&domain.store).await, |depths| queue(&depths)),
     ]);
+    findings.extend(queue::examine(domain).await);
+    findings.extend(integrations::examine(domain).await);
     findings
 }
 
@@ -182,21 +193,6 @@ fn clock(ours: DateTime<Utc>, theirs: DateTime<Utc>) -> Finding {
     }
 }
 
-fn queue(depths: &[Depth]) -> Finding {
-    let of = |state: &'static str| depths.iter().filter(move |depth| depth.state == state);
-    let dead: i64 = of("dead").map(|depth| depth.messages).sum();
-    let oldest = of("pending").map(|depth| depth.oldest_age_s).fold(0.0, f64::max);
-    let waiting: i64 = of("pending").map(|depth| depth.messages).sum();
-    let says = format!("{waiting} waiting, the oldest for {oldest:.0} s; {dead} dead");
-    if oldest > STUCK_AFTER.as_secs_f64() {
-        Finding::failed("outbox", says, "look that a server without --no-worker runs, and at its log")
-    } else if dead > 0 {
-        Finding::warning("outbox", says, "ListDeadLetters says why; RequeueDeadLetters tries again")
-    } else {
-        Finding::ok("outbox", says)
-    }
-}
-
 impl Finding {
     fn ok(check: &'static str, says: impl Into<String>) -> Self {
         Self { check, state: State::Ok, says: says.into(), advice: None }
@@ -216,18 +212,14 @@ impl Finding {
             State::Warning => "warning",
             State::Failed => "FAILED ",
         };
-        let advice = self.advice.iter().map(|advice| format!("                     → {advice}"));
-        [format!("{state}  {:11} {}", self.check, self.says)].into_iter().chain(advice).collect()
+        let advice = self.advice.iter().map(|advice| format!("                      → {advice}"));
+        [format!("{state}  {:12} {}", self.check, self.says)].into_iter().chain(advice).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn depth(state: &str, messages: i64, oldest_age_s: f64) -> Depth {
-        Depth { kind: "webhook_event_retry".into(), state: state.into(), messages, oldest_age_s }
-    }
 
     #[test]
     fn a_clock_is_judged_by_how_far_it_is_off_either_way() {
@@ -237,13 +229,5 @@ mod tests {
         assert_eq!([off(0), off(1), off(-1)], [State::Ok; 3]);
         assert_eq!([off(5), off(-5)], [State::Warning; 2]);
         assert_eq!([off(60), off(-3600)], [State::Failed; 2]);
-    }
-
-    #[test]
-    fn dead_messages_warn_and_an_old_one_that_waits_fails() {
-        assert_eq!(queue(&[]).state, State::Ok);
-        assert_eq!(queue(&[depth("pending", 3, 60.0)]).state, State::Ok);
-        assert_eq!(queue(&[depth("dead", 1, 90_000.0)]).state, State::Warning);
-        assert_eq!(queue(&[depth("dead", 1, 0.0), depth("pending", 1, 901.0)]).state, State::Failed);
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: commands that a script can rely on, and refusals in one line.
 
+mod doctor;
 mod queue;
 mod readme;
 

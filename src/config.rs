@@ -112,7 +112,8 @@ pub struct ListenConfig {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Callers and the way out")]
 pub struct CallerConfig {
-    /// A JSON file of the identity providers whose JWTs are accepted. Default: none, API keys only.
+    /// A JSON file of the identity providers whose JWTs are accepted; README, *Callers with JWTs*, describes
+    /// it. Default: none, API keys only.
     #[arg(long, env = "STELLWERK_ISSUERS_FILE", value_name = "FILE")]
     pub issuers_file: Option<PathBuf>,
     /// Private hosts and networks that may be called, as in `idp.internal:8443,10.1.0.0/16`. Default: none.

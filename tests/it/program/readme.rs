@@ -1,6 +1,9 @@
 //! What README prints, done as it is printed.
 
+use stellwerk::issuer;
+
 use crate::support::{
+    app::IssuersFile,
     caller::TestCaller,
     database::Session,
     server::{Ended, Installation},
@@ -77,4 +80,16 @@ async fn an_owners_url_that_cannot_be_read_is_named() {
 
     super::assert_refused(&refused, 3, "STELLWERK_MIGRATION_DATABASE_URL cannot be read");
     assert!(!refused.stderr.contains("hidden"), "{refused:?}");
+}
+
+#[test]
+fn the_issuers_file_is_one_that_is_accepted() {
+    let example = section("### Callers with JWTs").split("```").nth(1).expect("an example");
+    let example = serde_json::from_str(example.trim_start_matches("json")).expect("JSON");
+    let file = IssuersFile::write(&example);
+
+    let issuers = issuer::load(file.path()).unwrap();
+
+    assert_eq!(issuers.len(), 1);
+    assert_eq!(issuers[0].issuer, "https://id.example.com/");
 }

@@ -73,14 +73,15 @@ async fn a_write_beyond_what_may_be_under_way_waits_until_another_has_ended() {
     let connected = Arc::new(connect_asana(&app, &acme, &double().await).await);
     let change = Arc::new(Change::prepare(&connected));
     let elsewhere = app.second_instance(&["--egress-allow=127.0.0.1"]).await;
+    let there = Connected { domain: elsewhere.domain.clone(), ..Connected::clone(&connected) };
     let mut under_way = fill(&connected, &change).await;
 
-    let beyond = change.write(&connected).await;
-    read(&connected, Urgency::Background).await.unwrap();
+    let beyond = change.write(&there).await;
+    read(&there, Urgency::Background).await.unwrap();
     let (gate, write) = under_way.pop().unwrap();
     gate.open();
     assert!(write.await.unwrap());
-    change.write(&connected).await.unwrap();
+    change.write(&there).await.unwrap();
 
     assert!(matches!(beyond, Err(AsanaFailure::NotNow { reason: "CALLS_UNDER_WAY", .. })), "{beyond:?}");
     for (gate, write) in under_way {

@@ -1,12 +1,9 @@
 //! Tokens while the account is connected: fresh when they are needed, once for all who need them.
 
-use std::{sync::Arc, time::Duration};
-
 use futures::future::join_all;
 use secrecy::ExposeSecret;
 use stellwerk::{
     domain::{
-        Domain,
         credential::{self, Bearer, BearerError},
         engine::schedule,
     },
@@ -17,10 +14,12 @@ use stellwerk::{
 use tonic::Code;
 
 use crate::support::{
+    PATIENCE,
     app::TestApp,
-    oauth::{app, connect, double},
+    oauth::{app, connect, double, settings},
     reason,
     tenant::TestTenant,
+    wait_until,
 };
 
 /// A tenant whose Asana is a double with refresh tokens that work once.
@@ -122,14 +121,14 @@ async fn a_refresh_token_that_does_not_come_back_stays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn instances_that_race_for_a_single_use_token_make_one_refresh() {
     let linked = Linked::new().await;
-    let other = linked.app.second_instance(&[]).await;
-    // Another process knows no more than the database.
-    let twin = Domain { vault: linked.app.domain.vault.clone(), ..linked.app.domain.clone() };
+    let settings = settings("asana", &linked.asana);
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let other = linked.app.second_instance(&settings).await;
     linked.age(-10).await;
 
     let (tenant, integration) = (linked.tenant(), linked.integration);
     let racers = (0..16).map(|nth| {
-        let domain = Arc::new(if nth % 2 == 0 { linked.app.domain.clone() } else { twin.clone() });
+        let domain = if nth % 2 == 0 { linked.app.domain.clone() } else { other.domain.clone() };
         tokio::spawn(async move { credential::bearer(&domain, tenant, integration).await })
     });
     let bearers: Vec<Bearer> = join_all(racers).await.into_iter().map(|one| one.unwrap().unwrap()).collect();
@@ -140,7 +139,7 @@ async fn instances_that_race_for_a_single_use_token_make_one_refresh() {
     }
     assert!(linked.asana.admits(bearers[0].secret.expose_secret()));
     assert_eq!(linked.shown().await.state(), IntegrationState::Connected);
-    drop(other);
+    other.stop().await;
 }
 
 #[tokio::test]
@@ -267,15 +266,14 @@ async fn the_schedule_looks_at_every_grant_once() {
 
     schedule::run(&linked.app.domain, &mut seen, now).await;
     schedule::run(&linked.app.domain, &mut others, now).await;
-    let refreshed = async || linked.refreshes() == 1;
-    crate::support::wait_until("the token was refreshed", Duration::from_secs(30), refreshed).await;
+    let owner = linked.app.database.owner().await;
+    let left = "SELECT count(*) FROM outbox WHERE kind = 'credential_refresh' AND state = 'pending'";
+    wait_until("every refresh has ended", PATIENCE, async || owner.value(left).await == "0").await;
 
+    assert_eq!(linked.refreshes(), 1);
     assert_eq!(linked.history().await, ["given 1 -", "refreshed 2 -"]);
-    let by = linked.app.database.owner().await;
-    assert_eq!(
-        by.value("SELECT cause FROM credential_history WHERE version = 2").await,
-        "schedule/refresh-asana-tokens"
-    );
+    let cause = "SELECT cause FROM credential_history WHERE version = 2";
+    assert_eq!(owner.value(cause).await, "schedule/refresh-asana-tokens");
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ pub(crate) struct Running {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) metrics: SocketAddr,
-    domain: Domain,
+    pub(crate) domain: Domain,
     shutdown: Shutdown,
     ended: JoinHandle<()>,
 }
@@ -224,7 +224,7 @@ impl TestAppBuilder {
     }
 }
 
-/// the only place that knows how the program is put together. Everything listens on free ports of loopback.
+/// The only place that knows how the program is put together. Everything listens on free ports of loopback.
 async fn launch(domain: Domain, settings: &[String], works: bool) -> Running {
     let free =
         ["--grpc-address", "--http-address", "--metrics-address"].map(|name| format!("{name}=127.0.0.1:0"));

@@ -16,6 +16,7 @@ use stellwerk::{
 use super::{app::TestApp, log_book, tenant::TestTenant};
 
 /// A tenant and a workspace with one user, whose token it has.
+#[derive(Clone)]
 pub(crate) struct Connected {
     pub(crate) domain: Domain,
     pub(crate) tenant: TenantId,

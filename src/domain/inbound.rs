@@ -2,60 +2,43 @@
 //!
 //! Nothing here waits on a provider. What cannot be applied now is kept with status `error` and a message that tries again.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, Method};
 
-use super::{Domain, consent};
+use super::Domain;
 use crate::{
     error::{Error, Result},
-    ids::{AppointmentId, IntegrationId, PatientId, WebhookEndpointId, WebhookEventId},
+    ids::WebhookEventId,
     provider::{
         catalog::{self, Pair, webhook::Acknowledgement},
         signature::{Refusal, Request},
     },
-    store::{
-        self, TenantTx,
-        integration::Integration,
-        webhook_event::{BodyKey, Taken, WebhookEvent, body_place},
-    },
-    vault::{self, Place, TenantKey},
-    words::{EventCause, EventStatus, IntegrationState},
+    store,
+    vault::{self, Place},
+    words::EventStatus,
 };
 
 mod again;
+mod apply;
 mod asana;
 mod booking_tool;
 mod calcom;
 mod client;
 mod greeting;
 mod handshake;
+mod keep;
 mod reading;
 mod trust;
 mod unadapted;
 
-use again::retry_of;
 pub use again::{give_up, replay, retry};
 pub use client::{ClientDelivery, receive_for_client};
 pub use handshake::{Handshake, shake_hands};
-use reading::{Reading, Said, Unfit};
+pub(super) use keep::open_body;
+use keep::{Arrival, keep};
 pub use trust::KeyRings;
-
-/// Applying failed here; the server tries again.
-const INTERNAL: &str = "INTERNAL";
-/// The integration is being given up.
-const DISCONNECTED: &str = "INTEGRATION_DISCONNECTED";
-/// Somebody paused what comes in; what was missed is read when the pause ends.
-const PAUSED: &str = "INBOUND_PAUSED";
-/// The webhook's owner set a payload template, so that the body can say anything.
-const CUSTOM_TEMPLATE: &str = "CUSTOM_TEMPLATE";
-/// Nobody here reads what this provider tells.
-const NO_ADAPTER: &str = "NO_ADAPTER";
-/// It says no more than that the address works.
-const HANDSHAKE: &str = "HANDSHAKE";
-/// The person was deleted here; nothing of the event is kept.
-const PATIENT_DELETED: &str = "PATIENT_DELETED";
 
 /// What a provider sent.
 pub struct Delivery<'a> {
@@ -91,41 +74,6 @@ pub enum Answer {
     UnknownEndpoint,
     /// Above the endpoint's limit; not kept.
     Limited { retry_after: Duration },
-}
-
-/// What an event turned out to do.
-#[derive(Debug, Clone, Copy)]
-struct Applied {
-    status: EventStatus,
-    reason: Option<&'static str>,
-    patient: Option<PatientId>,
-    appointment: Option<AppointmentId>,
-    keeps_body: bool,
-}
-
-/// What is known of an event besides what it says.
-struct Occasion<'a> {
-    key: &'a Arc<TenantKey>,
-    integration: IntegrationId,
-    endpoint: WebhookEndpointId,
-    cause: String,
-    receive_time: DateTime<Utc>,
-    /// The provider gave an id, so repeats were told apart by it.
-    is_identified: bool,
-}
-
-/// Whose data a body holds, by the provider's ids, so that erasure finds it.
-#[derive(Debug, Default)]
-struct Named {
-    patient: Option<String>,
-    appointment: Option<String>,
-}
-
-impl Applied {
-    fn new(status: EventStatus, reason: Option<&'static str>) -> Self {
-        let keeps_body = status != EventStatus::Quarantined && reason != Some(PATIENT_DELETED);
-        Self { status, reason, patient: None, appointment: None, keeps_body }
-    }
 }
 
 /// Whether a provider sends requests of this method at all. An unknown one is answered like an unknown endpoint, which POST is.
@@ -194,208 +142,6 @@ pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> 
     let answer = keep(&mut tx, &arrival, &key, verified.delivery_id.clone()).await?;
     tx.commit().await?;
     Ok(answer)
-}
-
-/// An authentic delivery, and where it belongs.
-struct Arrival<'a> {
-    endpoint: WebhookEndpointId,
-    integration: IntegrationId,
-    provider: &'a str,
-    headers: &'a HeaderMap,
-    body: &'a [u8],
-    receive_time: DateTime<Utc>,
-}
-
-/// Keeps an admitted delivery with its effects.
-async fn keep(
-    tx: &mut TenantTx,
-    delivery: &Arrival<'_>,
-    key: &Arc<TenantKey>,
-    signed_id: Option<String>,
-) -> Result<Answer> {
-    let id = WebhookEventId::new();
-    let Some(reading) =
-        Reading::of(delivery.provider, delivery.headers, delivery.body, delivery.receive_time)
-    else {
-        return Ok(Answer::NotParseable);
-    };
-    let delivery_id = reading.delivery_id.clone().or(signed_id);
-    let taken_key = match &delivery_id {
-        Some(id) => Some(key.fingerprint("delivery", &[b"id", id.as_bytes()])),
-        None if reading.is_its_own_id() => Some(key.fingerprint("delivery", &[b"body", delivery.body])),
-        None => None,
-    };
-    let mut event = WebhookEvent {
-        id,
-        webhook_endpoint_id: delivery.endpoint,
-        integration_id: delivery.integration,
-        provider: delivery.provider.into(),
-        event_type: reading.event_type.clone(),
-        delivery_id: delivery_id.clone(),
-        status: EventStatus::Success,
-        reason: None,
-        field: None,
-        will_retry: false,
-        cause: EventCause::Delivery,
-        original_id: None,
-        receive_time: delivery.receive_time,
-        occurred_time: reading.occurred_time,
-        patient_id: None,
-        appointment_id: None,
-        body_size_bytes: i32::try_from(delivery.body.len()).unwrap_or(i32::MAX),
-        sealed_body: None,
-    };
-    if let Some(hash) = &taken_key
-        && let Some(taken) = store::webhook_event::find_taken(tx, delivery.endpoint, hash).await?
-    {
-        event.status = EventStatus::Duplicate;
-        event.reason.clone_from(&taken.reason);
-        event.field.clone_from(&taken.field);
-        store::webhook_event::insert(tx, &event).await?;
-        return Ok(match (taken.status, taken.reason, taken.field) {
-            (EventStatus::Error, Some(reason), Some(field)) => Answer::Unfit { event: id, reason, field },
-            (_, reason, _) => Answer::Kept { event: id, status: EventStatus::Duplicate, reason },
-        });
-    }
-
-    let occasion = Occasion {
-        key,
-        integration: delivery.integration,
-        endpoint: delivery.endpoint,
-        cause: format!("webhook_event/{id}"),
-        receive_time: delivery.receive_time,
-        is_identified: delivery_id.is_some(),
-    };
-    let keeps_body = note(&mut event, try_apply(tx, &occasion, &reading).await?);
-    if event.reason.as_deref() == Some(INTERNAL) {
-        event.will_retry = true;
-        store::outbox::push(tx, retry_of(id, delivery.receive_time)).await?;
-    }
-    if keeps_body {
-        let (sealed, wrapped_key) =
-            key.seal_with_own_key(body_place(id.0), delivery.body).map_err(Error::internal)?;
-        event.sealed_body = Some(sealed);
-        let Named { patient: external_patient_id, appointment } =
-            reading.named(tx, key, delivery.body).await?;
-        let is_nobodys = event.patient_id.is_none() && external_patient_id.is_none();
-        let external_appointment_id = appointment.filter(|_| is_nobodys);
-        let body_key = BodyKey {
-            webhook_event_id: id,
-            patient_id: event.patient_id,
-            external_patient_id,
-            external_appointment_id,
-            wrapped_key,
-        };
-        store::webhook_event::insert_body_key(tx, &body_key).await?;
-    }
-    store::webhook_event::insert(tx, &event).await?;
-    if let Some(delivery_hash) = taken_key {
-        let taken = Taken {
-            webhook_endpoint_id: delivery.endpoint,
-            delivery_hash,
-            webhook_event_id: id,
-            status: event.status,
-            reason: event.reason.clone(),
-            field: event.field.clone(),
-        };
-        store::webhook_event::insert_taken(tx, &taken).await?;
-    }
-    Ok(match (event.reason, event.field) {
-        (Some(reason), Some(field)) => Answer::Unfit { event: id, reason, field },
-        (reason, _) => Answer::Kept { event: id, status: event.status, reason },
-    })
-}
-
-/// The body of an event, if it was kept and its key is still there.
-pub(super) async fn open_body(
-    tx: &mut TenantTx,
-    key: &TenantKey,
-    event: &WebhookEvent,
-) -> Result<Option<Vec<u8>>> {
-    let Some(sealed) = &event.sealed_body else { return Ok(None) };
-    let Some((_, wrapped)) = store::webhook_event::body_keys(tx, &[event.id]).await?.pop() else {
-        return Ok(None);
-    };
-    key.open_with_own_key(body_place(event.id.0), sealed, &wrapped).map(Some).map_err(Error::internal)
-}
-
-/// Applies inside a savepoint. Outer error: the whole transaction is lost. Inner error: what was applied is undone, logged once.
-async fn try_apply(
-    tx: &mut TenantTx,
-    occasion: &Occasion<'_>,
-    reading: &Reading,
-) -> Result<Result<Applied, Unfit>> {
-    let integration = store::integration::find(tx, occasion.integration).await?;
-    if let Some(dropped) = dropped(tx, &integration).await? {
-        return Ok(Ok(dropped));
-    }
-    let said = match &reading.said {
-        Ok(said) => said,
-        Err(unfit) => return Ok(Err(unfit.clone())),
-    };
-    if integration.inbound_paused {
-        return Ok(Ok(Applied::new(EventStatus::Ignored, Some(PAUSED))));
-    }
-    tx.begin_savepoint().await?;
-    match apply(tx, occasion, said).await {
-        Ok(applied) => {
-            tx.release_savepoint().await?;
-            Ok(Ok(applied))
-        }
-        Err(error @ Error::Unavailable(_)) => Err(error),
-        Err(error) => {
-            tx.roll_back_savepoint().await?;
-            crate::telemetry::log_error("a webhook event could not be applied", &error);
-            Ok(Ok(Applied::new(EventStatus::Error, Some(INTERNAL))))
-        }
-    }
-}
-
-/// What becomes of anything that comes for an integration that is ended, or that nobody lets data flow to: nothing is kept of it.
-async fn dropped(tx: &mut TenantTx, integration: &Integration) -> Result<Option<Applied>> {
-    let reason = match integration.state {
-        IntegrationState::Disconnecting | IntegrationState::Disconnected => DISCONNECTED,
-        IntegrationState::Connected | IntegrationState::NeedsReconnect => {
-            if consent::opens(tx, integration).await? {
-                return Ok(None);
-            }
-            consent::MISSING
-        }
-    };
-    Ok(Some(Applied { keeps_body: false, ..Applied::new(EventStatus::Ignored, Some(reason)) }))
-}
-
-async fn apply(tx: &mut TenantTx, occasion: &Occasion<'_>, said: &Said) -> Result<Applied> {
-    match said {
-        Said::BookingTool(envelope, event) => booking_tool::apply(tx, occasion, envelope, event).await,
-        Said::Calcom(event) => calcom::apply(tx, occasion, event).await,
-        Said::Asana(delivery) => asana::apply(tx, occasion, delivery).await,
-        Said::Template => Ok(Applied::new(EventStatus::Quarantined, Some(CUSTOM_TEMPLATE))),
-        Said::Unadapted { is_greeting, .. } => {
-            let reason = if *is_greeting { HANDSHAKE } else { NO_ADAPTER };
-            // Nobody would find a person in it again when that person is to be forgotten.
-            Ok(Applied { keeps_body: false, ..Applied::new(EventStatus::Ignored, Some(reason)) })
-        }
-    }
-}
-
-/// Writes down what came of an event; returns whether its body is kept.
-fn note(event: &mut WebhookEvent, applied: Result<Applied, Unfit>) -> bool {
-    match applied {
-        Ok(applied) => {
-            event.status = applied.status;
-            event.reason = applied.reason.map(Into::into);
-            event.patient_id = applied.patient;
-            event.appointment_id = applied.appointment;
-            applied.keeps_body
-        }
-        Err(Unfit { field, reason }) => {
-            event.status = EventStatus::Error;
-            event.reason = Some(reason.into());
-            event.field = Some(field);
-            true
-        }
-    }
 }
 
 /// Where a secret is sealed.

@@ -4,7 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderMap;
 use serde_json::json;
 
-use super::{Occasion, Reading, note, open_body, try_apply};
+use super::{
+    apply::{Occasion, note, try_apply},
+    keep::open_body,
+    reading::Reading,
+};
 use crate::{
     caller::Caller,
     domain::{

@@ -3,7 +3,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Applied, Occasion, Reading, Said, Unfit};
+use super::{
+    apply::{Applied, Occasion},
+    reading::{Reading, Said, Unfit},
+};
 use crate::{
     domain::{
         engine::{reconcile, subscription::asana::Resource},

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Applied, Occasion, PATIENT_DELETED, Reading, Unfit};
+use super::{
+    apply::{Applied, Occasion, PATIENT_DELETED},
+    reading::{Reading, Said, Unfit},
+};
 use crate::{
     error::Result,
     ids::IntegrationId,
@@ -44,7 +47,7 @@ pub(super) fn read(body: &[u8], receive_time: DateTime<Utc>) -> Option<Reading> 
                 event_type,
                 delivery_id: envelope.id.clone(),
                 occurred_time: envelope.occurred_time,
-                said: Ok(super::Said::BookingTool(envelope, said)),
+                said: Ok(Said::BookingTool(envelope, said)),
             })
         }
         Err(ParseError::Unfit { envelope, event, field, problem }) => Some(Reading {

@@ -4,7 +4,10 @@
 
 use chrono::Utc;
 
-use super::{Applied, Named, Occasion, PATIENT_DELETED, Reading, Said, Unfit};
+use super::{
+    apply::{Applied, Occasion, PATIENT_DELETED},
+    reading::{Named, Reading, Said, Unfit},
+};
 use crate::{
     domain::engine::{
         lineage::{self, Attendee, Certainty, Context, INTENT_KEY, Mark, Outcome, Seen},

@@ -5,7 +5,11 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Arrival, greeting, keep, trust, unadapted};
+use super::{
+    Answer, greeting,
+    keep::{Arrival, keep},
+    trust, unadapted,
+};
 use crate::{
     domain::{
         Domain,

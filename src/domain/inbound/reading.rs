@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
-use super::{Named, asana, booking_tool, calcom, unadapted};
+use super::{asana, booking_tool, calcom, unadapted};
 use crate::{
     domain::webhook::BOOKING,
     error::Result,
@@ -48,6 +48,13 @@ pub(super) enum Said {
 pub(super) struct Unfit {
     pub(super) field: String,
     pub(super) reason: &'static str,
+}
+
+/// Whose data a body holds, by the provider's ids, so that erasure finds it.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    pub(super) patient: Option<String>,
+    pub(super) appointment: Option<String>,
 }
 
 impl Reading {

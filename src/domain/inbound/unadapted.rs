@@ -3,7 +3,7 @@
 use http::{HeaderMap, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
-use super::{Reading, Said};
+use super::reading::{Reading, Said};
 use crate::{
     provider::catalog::{
         Pointer, Webhook,

@@ -1,0 +1,168 @@
+//! An authentic delivery is kept once, with its effects, its body under a key of its own.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+
+use super::{
+    Answer,
+    again::retry_of,
+    apply::{INTERNAL, Occasion, note, try_apply},
+    reading::{Named, Reading},
+};
+use crate::{
+    error::{Error, Result},
+    ids::{IntegrationId, WebhookEndpointId, WebhookEventId},
+    store::{
+        self, TenantTx,
+        webhook_event::{BodyKey, Taken, WebhookEvent, body_place},
+    },
+    vault::TenantKey,
+    words::{EventCause, EventStatus},
+};
+
+/// An authentic delivery, and where it belongs.
+pub(super) struct Arrival<'a> {
+    pub(super) endpoint: WebhookEndpointId,
+    pub(super) integration: IntegrationId,
+    pub(super) provider: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a [u8],
+    pub(super) receive_time: DateTime<Utc>,
+}
+
+impl Arrival<'_> {
+    /// The row of what was read, before anybody knows what comes of it.
+    fn event(&self, reading: &Reading, delivery_id: Option<String>) -> WebhookEvent {
+        WebhookEvent {
+            id: WebhookEventId::new(),
+            webhook_endpoint_id: self.endpoint,
+            integration_id: self.integration,
+            provider: self.provider.into(),
+            event_type: reading.event_type.clone(),
+            delivery_id,
+            status: EventStatus::Success,
+            reason: None,
+            field: None,
+            will_retry: false,
+            cause: EventCause::Delivery,
+            original_id: None,
+            receive_time: self.receive_time,
+            occurred_time: reading.occurred_time,
+            patient_id: None,
+            appointment_id: None,
+            body_size_bytes: i32::try_from(self.body.len()).unwrap_or(i32::MAX),
+            sealed_body: None,
+        }
+    }
+}
+
+/// Keeps an admitted delivery with its effects. `signed_id` is the one that its signature vouches for.
+pub(super) async fn keep(
+    tx: &mut TenantTx,
+    delivery: &Arrival<'_>,
+    key: &Arc<TenantKey>,
+    signed_id: Option<String>,
+) -> Result<Answer> {
+    let Some(reading) =
+        Reading::of(delivery.provider, delivery.headers, delivery.body, delivery.receive_time)
+    else {
+        return Ok(Answer::NotParseable);
+    };
+    let delivery_id = reading.delivery_id.clone().or(signed_id);
+    let taken_key = match &delivery_id {
+        Some(id) => Some(key.fingerprint("delivery", &[b"id", id.as_bytes()])),
+        None if reading.is_its_own_id() => Some(key.fingerprint("delivery", &[b"body", delivery.body])),
+        None => None,
+    };
+    let mut event = delivery.event(&reading, delivery_id);
+    if let Some(hash) = &taken_key
+        && let Some(taken) = store::webhook_event::find_taken(tx, delivery.endpoint, hash).await?
+    {
+        return repeat(tx, event, taken).await;
+    }
+
+    let id = event.id;
+    let occasion = Occasion {
+        key,
+        integration: delivery.integration,
+        endpoint: delivery.endpoint,
+        cause: format!("webhook_event/{id}"),
+        receive_time: delivery.receive_time,
+        is_identified: event.delivery_id.is_some(),
+    };
+    let keeps_body = note(&mut event, try_apply(tx, &occasion, &reading).await?);
+    if event.reason.as_deref() == Some(INTERNAL) {
+        event.will_retry = true;
+        store::outbox::push(tx, retry_of(id, delivery.receive_time)).await?;
+    }
+    if keeps_body {
+        event.sealed_body = Some(seal_body(tx, key, &event, &reading, delivery.body).await?);
+    }
+    store::webhook_event::insert(tx, &event).await?;
+    if let Some(delivery_hash) = taken_key {
+        let taken = Taken {
+            webhook_endpoint_id: delivery.endpoint,
+            delivery_hash,
+            webhook_event_id: id,
+            status: event.status,
+            reason: event.reason.clone(),
+            field: event.field.clone(),
+        };
+        store::webhook_event::insert_taken(tx, &taken).await?;
+    }
+    Ok(match (event.reason, event.field) {
+        (Some(reason), Some(field)) => Answer::Unfit { event: id, reason, field },
+        (reason, _) => Answer::Kept { event: id, status: event.status, reason },
+    })
+}
+
+/// What was taken before is noted and changes nothing; its answer is the first one's.
+async fn repeat(tx: &mut TenantTx, mut event: WebhookEvent, taken: Taken) -> Result<Answer> {
+    let id = event.id;
+    event.status = EventStatus::Duplicate;
+    event.reason.clone_from(&taken.reason);
+    event.field.clone_from(&taken.field);
+    store::webhook_event::insert(tx, &event).await?;
+    Ok(match (taken.status, taken.reason, taken.field) {
+        (EventStatus::Error, Some(reason), Some(field)) => Answer::Unfit { event: id, reason, field },
+        (_, reason, _) => Answer::Kept { event: id, status: EventStatus::Duplicate, reason },
+    })
+}
+
+/// Seals a body under a key of its own, and keeps that key where erasure finds whose data it opens.
+async fn seal_body(
+    tx: &mut TenantTx,
+    key: &TenantKey,
+    event: &WebhookEvent,
+    reading: &Reading,
+    body: &[u8],
+) -> Result<Vec<u8>> {
+    let (sealed, wrapped_key) =
+        key.seal_with_own_key(body_place(event.id.0), body).map_err(Error::internal)?;
+    let Named { patient: external_patient_id, appointment } = reading.named(tx, key, body).await?;
+    let is_nobodys = event.patient_id.is_none() && external_patient_id.is_none();
+    let body_key = BodyKey {
+        webhook_event_id: event.id,
+        patient_id: event.patient_id,
+        external_patient_id,
+        external_appointment_id: appointment.filter(|_| is_nobodys),
+        wrapped_key,
+    };
+    store::webhook_event::insert_body_key(tx, &body_key).await?;
+    Ok(sealed)
+}
+
+/// The body of an event, if it was kept and its key is still there.
+pub(in crate::domain) async fn open_body(
+    tx: &mut TenantTx,
+    key: &TenantKey,
+    event: &WebhookEvent,
+) -> Result<Option<Vec<u8>>> {
+    let Some(sealed) = &event.sealed_body else { return Ok(None) };
+    let Some((_, wrapped)) = store::webhook_event::body_keys(tx, &[event.id]).await?.pop() else {
+        return Ok(None);
+    };
+    key.open_with_own_key(body_place(event.id.0), sealed, &wrapped).map(Some).map_err(Error::internal)
+}

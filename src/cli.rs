@@ -1,4 +1,5 @@
-//! The command line: one file per sub-command. Results go to standard output, words about them to standard error.
+//! The command line: one file per sub-command.
+//! Results go to standard output, words about them to standard error.
 
 pub mod api_key;
 pub mod database;
@@ -34,7 +35,8 @@ use crate::{
     vault::VaultError,
 };
 
-/// stellwerk keeps people, appointments and projects in step across the tools a practice or company works with.
+/// stellwerk keeps people, appointments and projects in step across the tools a practice or company works
+/// with.
 ///
 /// Every setting can also be given by the environment variable named beside it. Exit codes: 0 done, 1 failed,
 /// 2 wrong usage, 3 refused because of the configuration or the database's version.
@@ -218,7 +220,8 @@ fn print(json: bool, value: &Value, lines: &[String]) {
     if json { say(&value.to_string()) } else { lines.iter().for_each(|line| say(line)) }
 }
 
-/// Prints a line. Nobody may be reading any more, as after `| head`, and that is no reason to fail: the work is done.
+/// Prints a line. Nobody may be reading any more, as after `| head`, and that is no reason to fail:
+/// the work is done.
 fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -45,8 +45,9 @@ pub struct Config {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseConfig {
-    /// The database as the service uses it, `postgres://user:password@host:port/name?sslmode=require`; its login has no
-    /// SUPERUSER, no BYPASSRLS and owns no table. Give it by the environment: other users see arguments.
+    /// The database as the service uses it, `postgres://user:password@host:port/name?sslmode=require`; its
+    /// login has no SUPERUSER, no BYPASSRLS and owns no table.
+    /// Give it by the environment: other users see arguments.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = secret)]
     database_url: Option<SecretString>,
     /// The same database as the owner of its tables, for `migrate` and `dev`; the service never uses it.
@@ -59,21 +60,29 @@ pub struct DatabaseConfig {
         value_parser = secret
     )]
     migration_database_url: Option<SecretString>,
-    /// A PEM file of the certificate authorities that vouch for the database. Default: the operating system's.
+    /// A PEM file of the certificate authorities that vouch for the database.
+    /// Default: the operating system's.
     #[arg(long, env = "STELLWERK_DATABASE_CA_FILE", value_name = "FILE")]
     pub database_ca_file: Option<PathBuf>,
-    /// Database connections at most, per process. Two to four per core of the database server are the fastest; more only wait for
-    /// each other inside it.
+    /// Database connections at most, per process. Two to four per core of the database server are the
+    /// fastest; more only wait for each other inside it.
     #[arg(long, env = "STELLWERK_DATABASE_POOL_SIZE", value_name = "COUNT", default_value_t = 16,
         value_parser = value_parser!(u16).range(1..=1000))]
     pub database_pool_size: u16,
     /// How long a request waits for a free connection before it is answered UNAVAILABLE.
-    #[arg(long, env = "STELLWERK_DATABASE_POOL_WAIT", value_name = "SPAN", default_value = "5s", value_parser = span)]
+    #[arg(
+        long,
+        env = "STELLWERK_DATABASE_POOL_WAIT",
+        value_name = "SPAN",
+        default_value = "5s",
+        value_parser = span,
+    )]
     pub database_pool_wait: Duration,
     /// Where `dev` keeps its private PostgreSQL cluster, its root key and the demo's secrets.
     #[arg(long, env = "STELLWERK_DATA_DIR", value_name = "FOLDER", default_value_os_t = default_data_dir())]
     pub data_dir: PathBuf,
-    /// The folder of `initdb` and `postgres` for the private cluster. Default: searched for in the usual places.
+    /// The folder of `initdb` and `postgres` for the private cluster.
+    /// Default: searched for in the usual places.
     #[arg(long, env = "STELLWERK_PG_BIN", value_name = "FOLDER")]
     pub pg_bin: Option<PathBuf>,
 }
@@ -119,16 +128,16 @@ pub struct CallerConfig {
     /// Private hosts and networks that may be called, as in `idp.internal:8443,10.1.0.0/16`. Default: none.
     #[arg(long, env = "STELLWERK_EGRESS_ALLOW", value_name = "HOSTS", value_delimiter = ',')]
     pub egress_allow: Vec<AllowedHost>,
-    /// Origins whose pages may call by grpc-web, as in `https://desk.example.org`; `loopback` means every port of
-    /// localhost. Default: none.
+    /// Origins whose pages may call by grpc-web, as in `https://desk.example.org`; `loopback` means every
+    /// port of localhost. Default: none.
     #[arg(long, env = "STELLWERK_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<CorsOrigin>,
-    /// Networks of the proxies in front, as in `10.0.0.0/8`: the HTTP adapter believes their `X-Forwarded-For`.
-    /// Default: none, the sender is who connects.
+    /// Networks of the proxies in front, as in `10.0.0.0/8`: the HTTP adapter believes their
+    /// `X-Forwarded-For`. Default: none, the sender is who connects.
     #[arg(long, env = "STELLWERK_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
-    /// What an outside scheduler shows as `authorization: Bearer …` at `/api/cron/{schedule}`, 32 characters or more; without it there
-    /// is no such route. Give it by the environment: other users see arguments.
+    /// What an outside scheduler shows as `authorization: Bearer …` at `/api/cron/{schedule}`, 32 characters
+    /// or more; without it there is no such route. Give it by the environment: other users see arguments.
     #[arg(long, env = "CRON_SECRET", hide_env_values = true, value_name = "SECRET", value_parser = secret)]
     cron_secret: Option<SecretString>,
     #[command(flatten)]
@@ -139,14 +148,15 @@ pub struct CallerConfig {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Providers")]
 pub struct ProviderConfig {
-    /// Where people may be sent back to from a provider's consent page, as in `https://desk.example.org/settings`; everything
-    /// below, if it ends with a slash. A tenant may allow more (UpdateTenantSettings). Default: none.
+    /// Where people may be sent back to from a provider's consent page, as in
+    /// `https://desk.example.org/settings`; everything below, if it ends with a slash. A tenant may allow
+    /// more (UpdateTenantSettings). Default: none.
     #[arg(long, env = "STELLWERK_RETURN_URLS", value_name = "URLS", value_delimiter = ',')]
     pub return_urls: Vec<ReturnUrl>,
     /// A setting of one provider, also read from the environment, where secrets belong: `ASANA_CLIENT_ID` and
-    /// `ASANA_CLIENT_SECRET` (our registration), `ASANA_REDIRECT_URI` (default: `/api/auth/asana/callback` at the public
-    /// URL), `ASANA_SIGNING_SECRET` (of app-level webhooks), `STELLWERK_ASANA_URL` (a sandbox in place of the provider);
-    /// likewise for every other provider.
+    /// `ASANA_CLIENT_SECRET` (our registration), `ASANA_REDIRECT_URI` (default: `/api/auth/asana/callback` at
+    /// the public URL), `ASANA_SIGNING_SECRET` (of app-level webhooks), `STELLWERK_ASANA_URL` (a sandbox in
+    /// place of the provider); likewise for every other provider.
     #[arg(long = "provider-setting", value_name = "NAME=VALUE", value_parser = provider_setting)]
     pub provider_settings: Vec<(String, SecretString)>,
 }
@@ -158,8 +168,15 @@ pub struct AlertConfig {
     /// Failures of an integration within an hour; more are an alert.
     #[arg(long, env = "STELLWERK_ALERT_FAILURES", value_name = "COUNT", default_value_t = 5)]
     pub alert_failures: u32,
-    /// The share of an integration's writes and runs of a day, in per cent, that must succeed; less is an alert.
-    #[arg(long, env = "STELLWERK_ALERT_SYNC_SUCCESS", value_name = "PERCENT", default_value_t = 99.0, value_parser = percent)]
+    /// The share of an integration's writes and runs of a day, in per cent, that must succeed;
+    /// less is an alert.
+    #[arg(
+        long,
+        env = "STELLWERK_ALERT_SYNC_SUCCESS",
+        value_name = "PERCENT",
+        default_value_t = 99.0,
+        value_parser = percent,
+    )]
     pub alert_sync_success: f64,
     /// Writes and runs of a day that a share must be of to be an alert.
     #[arg(long, env = "STELLWERK_ALERT_SYNC_SUCCESS_OF", value_name = "COUNT", default_value_t = 20,
@@ -173,7 +190,13 @@ pub struct AlertConfig {
         value_parser = value_parser!(u32).range(0..=9_999))]
     pub alert_outbox_depth: u32,
     /// The age of what was last read at an integration's provider; an older one is an alert.
-    #[arg(long, env = "STELLWERK_ALERT_FRESHNESS", value_name = "SPAN", default_value = "15m", value_parser = span)]
+    #[arg(
+        long,
+        env = "STELLWERK_ALERT_FRESHNESS",
+        value_name = "SPAN",
+        default_value = "15m",
+        value_parser = span,
+    )]
     pub alert_freshness: Duration,
 }
 
@@ -322,7 +345,8 @@ fn given(setting: &Option<SecretString>) -> Option<&str> {
     setting.as_ref().map(|text| text.expose_secret().trim()).filter(|text| !text.is_empty())
 }
 
-/// An empty variable counts as an absent one, so no text is refused here; that also keeps it out of clap's messages.
+/// An empty variable counts as an absent one, so no text is refused here;
+/// that also keeps it out of clap's messages.
 fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(text.into())
 }

@@ -1,8 +1,8 @@
 //! The one outgoing HTTP client: deadlines, a bound on bodies, and no way into private networks.
 //!
 //! Providers, identity providers and tenants name the URLs that are fetched here, so a URL is never trusted:
-//! the addresses its host resolves to are checked, and exactly those are connected to. A second look-up between
-//! check and connection would let a name point elsewhere in the meantime.
+//! the addresses its host resolves to are checked, and exactly those are connected to. A second look-up
+//! between check and connection would let a name point elsewhere in the meantime.
 
 mod address;
 #[cfg(test)]

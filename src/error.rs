@@ -1,4 +1,5 @@
-//! Every way an operation can fail, in the caller's words. No transport in it: `status` maps it to gRPC and HTTP, once.
+//! Every way an operation can fail, in the caller's words.
+//! No transport in it: `status` maps it to gRPC and HTTP, once.
 
 use std::{fmt, time::Duration};
 

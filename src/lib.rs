@@ -1,4 +1,5 @@
-//! stellwerk, a signal box for a company's integrations. `main` reads arguments; everything else is here, room by room.
+//! stellwerk, a signal box for a company's integrations.
+//! `main` reads arguments; everything else is here, room by room.
 
 pub mod app;
 pub mod caller;

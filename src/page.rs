@@ -121,7 +121,9 @@ mod tests {
         }
 
         #[test]
-        fn a_token_of_another_caller_rpc_or_filter_is_refused(filters in any::<Vec<u8>>(), others in any::<Vec<u8>>()) {
+        fn a_token_of_another_caller_rpc_or_filter_is_refused(
+            filters in any::<Vec<u8>>(), others in any::<Vec<u8>>(),
+        ) {
             prop_assume!(filters != others);
             let (vault, caller) = (vault(), Caller::system(TenantId::new()));
             let token = Tokens::new(&vault, &caller, "ListPatients", filters.clone()).next(Some(1)).unwrap();

@@ -73,8 +73,8 @@ impl Listeners {
     }
 }
 
-/// Lets the process open as many files as the system allows: each connection is one, and the usual soft limit of 1024 is
-/// there for programs that still use select(2).
+/// Lets the process open as many files as the system allows: each connection is one, and the usual soft limit
+/// of 1024 is there for programs that still use select(2).
 pub fn raise_file_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
@@ -93,8 +93,8 @@ async fn bind(
     TcpListener::bind(address).await.map_err(|source| BindError { what, address, setting, source })
 }
 
-/// Serves until `shutdown`, then for as long as calls under way need, at most the configured grace. `services` are ours
-/// with their own `Authenticate` around them.
+/// Serves until `shutdown`, then for as long as calls under way need, at most the configured grace.
+/// `services` are ours with their own `Authenticate` around them.
 pub async fn serve(
     app: &App,
     services: Routes,

@@ -1,7 +1,8 @@
 //! The database: every BEGIN is here, every statement in the files below.
 //!
-//! A transaction names its tenant, role, subject and person in the BEGIN itself, one round trip, and row-level security
-//! does the rest: the files below hold no tenant filter, and forgetting the transaction is an error, not a leak.
+//! A transaction names its tenant, role, subject and person in the BEGIN itself, one round trip, and
+//! row-level security does the rest: the files below hold no tenant filter,
+//! and forgetting the transaction is an error, not a leak.
 
 use std::{sync::Arc, time::Duration};
 
@@ -85,8 +86,9 @@ pub struct Connections {
     pub waiting: usize,
 }
 
-/// A transaction inside one tenant. Dropped without `commit` it is rolled back at once, or its connection is closed: a cancelled
-/// call would otherwise leave a pooled connection in transaction, holding its locks until somebody else is handed it.
+/// A transaction inside one tenant. Dropped without `commit` it is rolled back at once, or its connection is
+/// closed: a cancelled call would otherwise leave a pooled connection in transaction,
+/// holding its locks until somebody else is handed it.
 pub struct TenantTx {
     conn: Option<Object<AsyncPgConnection>>,
     tenant: TenantId,
@@ -123,9 +125,10 @@ impl Store {
         self.begin(tenant, Role::System, "system", None).await
     }
 
-    /// A transaction of the worker's. Its commit does not wait for the disk: a claim or an outcome that a crash of the database undoes
-    /// only has the message run again, as any other crash does. Whatever a handler commits makes the claim before it durable, because
-    /// the log is written in order, and a worker whose claim was undone has an epoch that nobody else gets.
+    /// A transaction of the worker's. Its commit does not wait for the disk: a claim or an outcome that a
+    /// crash of the database undoes only has the message run again, as any other crash does. Whatever a
+    /// handler commits makes the claim before it durable, because the log is written in order, and a worker
+    /// whose claim was undone has an epoch that nobody else gets.
     pub async fn worker(&self) -> Result<WorkerTx> {
         let mut tx = WorkerTx { conn: Some(self.connection().await?) };
         let sql = "BEGIN; SET LOCAL ROLE stellwerk_worker; SET LOCAL synchronous_commit = off";
@@ -133,7 +136,8 @@ impl Store {
         Ok(tx)
     }
 
-    /// A connection outside any tenant, for the narrow functions of `resolve` and `migrate`; no table opens to it.
+    /// A connection outside any tenant, for the narrow functions of `resolve` and `migrate`;
+    /// no table opens to it.
     pub(in crate::store) async fn connection(&self) -> Result<Object<AsyncPgConnection>> {
         Ok(self.pool.get().await?)
     }
@@ -223,7 +227,8 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Waits for the transaction-long lock on `key`: racers queue up instead of killing each other by deadlock.
+    /// Waits for the transaction-long lock on `key`: racers queue up instead of killing each other by
+    /// deadlock.
     pub async fn lock(&mut self, key: &str) -> Result<()> {
         use diesel::{sql_query, sql_types::Text};
         use diesel_async::RunQueryDsl;
@@ -298,7 +303,8 @@ fn quote(text: &str) -> String {
 
 /// Repeats `work` while PostgreSQL picks it as a deadlock's victim, twice at most.
 ///
-/// Not `AsyncFnMut`: the compiler cannot yet see that such a closure's futures are `Send`, which gRPC handlers must be.
+/// Not `AsyncFnMut`: the compiler cannot yet see that such a closure's futures are `Send`,
+/// which gRPC handlers must be.
 pub async fn retry_deadlocks<T, F: Future<Output = Result<T>>>(mut work: impl FnMut() -> F) -> Result<T> {
     for pause_ms in [5, 25] {
         match work().await {

@@ -97,7 +97,8 @@ where
         LogFormat::Text => layer.boxed(),
         LogFormat::Json => layer.json().with_current_span(false).with_span_list(true).boxed(),
     };
-    // Below INFO libraries tell the bytes they carry (tokio-postgres each statement's parameters), which no redaction can read.
+    // Below INFO libraries tell the bytes they carry (tokio-postgres each statement's parameters),
+    // which no redaction can read.
     let ours = filter_fn(|meta| meta.target().starts_with("stellwerk") || *meta.level() <= Level::INFO);
     tracing_subscriber::registry().with(layer).with(filter).with(ours)
 }

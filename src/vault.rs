@@ -1,10 +1,11 @@
 //! Seals and opens; the only room with keys.
 //!
-//! A root key from the environment wraps one data key per tenant, which seals small secrets and wraps a key of its own for
-//! each kept body. Everything is AES-256-GCM with a random 96-bit nonce. A sealed value reads
-//! `version (1) | tenant key id (16) | nonce (12) | ciphertext and tag`; its associated data name tenant, table, column and
-//! row, so that it opens nowhere else. Which of the root keys seals is the database's word, see `domain::root_key`; all of them open. A tenant key encrypts far fewer than the 2^32 values that random nonces allow (NIST SP 800-38D §8.3):
-//! bodies, the bulk, have keys of their own.
+//! A root key from the environment wraps one data key per tenant, which seals small secrets and wraps a key
+//! of its own for each kept body. Everything is AES-256-GCM with a random 96-bit nonce. A sealed value reads
+//! `version (1) | tenant key id (16) | nonce (12) | ciphertext and tag`; its associated data name tenant,
+//! table, column and row, so that it opens nowhere else. Which of the root keys seals is the database's word,
+//! see `domain::root_key`; all of them open. A tenant key encrypts far fewer than the 2^32 values that random
+//! nonces allow (NIST SP 800-38D §8.3): bodies, the bulk, have keys of their own.
 
 use std::{
     collections::HashMap,
@@ -172,7 +173,8 @@ impl Vault {
         wrap(self.active()?, tenant, wrapped.id, bytes.expose_secret())
     }
 
-    /// Whether a tenant's data key opens with what is at hand; asks the key itself, not what was opened before.
+    /// Whether a tenant's data key opens with what is at hand; asks the key itself,
+    /// not what was opened before.
     pub fn check(&self, tenant: TenantId, wrapped: &WrappedTenantKey) -> Result<(), VaultError> {
         self.unwrap(tenant, wrapped).map(|bytes| drop(SecretSlice::from(bytes)))
     }
@@ -245,7 +247,8 @@ impl TenantKey {
         self.key.open(rest, &self.binding(place))
     }
 
-    /// Seals a body under a key of its own. Returns the sealed body and its wrapped key; destroying the latter erases the former.
+    /// Seals a body under a key of its own.
+    /// Returns the sealed body and its wrapped key; destroying the latter erases the former.
     pub fn seal_with_own_key(
         &self,
         place: Place,
@@ -271,7 +274,8 @@ impl TenantKey {
         }
     }
 
-    /// A keyed hash: tells equal values apart from different ones without keeping them. `purpose` keeps uses apart.
+    /// A keyed hash: tells equal values apart from different ones without keeping them.
+    /// `purpose` keeps uses apart.
     pub fn fingerprint(&self, purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
         let mut all = vec![purpose.as_bytes()];
         all.extend_from_slice(parts);
@@ -313,7 +317,8 @@ impl Key {
     }
 
     fn mac(&self, use_of: &[u8], message: &[u8]) -> Vec<u8> {
-        // HMAC takes keys of any length, so this cannot fail; an empty key would make the result useless and is impossible here.
+        // HMAC takes keys of any length, so this cannot fail;
+        // an empty key would make the result useless and is impossible here.
         match <Hmac<Sha256> as KeyInit>::new_from_slice(self.bytes.expose_secret()) {
             Ok(mac) => mac.chain_update(join(&[use_of, message])).finalize().into_bytes().to_vec(),
             Err(_) => Vec::new(),

@@ -1,5 +1,5 @@
-//! The HTTP edge: routes for providers and for operations. It faces the internet, so every answer is short JSON and says
-//! nothing internal.
+//! The HTTP edge: routes for providers and for operations. It faces the internet, so every answer is short
+//! JSON and says nothing internal.
 
 use std::{sync::Arc, time::Duration};
 

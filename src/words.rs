@@ -11,7 +11,10 @@ use diesel::{
 };
 
 macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),* $(,)? })*) => {$(
+    ($(
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),* $(,)? }
+    )*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, AsExpression, FromSqlRow)]
         #[diesel(sql_type = sql_types::Text)]
@@ -69,13 +72,13 @@ words! {
     }
     /// Where a change came from.
     Origin {
-        Calcom = "calcom", BookingTool = "booking_tool", Retell = "retell", Admin = "admin", Api = "api", System = "system",
-        Asana = "asana",
+        Calcom = "calcom", BookingTool = "booking_tool", Retell = "retell", Admin = "admin", Api = "api",
+        System = "system", Asana = "asana",
     }
     /// Where an appointment stands.
     AppointmentStatus {
-        Held = "held", Requested = "requested", Booked = "booked", Cancelled = "cancelled", Completed = "completed",
-        NoShow = "no_show", Conflicting = "conflicting",
+        Held = "held", Requested = "requested", Booked = "booked", Cancelled = "cancelled",
+        Completed = "completed", NoShow = "no_show", Conflicting = "conflicting",
     }
     /// What happened to an appointment.
     ChangeKind {
@@ -94,14 +97,16 @@ words! {
     /// How deliveries to an endpoint are signed.
     SignatureScheme {
         Legacy = "legacy", Standard = "standard", Calcom = "calcom", Asana = "asana", Bamboohr = "bamboohr",
-        Dropbox = "dropbox", Github = "github", GitlabToken = "gitlab_token", GoogleChannel = "google_channel",
-        GooglePush = "google_push", Jira = "jira", JiraClient = "jira_client", Microsoft365 = "microsoft365",
+        Dropbox = "dropbox", Github = "github", GitlabToken = "gitlab_token",
+        GoogleChannel = "google_channel", GooglePush = "google_push", Jira = "jira",
+        JiraClient = "jira_client", Microsoft365 = "microsoft365",
         Microsoft365Data = "microsoft365_data", Notion = "notion", Slack = "slack", Trello = "trello",
         Zendesk = "zendesk",
     }
     /// What became of a delivery.
     EventStatus {
-        Success = "success", Error = "error", Duplicate = "duplicate", Ignored = "ignored", Quarantined = "quarantined",
+        Success = "success", Error = "error", Duplicate = "duplicate", Ignored = "ignored",
+        Quarantined = "quarantined",
     }
     /// Why an event was recorded.
     EventCause { Delivery = "delivery", Retry = "retry", Replay = "replay" }
@@ -130,7 +135,8 @@ words! {
     }
     /// How a link with a provider stands.
     IntegrationState {
-        Connected = "connected", NeedsReconnect = "needs_reconnect", Disconnecting = "disconnecting", Disconnected = "disconnected",
+        Connected = "connected", NeedsReconnect = "needs_reconnect", Disconnecting = "disconnecting",
+        Disconnected = "disconnected",
     }
     /// What opens a provider's API.
     CredentialKind {
@@ -175,7 +181,9 @@ words! {
         Pending = "pending", Active = "active", Failed = "failed", Removing = "removing", Removed = "removed",
     }
     /// Whether the provider has what stands here.
-    ProviderSync { None = "none", Pending = "pending", Synced = "synced", Failed = "failed", Review = "review" }
+    ProviderSync {
+        None = "none", Pending = "pending", Synced = "synced", Failed = "failed", Review = "review",
+    }
     /// What a write to a provider does.
     IntentKind { Create = "create", Reschedule = "reschedule", Cancel = "cancel" }
     /// What became of such a write.
@@ -191,7 +199,8 @@ words! {
     }
     /// What began a run.
     SyncKind {
-        Full = "full", Incremental = "incremental", Manual = "manual", Scheduled = "scheduled", Webhook = "webhook",
+        Full = "full", Incremental = "incremental", Manual = "manual", Scheduled = "scheduled",
+        Webhook = "webhook",
     }
     /// How a run stands.
     SyncState {
@@ -267,7 +276,9 @@ words! {
         Gone = "gone",
     }
     /// A field of a phase that both sides can change.
-    PhaseField { StartDate = "start_date", DueDate = "due_date", PlannedHours = "planned_hours", Area = "area" }
+    PhaseField {
+        StartDate = "start_date", DueDate = "due_date", PlannedHours = "planned_hours", Area = "area",
+    }
     /// What happened to a phase.
     PhaseChangeKind {
         Created = "created",

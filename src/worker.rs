@@ -1,7 +1,8 @@
 //! The one loop: claim, run, settle.
 //!
-//! A message runs at least once, so handlers are idempotent. While one runs no transaction of the queue's is open; its lease is
-//! extended, and a worker that may have lost it stops at once, because somebody else has begun.
+//! A message runs at least once, so handlers are idempotent. While one runs no transaction of the queue's is
+//! open; its lease is extended, and a worker that may have lost it stops at once,
+//! because somebody else has begun.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -64,7 +65,8 @@ pub struct Worker {
     handlers: Arc<dyn Handlers>,
 }
 
-/// Does what messages ask for. The program's own are the domain's verbs; who measures or tests the loop brings others.
+/// Does what messages ask for. The program's own are the domain's verbs;
+/// who measures or tests the loop brings others.
 pub trait Handlers: Send + Sync {
     /// One attempt. An error is a failed one.
     fn run<'a>(&'a self, domain: &'a Domain, message: &'a Claimed) -> BoxFuture<'a, Result<Outcome>>;
@@ -83,7 +85,8 @@ const PAUSES: [Duration; 5] = [
 ];
 /// A message claimed this often without ever being settled takes its worker down each time.
 const CLAIMS_AT_MOST: i32 = 25;
-/// Between two looks at a queue whose next message is due but not to be had, as behind another one of its lane.
+/// Between two looks at a queue whose next message is due but not to be had,
+/// as behind another one of its lane.
 const POLL_AT_LEAST: Duration = Duration::from_millis(200);
 /// How long settling may take; after that the lease's end settles it.
 const SETTLE_WITHIN: Duration = Duration::from_secs(10);
@@ -307,8 +310,8 @@ fn span(message: &Claimed) -> tracing::Span {
     )
 }
 
-/// What follows the failed attempt number `attempt`; `chance` from 0 to 1 spreads the pauses by a fifth either way, so that what failed
-/// together does not come back together.
+/// What follows the failed attempt number `attempt`; `chance` from 0 to 1 spreads the pauses by a fifth
+/// either way, so that what failed together does not come back together.
 pub fn after_failure(attempt: i32, chance: f64, reason: String) -> Outcome {
     let pause =
         usize::try_from(attempt.saturating_sub(1)).ok().map_or(Some(&PAUSES[0]), |index| PAUSES.get(index));

@@ -158,13 +158,19 @@ impl Sender {
         let slot = i64::try_from(booking / PRACTITIONERS).unwrap_or_default();
         let start = self.first_start + TimeDelta::hours(2 * slot) + TimeDelta::minutes(minute as i64);
         format!(
-            r#"{{"id":"evt_{}_{}_{}","event":"appointment.updated","occurred_at":"{}","data":{{"id":"a{booking}","patient_id":"p{booking}","scheduled_at":"{}","duration_minutes":30,"therapist_name":"Max Beispiel {}","service_name":"Behandlung","status":"confirmed"}}}}"#,
+            concat!(
+                r#"{{"id":"evt_{}_{}_{}","event":"appointment.updated","occurred_at":"{}","#,
+                r#""data":{{"id":"a{booking}","patient_id":"p{booking}","scheduled_at":"{}","#,
+                r#""duration_minutes":30,"therapist_name":"Max Beispiel {}","#,
+                r#""service_name":"Behandlung","status":"confirmed"}}}}"#,
+            ),
             now.timestamp_millis(),
             self.number,
             self.sent,
             now.to_rfc3339_opts(SecondsFormat::Micros, true),
             start.to_rfc3339_opts(SecondsFormat::Secs, true),
             booking % PRACTITIONERS,
+            booking = booking,
         )
     }
 

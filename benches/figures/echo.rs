@@ -1,5 +1,5 @@
-//! The upper line: tonic alone, in a process of its own, answering the path of GetAppointment with an appointment of the
-//! same size and doing nothing for it.
+//! The upper line: tonic alone, in a process of its own, answering the path of GetAppointment with an
+//! appointment of the same size and doing nothing for it.
 
 use std::{
     convert::Infallible,

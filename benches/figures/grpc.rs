@@ -1,5 +1,5 @@
-//! gRPC as lean as it gets: frames made beforehand, over HTTP/2 connections shared by many callers, so that what is
-//! measured is the server.
+//! gRPC as lean as it gets: frames made beforehand, over HTTP/2 connections shared by many callers, so that
+//! what is measured is the server.
 
 use std::net::SocketAddr;
 

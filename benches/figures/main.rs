@@ -1,8 +1,10 @@
-//! The figures: one run, one cluster with fsync on, one table. A requirement that is missed is printed, not an error.
+//! The figures: one run, one cluster with fsync on, one table.
+//! A requirement that is missed is printed, not an error.
 //!
-//! `STELLWERK_BENCH_SECONDS` (default 10) is the length of a measurement, `STELLWERK_BENCH_ROWS` (default 1 000 000) the
-//! number of rows of the large cases, `STELLWERK_BENCH_TASKS` (default 1 000) the number of tasks of a project; smaller ones
-//! make a quick look. `STELLWERK_BENCH_PARTS` names the parts to take, as in `edges,calcom,planning,outbox`, which is all.
+//! `STELLWERK_BENCH_SECONDS` (default 10) is the length of a measurement, `STELLWERK_BENCH_ROWS` (default
+//! 1 000 000) the number of rows of the large cases, `STELLWERK_BENCH_TASKS` (default 1 000) the number of
+//! tasks of a project; smaller ones make a quick look. `STELLWERK_BENCH_PARTS` names the parts to take, as in
+//! `edges,calcom,planning,outbox`, which is all.
 
 mod calcom;
 mod delivery;
@@ -255,10 +257,12 @@ async fn describe(scene: &Scene, folder: &Folder, extent: &Extent) -> Result<()>
     let processors = std::thread::available_parallelism()?;
     let sync_us = sync_time(folder)?.as_micros();
     println!(
-        "PostgreSQL {version}, fsync on (8 kB written and synced in {sync_us} us), {size} at first; {processors} processors"
+        "PostgreSQL {version}, fsync on (8 kB written and synced in {sync_us} us), \
+         {size} at first; {processors} processors"
     );
     println!(
-        "{} tenants with one endpoint each; {} senders, {} callers over {} connections; {ROUNDS} rounds of {} s, medians",
+        "{} tenants with one endpoint each; {} senders, {} callers over {} connections; {ROUNDS} rounds of \
+         {} s, medians",
         scene::TENANTS,
         delivery::SENDERS,
         rpcs::CALLERS,
@@ -271,7 +275,8 @@ async fn describe(scene: &Scene, folder: &Folder, extent: &Extent) -> Result<()>
     Ok(())
 }
 
-/// How long the disk takes for a page: next to nothing where a folder lives in memory, and then the figures mean little.
+/// How long the disk takes for a page: next to nothing where a folder lives in memory,
+/// and then the figures mean little.
 fn sync_time(folder: &Folder) -> Result<Duration> {
     let mut file = File::create(folder.path.join("sync"))?;
     let begin = Instant::now();

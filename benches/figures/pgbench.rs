@@ -10,8 +10,8 @@ use crate::Result;
 pub(crate) const CLIENTS: usize = 32;
 const THREADS: usize = 2;
 /// What `store::connect` sets up in each of its connections.
-const SESSION: &str = "-c role=stellwerk_app -c standard_conforming_strings=on -c timezone=UTC -c statement_timeout=30s \
-     -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s";
+const SESSION: &str = "-c role=stellwerk_app -c standard_conforming_strings=on -c timezone=UTC \
+    -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s";
 
 /// A committed script.
 #[derive(Clone, Copy)]
@@ -34,7 +34,8 @@ pub(crate) const SELECT_ALONE: Script = Script {
 /// The command line, for people.
 pub(crate) fn command_line(script: Script, measured: Duration) -> String {
     format!(
-        "PGOPTIONS='{SESSION}' pgbench -n -M prepared -c {CLIENTS} -j {THREADS} -P 1 -T {} -f benches/pgbench/{} -D …",
+        "PGOPTIONS='{SESSION}' pgbench -n -M prepared -c {CLIENTS} -j {THREADS} -P 1 -T {} \
+         -f benches/pgbench/{} -D …",
         measured.as_secs(),
         script.name
     )

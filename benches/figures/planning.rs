@@ -136,7 +136,8 @@ fn count_requests(report: &mut Report, requests: &HashMap<Operation, u64>, tasks
     let floor = PROJECTS.div_ceil(PAGE) + USERS.div_ceil(PAGE);
     report.tell("  all other requests", format!("{}; {floor} at least", rest.join(", ")));
     let fixture = format!(
-        "{PROJECTS} projects of {tasks} top-level tasks with dates, hours and an area; one in {LOGGED_EVERY} has \
+        "{PROJECTS} projects of {tasks} top-level tasks with dates, \
+         hours and an area; one in {LOGGED_EVERY} has \
          logged hours; {USERS} users, all mapped, each absent once"
     );
     report.tell("  read from", fixture);

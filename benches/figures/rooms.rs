@@ -1,5 +1,5 @@
-//! The verbs' rooms and the doubles, on the program's own kind of runtime, which the load generators' single thread is
-//! not.
+//! The verbs' rooms and the doubles, on the program's own kind of runtime, which the load generators' single
+//! thread is not.
 
 use std::future::Future;
 

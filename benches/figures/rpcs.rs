@@ -88,7 +88,8 @@ pub(crate) fn sample_appointment() -> proto::Appointment {
     }
 }
 
-/// Pages of the growing calendar, one after the other: from a random hour on, the page after it, and one practitioner's.
+/// Pages of the growing calendar, one after the other: from a random hour on, the page after it,
+/// and one practitioner's.
 pub(crate) async fn list_appointments(to: SocketAddr, hours: usize, window: Window) -> Result<Tally> {
     let channel = Channel::connect(to).await?;
     let first: DateTime<Utc> = CALENDAR_START.parse()?;

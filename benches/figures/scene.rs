@@ -231,7 +231,8 @@ impl Scene {
         let row = self
             .owner
             .query_one(
-                "SELECT current_setting('server_version'), pg_size_pretty(pg_database_size(current_database()))",
+                "SELECT current_setting('server_version'), \
+                 pg_size_pretty(pg_database_size(current_database()))",
                 &[],
             )
             .await?;
@@ -261,7 +262,8 @@ impl Scene {
         self.fill(&sql, &[("tenant", tenant), ("practitioners", practitioners), ("patients", patients)]).await
     }
 
-    /// Runs a file of `fill/` in one transaction, without foreign keys' checks: the rows fit, and there are millions.
+    /// Runs a file of `fill/` in one transaction, without foreign keys' checks: the rows fit,
+    /// and there are millions.
     async fn fill(&self, sql: &str, numbers: &[(&str, usize)]) -> Result<()> {
         let sql = numbers.iter().fold(sql.to_string(), |sql, (name, number)| {
             sql.replace(&format!("{{{name}}}"), &number.to_string())

@@ -198,7 +198,8 @@ fn known_scopes() -> Result<Vec<String>, Failure> {
 
 fn shown(key: &Row) -> Value {
     json!({
-        "api_key_id": key.id, "name": key.name, "prefix": key.prefix, "role": key.role.as_str(), "scopes": key.scopes,
+        "api_key_id": key.id, "name": key.name, "prefix": key.prefix, "role": key.role.as_str(),
+        "scopes": key.scopes,
         "origin": key.origin.as_str(),
         "create_time": moment(key.create_time), "expire_time": key.expire_time.map(moment),
         "revoke_time": key.revoke_time.map(moment), "last_use_time": key.last_use_time.map(moment),

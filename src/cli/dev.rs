@@ -34,7 +34,8 @@ use crate::{
 
 /// The booking tool invents at the start until it has booked something, so that there is something to see.
 const FIRST_TICKS: usize = 12;
-/// Calls under way get less time than a server gives: Ctrl-C ends everything within 10 s, PostgreSQL included.
+/// Calls under way get less time than a server gives: Ctrl-C ends everything within 10 s,
+/// PostgreSQL included.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
 #[derive(Args, Debug)]
@@ -220,8 +221,8 @@ struct Doubles {
     asana: DemoAsana,
 }
 
-/// Links the demo tenant, once somebody answers the webhooks that come of it, and prints what can be done. Without the link
-/// everything else is still worth trying.
+/// Links the demo tenant, once somebody answers the webhooks that come of it, and prints what can be done.
+/// Without the link everything else is still worth trying.
 async fn welcome(
     app: &App,
     (calcom, asana): (&DemoCalcom, &DemoAsana),

@@ -12,7 +12,8 @@ use crate::{config::DatabaseConfig, store::migrate};
 /// URL is enough (STELLWERK_MIGRATION_DATABASE_URL); the service's is used only where no other is given.
 #[derive(Args, Debug)]
 pub struct Migrate {
-    /// Let this login of the database take the service's role. It must exist, without SUPERUSER and BYPASSRLS.
+    /// Let this login of the database take the service's role.
+    /// It must exist, without SUPERUSER and BYPASSRLS.
     #[arg(long, value_name = "LOGIN")]
     service_role: Option<String>,
     /// Undo every migration instead. All data is lost.

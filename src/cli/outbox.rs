@@ -46,7 +46,12 @@ pub enum Outbox {
 #[derive(Args, Debug)]
 pub struct Status {
     /// Lines at most.
-    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = value_parser!(i32).range(1..=10_000))]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 100,
+        value_parser = value_parser!(i32).range(1..=10_000),
+    )]
     limit: i32,
     /// Answer with one JSON object.
     #[arg(long)]
@@ -77,7 +82,12 @@ pub struct Dead {
     #[command(flatten)]
     choice: Choice,
     /// Messages at most, those first that were given up first.
-    #[arg(long, value_name = "COUNT", default_value_t = 200, value_parser = value_parser!(u32).range(1..=10_000))]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 200,
+        value_parser = value_parser!(u32).range(1..=10_000),
+    )]
     limit: u32,
     /// Answer with one JSON object.
     #[arg(long)]

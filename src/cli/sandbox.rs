@@ -21,18 +21,19 @@ use crate::{
 
 #[derive(Subcommand, Debug)]
 pub enum Sandbox {
-    /// Asana: OAuth, the REST API, event streams and webhooks with their traps, with an office of three people, three
-    /// projects and eighteen phases to begin with.
+    /// Asana: OAuth, the REST API, event streams and webhooks with their traps, with an office of three
+    /// people, three projects and eighteen phases to begin with.
     ///
-    /// What people do at the board, and what is to go wrong, is said to the control surface below /sandbox; it explains
-    /// itself at /. Webhooks go to addresses on this machine only. Nothing is kept.
+    /// What people do at the board, and what is to go wrong, is said to the control surface below /sandbox;
+    /// it explains itself at /. Webhooks go to addresses on this machine only. Nothing is kept.
     Asana(Asana),
     /// A booking tool with a small control surface: it tells one address about every change made there.
     Booking(Booking),
-    /// Cal.com: API v2, slots, webhooks and their traps, with a host, two event types and an API key to begin with.
+    /// Cal.com: API v2, slots, webhooks and their traps, with a host,
+    /// two event types and an API key to begin with.
     ///
-    /// What attendees and hosts do, and what is to go wrong, is said to the control surface below /sandbox; it
-    /// explains itself at /. Webhooks go to addresses on this machine only. Nothing is kept.
+    /// What attendees and hosts do, and what is to go wrong, is said to the control surface below /sandbox;
+    /// it explains itself at /. Webhooks go to addresses on this machine only. Nothing is kept.
     Calcom(Calcom),
 }
 
@@ -75,7 +76,8 @@ pub struct Asana {
     /// What the consent page does: `ask`, `approve` at once, or `deny`.
     #[arg(long, value_name = "DECISION", default_value = "ask")]
     consent: Consent,
-    /// What the workspace has paid for: `paid` (1500 requests a minute), or `free` (150, and no custom fields).
+    /// What the workspace has paid for: `paid` (1500 requests a minute), or `free` (150,
+    /// and no custom fields).
     #[arg(long, value_name = "PLAN", default_value = "paid")]
     plan: Plan,
     /// Every refresh ends the old refresh token.
@@ -91,7 +93,8 @@ pub struct Calcom {
     /// Fills the host's next two weeks with a few invented bookings, the same ones for the same number.
     #[arg(long, value_name = "NUMBER", num_args = 0..=1, default_missing_value = "0")]
     seed: Option<u64>,
-    /// How webhooks are sent: `inline`, before the request that caused them is answered, or `queued`, after it.
+    /// How webhooks are sent: `inline`, before the request that caused them is answered, or `queued`,
+    /// after it.
     #[arg(long, value_name = "GENERATION", default_value = "inline")]
     payload: Generation,
 }
@@ -147,7 +150,8 @@ impl Asana {
         if let Some(task) = demo.tasks.first() {
             let body = r#"{"start_on": "2027-01-11", "due_on": "2027-01-22"}"#;
             say(&format!(
-                "somebody changes dates: curl -X PUT {url}/sandbox/tasks/{task} -H 'content-type: application/json' -d '{body}'"
+                "somebody changes dates: curl -X PUT {url}/sandbox/tasks/{task} \
+                 -H 'content-type: application/json' -d '{body}'"
             ));
         }
         say(&format!("somebody moves a phase: curl -X POST {url}/sandbox/tick"));

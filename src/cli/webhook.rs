@@ -42,8 +42,8 @@ pub struct Create {
     /// Who posts to it, as `stellwerk provider list` names them.
     #[arg(long, value_name = "PROVIDER", default_value = BOOKING)]
     provider: String,
-    /// How deliveries are signed. Default: as the provider prefers; the booking tool's are `standard` (Standard Webhooks)
-    /// and `legacy` (hex HMAC of the body).
+    /// How deliveries are signed. Default: as the provider prefers; the booking tool's are `standard`
+    /// (Standard Webhooks) and `legacy` (hex HMAC of the body).
     #[arg(long, value_name = "SCHEME")]
     scheme: Option<SignatureScheme>,
     /// The secret, where the provider makes it. Give it by the environment: other users see arguments.

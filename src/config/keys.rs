@@ -13,14 +13,32 @@ pub struct KeyConfig {
     /// `id:64 hex digits`, several separated by commas; all of them open. The first one seals in an empty
     /// database; from then on `stellwerk root-key rotate` says which. Give them by the environment: other
     /// users see arguments.
-    #[arg(long, env = "STELLWERK_ROOT_KEYS", hide_env_values = true, value_name = "KEYS", value_parser = secret)]
+    #[arg(
+        long,
+        env = "STELLWERK_ROOT_KEYS",
+        hide_env_values = true,
+        value_name = "KEYS",
+        value_parser = secret,
+    )]
     root_keys: Option<SecretString>,
     /// A single root key of 64 hex digits; its id is `integration`. It comes after the others.
-    #[arg(long, env = "INTEGRATION_ENCRYPTION_KEY", hide_env_values = true, value_name = "KEY", value_parser = secret)]
+    #[arg(
+        long,
+        env = "INTEGRATION_ENCRYPTION_KEY",
+        hide_env_values = true,
+        value_name = "KEY",
+        value_parser = secret,
+    )]
     integration_encryption_key: Option<SecretString>,
     /// A root key from a passphrase, as `id:salt:passphrase`; `stellwerk root-key new --passphrase` makes the
     /// salt. Random keys are better. It comes last.
-    #[arg(long, env = "STELLWERK_ROOT_PASSPHRASE", hide_env_values = true, value_name = "PASSPHRASE", value_parser = secret)]
+    #[arg(
+        long,
+        env = "STELLWERK_ROOT_PASSPHRASE",
+        hide_env_values = true,
+        value_name = "PASSPHRASE",
+        value_parser = secret,
+    )]
     root_passphrase: Option<SecretString>,
 }
 

@@ -1,6 +1,8 @@
-//! Alerts: rules that are looked at every minute, and whoever wants to know is told when one is broken, and when it is over.
+//! Alerts: rules that are looked at every minute, and whoever wants to know is told when one is broken,
+//! and when it is over.
 //!
-//! A look measures inside one tenant's own transaction, changes the alerts and queues the notices in it; sending is the queue's work.
+//! A look measures inside one tenant's own transaction,
+//! changes the alerts and queues the notices in it; sending is the queue's work.
 
 use std::time::Duration;
 
@@ -92,7 +94,8 @@ impl Thresholds {
     }
 }
 
-/// Looks at every tenant's rules, unless another instance has taken this minute's look. One tenant's failure is not another's.
+/// Looks at every tenant's rules, unless another instance has taken this minute's look.
+/// One tenant's failure is not another's.
 pub async fn evaluate(domain: &Domain, thresholds: &Thresholds, now: DateTime<Utc>) {
     let tenants = match store::alert::take_turn(&domain.store).await {
         Ok(tenants) => tenants,

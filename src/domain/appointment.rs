@@ -1,7 +1,8 @@
 //! Appointments: booked, held, moved and called off, with no time of a practitioner's given twice.
 //!
-//! The exclusion constraint decides who gets a slot. Whoever takes or frees time has the practitioner's lock first, so that racers
-//! queue up; holds that have run out are released before anything is refused because of them.
+//! The exclusion constraint decides who gets a slot. Whoever takes or frees time has the practitioner's lock
+//! first, so that racers queue up; holds that have run out are released before anything is refused because of
+//! them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -42,8 +43,9 @@ pub use watch::{Bookmark, News, Wanted, Watch};
 
 /// Takes a slot, or turns a hold into a booking; a provider that has to do with it is told.
 ///
-/// Errors: `Invalid`, `SlotTaken`, `HoldExpired`, `AppointmentStatus`, `NotFound` (patient, practitioner, service, hold), `NotOwnRecord`,
-/// `IdempotencyKeyReused`, `PatientContactMissing`; and for who waits, `SlotTakenOffering`, `OutsideBookingWindow`, `ProviderRefused`.
+/// Errors: `Invalid`, `SlotTaken`, `HoldExpired`, `AppointmentStatus`, `NotFound` (patient, practitioner,
+/// service, hold), `NotOwnRecord`, `IdempotencyKeyReused`, `PatientContactMissing`; and for who waits,
+/// `SlotTakenOffering`, `OutsideBookingWindow`, `ProviderRefused`.
 pub async fn book(
     domain: &Domain,
     caller: &Caller,
@@ -99,8 +101,9 @@ pub async fn hold(
 
 /// Moves a booked or conflicting appointment; the old slot is free in the same moment.
 ///
-/// Errors: `Invalid`, `SlotTaken`, `AppointmentStatus`, `NotFound` (appointment, practitioner), `NotOwnRecord`, `IdempotencyKeyReused`; and
-/// for who waits, `SlotTakenOffering`, `OutsideBookingWindow`, `ProviderRefused`.
+/// Errors: `Invalid`, `SlotTaken`, `AppointmentStatus`, `NotFound` (appointment, practitioner),
+/// `NotOwnRecord`, `IdempotencyKeyReused`; and for who waits, `SlotTakenOffering`,
+/// `OutsideBookingWindow`, `ProviderRefused`.
 pub async fn reschedule(
     domain: &Domain,
     caller: &Caller,
@@ -326,8 +329,8 @@ async fn write_down(
 
 /// If the patient was merged while the row was being written, gives it to the survivor.
 ///
-/// Asked for before the write, the answer may be outdated by it: the row's foreign key waits for a merge that is on its way. Asked for
-/// after it, it holds, because the next merge waits for this transaction.
+/// Asked for before the write, the answer may be outdated by it: the row's foreign key waits for a merge that
+/// is on its way. Asked for after it, it holds, because the next merge waits for this transaction.
 async fn follow_merge(tx: &mut TenantTx, row: &mut Appointment) -> Result<()> {
     let Some(patient) = row.patient_id else { return Ok(()) };
     let survivor = store::patient::survivor(tx, patient).await?;

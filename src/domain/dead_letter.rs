@@ -43,7 +43,8 @@ pub async fn list(
     Ok(found)
 }
 
-/// Lets them be tried again, as if for the first time, behind what waits in their lanes by now. Returns how many; on a repeated call 0.
+/// Lets them be tried again, as if for the first time, behind what waits in their lanes by now.
+/// Returns how many; on a repeated call 0.
 ///
 /// Errors: `NotFound`, `IdempotencyKeyReused`.
 pub async fn requeue(domain: &Domain, caller: &Caller, key: &Key, which: &Which) -> Result<i64> {

@@ -33,7 +33,8 @@ impl Key {
     }
 }
 
-/// Takes the key for the record `resource` that the call is about to make or change. Errors: `IdempotencyKeyReused`.
+/// Takes the key for the record `resource` that the call is about to make or change.
+/// Errors: `IdempotencyKeyReused`.
 pub async fn claim(
     tx: &mut TenantTx,
     caller: &Caller,

@@ -1,6 +1,7 @@
 //! The way in: a delivery is verified, counted, kept with its effects in one transaction, and answered.
 //!
-//! Nothing here waits on a provider. What cannot be applied now is kept with status `error` and a message that tries again.
+//! Nothing here waits on a provider. What cannot be applied now is kept with status `error` and a message
+//! that tries again.
 
 use std::time::Duration;
 
@@ -64,7 +65,8 @@ pub enum Answer {
     Handshake { header: Option<&'static str>, outcome: Handshake },
     /// Authentic and kept, but it does not fit the contract.
     Unfit { event: WebhookEventId, reason: String, field: String },
-    /// Authentic, and for an account that nobody here has connected; not kept, for there is nobody to keep it for.
+    /// Authentic, and for an account that nobody here has connected; not kept,
+    /// for there is nobody to keep it for.
     Nobodys,
     /// Authentic, but no JSON object that names its event.
     NotParseable,
@@ -76,7 +78,8 @@ pub enum Answer {
     Limited { retry_after: Duration },
 }
 
-/// Whether a provider sends requests of this method at all. An unknown one is answered like an unknown endpoint, which POST is.
+/// Whether a provider sends requests of this method at all.
+/// An unknown one is answered like an unknown endpoint, which POST is.
 pub fn takes(provider: &str, method: &Method) -> bool {
     let webhook = catalog::find(provider).and_then(|provider| provider.webhook.as_ref());
     *method == Method::POST || webhook.is_some_and(|webhook| webhook.asks_by(method))
@@ -88,8 +91,8 @@ pub fn is_told_nothing(provider: &str) -> bool {
     webhook.is_some_and(|webhook| webhook.acknowledgement == Acknowledgement::Empty)
 }
 
-/// Takes a delivery in. Errors: `Unavailable` when it could not be committed, `IssuerUnavailable` when nobody can say whether it
-/// is authentic; the provider then repeats it.
+/// Takes a delivery in. Errors: `Unavailable` when it could not be committed, `IssuerUnavailable` when nobody
+/// can say whether it is authentic; the provider then repeats it.
 pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> {
     let Some(endpoint) = domain.store.resolve_endpoint(&vault::hash(delivery.token.as_bytes())).await? else {
         return Ok(Answer::UnknownEndpoint);

@@ -87,8 +87,8 @@ pub async fn get(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<
 
 /// Changes an integration. What a pause kept back is caught up with when it ends.
 ///
-/// Errors: `NotFound`, `Invalid`, `IntegrationState` (it is being ended, or was), `CredentialRefused`, `ProviderUnavailable`,
-/// `IdempotencyKeyReused`.
+/// Errors: `NotFound`, `Invalid`, `IntegrationState` (it is being ended, or was), `CredentialRefused`,
+/// `ProviderUnavailable`, `IdempotencyKeyReused`.
 pub async fn update(
     domain: &Domain,
     caller: &Caller,
@@ -148,8 +148,8 @@ pub async fn update(
     Ok(row)
 }
 
-/// Begins to end an integration: its webhooks at the provider are taken back first, then its credential is destroyed. Appointments stay.
-/// One that is being ended, or was, stays as it is.
+/// Begins to end an integration: its webhooks at the provider are taken back first, then its credential is
+/// destroyed. Appointments stay. One that is being ended, or was, stays as it is.
 ///
 /// Errors: `NotFound`, `Invalid` (a provider that is not linked with a credential), `IdempotencyKeyReused`.
 pub async fn disconnect(
@@ -190,8 +190,8 @@ pub async fn disconnect(
     Ok(row)
 }
 
-/// The integration, if the caller may change it: what follows is done in the server's own name, because callers have no way to
-/// credentials and budgets. Errors: `NotFound`.
+/// The integration, if the caller may change it: what follows is done in the server's own name, because
+/// callers have no way to credentials and budgets. Errors: `NotFound`.
 async fn changeable(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<Integration> {
     let mut tx = domain.store.caller(caller).await?;
     let found = store::integration::find_for_update(&mut tx, id).await?;

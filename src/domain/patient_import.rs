@@ -1,4 +1,5 @@
-//! CSV files of people: received in chunks, finished, and worked through by the worker, for real or to see what would happen.
+//! CSV files of people: received in chunks, finished, and worked through by the worker,
+//! for real or to see what would happen.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,8 @@ pub async fn start(
     Ok(import)
 }
 
-/// Appends bytes; returns how many there are now. Errors: `NotFound`, `ImportState`, `ImportOffset`, `LimitReached`.
+/// Appends bytes; returns how many there are now.
+/// Errors: `NotFound`, `ImportState`, `ImportOffset`, `LimitReached`.
 pub async fn upload(
     domain: &Domain,
     caller: &Caller,

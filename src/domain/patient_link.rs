@@ -76,7 +76,8 @@ pub async fn resolve_candidate(
 
 /// Takes a tool's record off a person; returns that person and the one the record stands for now.
 ///
-/// After a merge that is the merged person, whole again; after a match by e-mail a new one made of what the tool last said.
+/// After a merge that is the merged person, whole again;
+/// after a match by e-mail a new one made of what the tool last said.
 pub async fn unlink(
     domain: &Domain,
     caller: &Caller,
@@ -141,7 +142,8 @@ async fn merge(tx: &mut TenantTx, caller: &Caller, candidate: &mut LinkCandidate
     Ok(())
 }
 
-/// If the record came to `from` by a merge, makes the merged person whole again, with all that the merge moved.
+/// If the record came to `from` by a merge, makes the merged person whole again,
+/// with all that the merge moved.
 async fn undo_merge(
     tx: &mut TenantTx,
     caller: &Caller,

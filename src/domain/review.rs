@@ -64,11 +64,11 @@ pub fn possible(item: &ReviewItem) -> &'static [Resolution] {
     }
 }
 
-/// Carries out a person's decision: `retry` and `accept_ours` have the provider's booking made what the appointment is, `accept_theirs`
-/// has the appointment made what the booking is, `dismiss` leaves both.
+/// Carries out a person's decision: `retry` and `accept_ours` have the provider's booking made what the
+/// appointment is, `accept_theirs` has the appointment made what the booking is, `dismiss` leaves both.
 ///
-/// Errors: `NotFound`, `ReviewItemResolved`, `ResolutionNotPossible`, `IntegrationState`, `SyncRunning`, `SlotTaken`,
-/// `IdempotencyKeyReused`.
+/// Errors: `NotFound`, `ReviewItemResolved`, `ResolutionNotPossible`, `IntegrationState`, `SyncRunning`,
+/// `SlotTaken`, `IdempotencyKeyReused`.
 pub async fn resolve(
     domain: &Domain,
     caller: &Caller,
@@ -138,7 +138,8 @@ async fn carry_out(
     }
 }
 
-/// Has everything compared once more, and what is not there any more taken for gone. Errors: `IntegrationState`, `SyncRunning`.
+/// Has everything compared once more, and what is not there any more taken for gone.
+/// Errors: `IntegrationState`, `SyncRunning`.
 async fn accept_deletions(
     tx: &mut TenantTx,
     item: &ReviewItem,
@@ -173,7 +174,8 @@ async fn accept_theirs(
     Ok(())
 }
 
-/// The appointment as somebody here had changed it before the provider's change was taken over. Errors: `SlotTaken`.
+/// The appointment as somebody here had changed it before the provider's change was taken over.
+/// Errors: `SlotTaken`.
 async fn restore_ours(
     tx: &mut TenantTx,
     caller: &Caller,

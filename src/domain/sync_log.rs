@@ -44,7 +44,8 @@ pub async fn get(domain: &Domain, caller: &Caller, id: SyncLogId) -> Result<Sync
 
 /// Begins a run of everything there is at the provider; or returns the run that this key began.
 ///
-/// Errors: `NotFound` (integration), `Invalid` (a provider that is not asked), `IntegrationState`, `SyncRunning`, `IdempotencyKeyReused`.
+/// Errors: `NotFound` (integration), `Invalid` (a provider that is not asked),
+/// `IntegrationState`, `SyncRunning`, `IdempotencyKeyReused`.
 pub async fn start(
     domain: &Domain,
     caller: &Caller,
@@ -75,8 +76,8 @@ pub async fn start(
     Ok(run)
 }
 
-/// Calls a run off: one that waits ends here, one that runs ends with its next page; what was taken over stays. One that has ended
-/// stays as it is.
+/// Calls a run off: one that waits ends here, one that runs ends with its next page; what was taken over
+/// stays. One that has ended stays as it is.
 ///
 /// Errors: `NotFound`, `IdempotencyKeyReused`.
 pub async fn cancel(

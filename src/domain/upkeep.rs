@@ -1,4 +1,5 @@
-//! Chores that need no tenant and no message: partitions ahead of time, old data out of the way. Safe on any number of instances.
+//! Chores that need no tenant and no message: partitions ahead of time, old data out of the way.
+//! Safe on any number of instances.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ const MONTHS_AHEAD: i32 = 3;
 /// Practitioners whose holds are released in one look.
 const HOLDERS_AT_MOST: i32 = 1_000;
 
-/// Does the chores, unless another instance is at it. One that fails does not keep the others from being done.
+/// Does the chores, unless another instance is at it.
+/// One that fails does not keep the others from being done.
 pub async fn run(domain: &Domain) {
     match store::upkeep::begin(&domain.store).await {
         Ok(Some(mut chores)) => {
@@ -32,8 +34,8 @@ pub async fn run(domain: &Domain) {
     }
 }
 
-/// Gives back the time of holds that have run out: nobody may touch their practitioner for long, and what was kept for them elsewhere
-/// is given back with it.
+/// Gives back the time of holds that have run out: nobody may touch their practitioner for long, and what was
+/// kept for them elsewhere is given back with it.
 pub async fn release_holds(domain: &Domain, now: DateTime<Utc>) {
     let found = store::schedule::expired_holds(&domain.store, HOLDERS_AT_MOST).await;
     let holders = match found {

@@ -7,7 +7,8 @@ use url::Host;
 
 /// A host or network that the operator lets stellwerk reach although it is not public.
 ///
-/// Written as `idp.internal`, `idp.internal:8443`, `10.1.2.3`, `[fd12::1]:8443` or as a network, `10.1.0.0/16`.
+/// Written as `idp.internal`, `idp.internal:8443`, `10.1.2.3`,
+/// `[fd12::1]:8443` or as a network, `10.1.0.0/16`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedHost {
     /// One host by its exact name or address; without a port every port is meant.

@@ -1,4 +1,5 @@
-//! Who may call what, read from the protos' method options at start. An rpc without a rule stops the start-up.
+//! Who may call what, read from the protos' method options at start.
+//! An rpc without a rule stops the start-up.
 
 use std::collections::HashMap;
 

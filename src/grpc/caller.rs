@@ -34,7 +34,8 @@ use crate::{
 
 /// Puts a checked `Caller` beside every request for an rpc of ours, or answers why not.
 ///
-/// A path without a rule is none of ours and passes untouched: health, reflection, or what ends as UNIMPLEMENTED.
+/// A path without a rule is none of ours and passes untouched: health, reflection,
+/// or what ends as UNIMPLEMENTED.
 #[derive(Clone)]
 pub struct Authenticate {
     gate: Arc<Gate>,

@@ -130,7 +130,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_time_survives_the_wire(seconds in -62_135_596_800_i64..253_402_300_800, nanos in 0..1_000_000_000_i32) {
+        fn a_time_survives_the_wire(
+            seconds in -62_135_596_800_i64..253_402_300_800, nanos in 0..1_000_000_000_i32,
+        ) {
             let wire = Timestamp { seconds, nanos };
 
             prop_assert_eq!(timestamp(time("t", wire).unwrap()), wire);

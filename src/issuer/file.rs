@@ -16,10 +16,11 @@
 //! }]
 //! ```
 //!
-//! `keys` may also be `{ "jwks_file": "jwks.json" }` or `{ "pem": [{ "kid": "2026-11", "public_key": "-----BEGIN
-//! PUBLIC KEY-----…" }] }`; `tenants` may also be `{ "fixed": "<tenant id>" }`. `ttl_seconds`, `subject_claim`,
-//! `role_claim` and `leeway_seconds` may be left out; the values above are their defaults. Claim names that begin
-//! with `/` are JSON pointers into nested claims, as in `/realm_access/roles`.
+//! `keys` may also be `{ "jwks_file": "jwks.json" }` or
+//! `{ "pem": [{ "kid": "2026-11", "public_key": "-----BEGIN PUBLIC KEY-----…" }] }`; `tenants` may also be
+//! `{ "fixed": "<tenant id>" }`. `ttl_seconds`, `subject_claim`, `role_claim` and `leeway_seconds` may be
+//! left out; the values above are their defaults. Claim names that begin with `/` are JSON pointers into
+//! nested claims, as in `/realm_access/roles`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -17,7 +17,8 @@ pub(super) const MAX_SET_BYTES: usize = 1024 * 1024;
 
 const MAX_KEYS: usize = 100;
 
-/// Shorter RSA keys may not sign JWTs (RFC 7518 §3.3), and longer ones take the verifier's time: 2048 to 4096 bits.
+/// Shorter RSA keys may not sign JWTs (RFC 7518 §3.3), and longer ones take the verifier's time:
+/// 2048 to 4096 bits.
 const RSA_MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
 const ED25519_BYTES: usize = 32;

@@ -1,7 +1,7 @@
 //! An issuer's keys over time: fetched, kept, fetched again.
 //!
-//! All ages are counted from the `now` of the callers, and an age is its distance in either direction: a clock
-//! that was set back makes keys old rather than young for ever.
+//! All ages are counted from the `now` of the callers, and an age is its distance in either direction: a
+//! clock that was set back makes keys old rather than young for ever.
 
 use std::io;
 use std::path::{Path, PathBuf};

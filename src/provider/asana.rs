@@ -1,8 +1,8 @@
 //! Asana: what its API 1.0 takes and says, and how its webhooks read.
 //!
 //! One method is one HTTP request; budgets, breakers, repeats and what to do next are the caller's. The odd
-//! rules here come from the official API description (2026-06-11) and the official guides (2022 to 2026); what
-//! no public text settles is read tolerantly and said so.
+//! rules here come from the official API description (2026-06-11) and the official guides (2022 to 2026);
+//! what no public text settles is read tolerantly and said so.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};

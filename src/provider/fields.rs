@@ -1,5 +1,5 @@
-//! One JSON object of a provider, read without insisting: types change, nulls and new fields are normal, so what
-//! does not fit reads as absent. Whoever needs a field says so.
+//! One JSON object of a provider, read without insisting: types change, nulls and new fields are normal, so
+//! what does not fit reads as absent. Whoever needs a field says so.
 
 use std::collections::BTreeMap;
 
@@ -68,8 +68,8 @@ impl<'a> Fields<'a> {
         self.get(name).and_then(Value::as_str).and_then(time)
     }
 
-    /// A day as `YYYY-MM-DD`. What is there but is none is an error, by the field's name: read as absent it would
-    /// clear what is kept.
+    /// A day as `YYYY-MM-DD`. What is there but is none is an error, by the field's name: read as absent it
+    /// would clear what is kept.
     pub(in crate::provider) fn date(&self, name: &'static str) -> Result<Option<NaiveDate>, &'static str> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let text = value.as_str().filter(|text| text.len() == 10).ok_or(name)?;

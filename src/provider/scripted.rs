@@ -1,5 +1,5 @@
-//! A provider over real HTTP on loopback, for the adapters' tests: it answers what a test says and keeps what it was
-//! asked.
+//! A provider over real HTTP on loopback, for the adapters' tests: it answers what a test says and keeps what
+//! it was asked.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -58,8 +58,8 @@ pub struct Verified {
     pub timestamp: Option<i64>,
     /// Which of the given secrets signed: past the first one, a rotation is not finished at the sender.
     pub secret_index: usize,
-    /// Of a list in which each element proves itself: which of them did, the others being nobody's word. Absent
-    /// where the whole body is proven.
+    /// Of a list in which each element proves itself: which of them did, the others being nobody's word.
+    /// Absent where the whole body is proven.
     pub elements: Option<Elements>,
 }
 
@@ -138,8 +138,8 @@ impl Refusal {
 #[error("not a usable webhook secret")]
 pub struct BadSecret;
 
-/// Every header some scheme of some endpoint reads its proof from. One that the endpoint's own scheme does not
-/// read means that the delivery is signed twice, and nobody can say which one counts.
+/// Every header some scheme of some endpoint reads its proof from. One that the endpoint's own scheme does
+/// not read means that the delivery is signed twice, and nobody can say which one counts.
 const SIGNATURE_HEADERS: &[&str] = &[
     "x-webhook-signature",
     standard::ID,
@@ -219,8 +219,8 @@ pub fn generate_secret(scheme: &Scheme) -> SecretString {
     }
 }
 
-/// The value of a header that carries the lower-case hex HMAC-SHA256 of the body, without prefix. `key` as from
-/// [`Scheme::key`].
+/// The value of a header that carries the lower-case hex HMAC-SHA256 of the body, without prefix. `key` as
+/// from [`Scheme::key`].
 pub fn sign_legacy(key: &[u8], body: &[u8]) -> String {
     hex::encode(Hash::Sha256.mac(key, &[body]))
 }

@@ -1,6 +1,6 @@
-//! Connections: how many, how long, how they end. One loop for every listener, because neither axum's nor tonic's own
-//! bounds the number of connections or the wait at shutdown, and tonic's cuts old connections off without telling the
-//! caller first once a grace is set (0.14.9, `connection_timeout_future`).
+//! Connections: how many, how long, how they end. One loop for every listener, because neither axum's nor
+//! tonic's own bounds the number of connections or the wait at shutdown, and tonic's cuts old connections off
+//! without telling the caller first once a grace is set (0.14.9, `connection_timeout_future`).
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -29,7 +29,8 @@ const MAX_HEADER_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 100;
 /// Calls at once over one HTTP/2 connection; the gate bounds their sum.
 const MAX_STREAMS: u32 = 1000;
-/// After a failed accept, as when file descriptors have run out: trying at once would burn a core and change nothing.
+/// After a failed accept, as when file descriptors have run out:
+/// trying at once would burn a core and change nothing.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a listener speaks.
@@ -65,8 +66,8 @@ pub async fn serve(
     while open.join_next().await.is_some() {}
 }
 
-/// The next connection, and a slot for it; `None` when it is time to stop. The slot comes first: beyond the last one,
-/// connections wait in the system's queue.
+/// The next connection, and a slot for it; `None` when it is time to stop. The slot comes first: beyond the
+/// last one, connections wait in the system's queue.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
@@ -121,8 +122,8 @@ impl Connection {
             () = self.stop.cancelled() => {}
             () = sleep(jittered(self.limits.max_connection_age)) => {}
         }
-        // HTTP/2 callers are told to go (GOAWAY), HTTP/1.1 ones by `connection: close`; calls under way go on, and
-        // watches end.
+        // HTTP/2 callers are told to go (GOAWAY), HTTP/1.1 ones by `connection: close`; calls under way go
+        // on, and watches end.
         leaving.0.cancel();
         serving.as_mut().graceful_shutdown();
         let _ = timeout(self.limits.max_connection_age_grace, serving).await;
@@ -132,7 +133,9 @@ impl Connection {
     async fn says_something(&self, stream: &TcpStream) -> bool {
         let mut byte = [0];
         tokio::select! {
-            first = timeout(self.limits.header_timeout, stream.peek(&mut byte)) => matches!(first, Ok(Ok(1..))),
+            first = timeout(self.limits.header_timeout, stream.peek(&mut byte)) => {
+                matches!(first, Ok(Ok(1..)))
+            }
             () = self.stop.cancelled() => false,
         }
     }

@@ -18,8 +18,9 @@ impl Gate {
         Self { places: Semaphore::new(places as usize), deadline }
     }
 
-    /// Runs `work` in a place and within the deadline, or within the caller's own if that is shorter. Past it `work` is
-    /// dropped midway; an open transaction closes its connection then. Errors: `Overloaded`, `Deadline`.
+    /// Runs `work` in a place and within the deadline, or within the caller's own if that is shorter. Past it
+    /// `work` is dropped midway; an open transaction closes its connection then.
+    /// Errors: `Overloaded`, `Deadline`.
     pub async fn pass<T>(&self, callers: Option<Duration>, work: impl Future<Output = T>) -> Result<T> {
         self.pass_and_wait(callers, Duration::ZERO, work).await
     }

@@ -62,15 +62,15 @@ pub fn router(
         .reset_fallback()
         // A panic is a defect in one call: INTERNAL for its caller, nothing for the others on the connection.
         .layer(CatchPanicLayer::custom(|_| status_response(Error::internal("a handler panicked").into())))
-        // Before the credential is looked up in the database: a full server has no connections to spare for that.
-        // Probes and reflection stay outside, or an overload would look like a death.
+        // Before the credential is looked up in the database: a full server has no connections to spare for
+        // that. Probes and reflection stay outside, or an overload would look like a death.
         .layer(from_fn_with_state((gate, rules), admit));
     let open = open.into_axum_router().reset_fallback();
 
     services
         .merge(open)
-        // Translates grpc-web, so that everything inside sees gRPC alone. It answers 400 to HTTP/1.1 that is not
-        // grpc-web, hence around these routes only, and inside the next.
+        // Translates grpc-web, so that everything inside sees gRPC alone. It answers 400 to HTTP/1.1 that is
+        // not grpc-web, hence around these routes only, and inside the next.
         .layer(GrpcWebLayer::new())
         // What is not gRPC at all gets the answer that the gRPC specification asks for.
         .layer(from_fn(only_grpc))

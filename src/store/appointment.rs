@@ -1,6 +1,7 @@
 //! Appointments: slots of practitioners' time, and every change of them.
 //!
-//! A status that an index is partial on stands in the statement as a word: a bound one would hide the index from generic plans.
+//! A status that an index is partial on stands in the statement as a word:
+//! a bound one would hide the index from generic plans.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
@@ -134,14 +135,16 @@ impl Appointment {
     }
 }
 
-/// Adds an appointment. Errors: `SlotTaken`, and then the transaction can still go on, which saves a savepoint.
+/// Adds an appointment. Errors: `SlotTaken`, and then the transaction can still go on,
+/// which saves a savepoint.
 pub async fn insert(tx: &mut TenantTx, new: &Appointment) -> Result<()> {
     let statement = insert_into(appointment::table).values(new).on_conflict_do_nothing();
     let added = Cached(statement).execute(tx.conn()).await?;
     if added == 1 { Ok(()) } else { Err(Error::SlotTaken) }
 }
 
-/// Writes an appointment as it stands in `changed`. Errors: `SlotTaken`, and then only a savepoint saves the transaction.
+/// Writes an appointment as it stands in `changed`.
+/// Errors: `SlotTaken`, and then only a savepoint saves the transaction.
 pub async fn update(tx: &mut TenantTx, changed: &Appointment) -> Result<()> {
     let statement = diesel::update(appointment::table.filter(appointment::id.eq(changed.id))).set(changed);
     let written = Cached(statement).execute(tx.conn()).await?;
@@ -315,7 +318,8 @@ pub async fn taken(
     Ok(query.load(tx.conn()).await?)
 }
 
-/// The names, as sources wrote them, of those who take appointments from `from` on without being assigned to anybody.
+/// The names, as sources wrote them, of those who take appointments from `from` on without being assigned to
+/// anybody.
 pub async fn unassigned_names(tx: &mut TenantTx, from: DateTime<Utc>) -> Result<Vec<String>> {
     let query = appointment::table
         .filter(appointment::practitioner_id.is_null())

@@ -116,8 +116,9 @@ pub async fn save(tx: &mut TenantTx, row: &Booking) -> Result<()> {
     Ok(())
 }
 
-/// Records of an integration that live as far as is known and begin in this span, `until` excluded, by start time: what a sweep
-/// compares. Those written since `known_since` are left out: the provider was asked before.
+/// Records of an integration that live as far as is known and begin in this span, `until` excluded, by start
+/// time: what a sweep compares. Those written since `known_since` are left out:
+/// the provider was asked before.
 pub async fn living(
     tx: &mut TenantTx,
     integration: IntegrationId,

@@ -1,4 +1,5 @@
-//! What an empty server needs before the migrations: a database, and a login for the service. For `dev` and its own cluster.
+//! What an empty server needs before the migrations: a database, and a login for the service.
+//! For `dev` and its own cluster.
 
 use diesel::{QueryableByName, sql_query, sql_types::Bool};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};

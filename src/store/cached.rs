@@ -1,4 +1,5 @@
-//! Prepared once: diesel prepares free-text queries, updates and upserts anew on every call, a round trip each time.
+//! Prepared once: diesel prepares free-text queries, updates and upserts anew on every call,
+//! a round trip each time.
 
 use diesel::{
     QueryResult,
@@ -6,7 +7,8 @@ use diesel::{
     query_builder::{AstPass, Query, QueryFragment, QueryId},
 };
 
-/// Marks a statement as safe to cache by its text. Only for statements whose text does not depend on their values.
+/// Marks a statement as safe to cache by its text.
+/// Only for statements whose text does not depend on their values.
 pub(crate) struct Cached<Q>(pub(crate) Q);
 
 impl<Q> QueryId for Cached<Q> {

@@ -28,8 +28,8 @@ struct Number {
     number: i32,
 }
 
-/// Takes one of `at_once` slots until it is given back or `lease` is over; None while all are held. Commit at once,
-/// because others wait for the row.
+/// Takes one of `at_once` slots until it is given back or `lease` is over; None while all are held. Commit at
+/// once, because others wait for the row.
 pub async fn take(
     tx: &mut TenantTx,
     id: IntegrationId,
@@ -40,11 +40,13 @@ pub async fn take(
     let holder = Uuid::now_v7();
     let query = sql_query(
         "INSERT INTO call_slot AS c (integration_id, is_write, number, holder, lease_until) \
-         SELECT $1, $2, s.number, $3, clock_timestamp() + make_interval(secs => $4) FROM generate_series(1, $5) AS s (number) \
-         WHERE NOT EXISTS (SELECT FROM call_slot h WHERE h.integration_id = $1 AND h.is_write = $2 AND h.number = s.number \
-             AND h.lease_until > clock_timestamp()) \
+         SELECT $1, $2, s.number, $3, clock_timestamp() + make_interval(secs => $4) \
+         FROM generate_series(1, $5) AS s (number) \
+         WHERE NOT EXISTS (SELECT FROM call_slot h WHERE h.integration_id = $1 AND h.is_write = $2 \
+             AND h.number = s.number AND h.lease_until > clock_timestamp()) \
          ORDER BY s.number LIMIT 1 \
-         ON CONFLICT ON CONSTRAINT call_slot_pkey DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until \
+         ON CONFLICT ON CONSTRAINT call_slot_pkey DO UPDATE \
+             SET holder = excluded.holder, lease_until = excluded.lease_until \
              WHERE c.lease_until <= clock_timestamp() \
          RETURNING c.number",
     )

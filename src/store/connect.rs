@@ -1,4 +1,5 @@
-//! Making connections: unix socket or TCP, TLS as the URL says, and the session settings every promise leans on.
+//! Making connections: unix socket or TCP, TLS as the URL says,
+//! and the session settings every promise leans on.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -34,10 +35,11 @@ impl Default for PoolConfig {
     }
 }
 
-/// The service's role and its limits. A statement that outlives its caller would keep a connection busy (cancelling a future does
-/// not cancel the statement), hence the timeouts.
-const SERVICE_SESSION: &str = "SET ROLE stellwerk_app; SET standard_conforming_strings = on; SET timezone = 'UTC'; \
-    SET statement_timeout = '30s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'";
+/// The service's role and its limits. A statement that outlives its caller would keep a connection busy
+/// (cancelling a future does not cancel the statement), hence the timeouts.
+const SERVICE_SESSION: &str = "SET ROLE stellwerk_app; SET standard_conforming_strings = on; \
+    SET timezone = 'UTC'; SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
+    SET idle_in_transaction_session_timeout = '60s'";
 
 impl Store {
     /// A store over a pool at `url`. Connects when first used.

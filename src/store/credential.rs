@@ -119,8 +119,8 @@ pub async fn replace(tx: &mut TenantTx, id: CredentialId, renewed: &Renewed) -> 
     Ok(())
 }
 
-/// Takes the right to ask for another token in place of this version's, for so long by the database's clock. `false`: somebody else
-/// has it, or was there already.
+/// Takes the right to ask for another token in place of this version's, for so long by the database's clock.
+/// `false`: somebody else has it, or was there already.
 pub async fn lease(
     tx: &mut TenantTx,
     id: CredentialId,
@@ -129,7 +129,8 @@ pub async fn lease(
     duration: Duration,
 ) -> Result<bool> {
     let query = sql_query(
-        "UPDATE credential SET refresh_lease_id = $3, refresh_lease_until = now() + make_interval(secs => $4) \
+        "UPDATE credential SET refresh_lease_id = $3, \
+             refresh_lease_until = now() + make_interval(secs => $4) \
          WHERE id = $1 AND version = $2 AND coalesce(refresh_lease_until <= now(), true)",
     )
     .bind::<SqlUuid, _>(id)

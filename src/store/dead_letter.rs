@@ -97,8 +97,8 @@ pub async fn list(
     Ok(page.cut(query.load(tx.conn()).await?, cursor))
 }
 
-/// Locks those that match until the transaction ends, at most `limit`, the first ones first; lane by lane, so that two callers take the
-/// lanes' locks in one order.
+/// Locks those that match until the transaction ends, at most `limit`, the first ones first; lane by lane, so
+/// that two callers take the lanes' locks in one order.
 pub async fn lock_matching(tx: &mut TenantTx, filter: &Filter, limit: i64) -> Result<Vec<MessageId>> {
     let ids: Vec<MessageId> = matching(filter)
         .order((outbox::update_time, outbox::id))

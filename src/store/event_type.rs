@@ -22,7 +22,8 @@ use crate::{
 pub struct EventType {
     pub id: EventTypeId,
     pub integration_id: IntegrationId,
-    /// With `external_id` unique over all tenants: nobody takes over another's bookings by registering its number.
+    /// With `external_id` unique over all tenants: nobody takes over another's bookings by registering its
+    /// number.
     pub instance_url: String,
     pub external_id: String,
     pub slug: String,

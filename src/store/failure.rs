@@ -1,4 +1,5 @@
-//! What a database error means to a caller: by the constraint's name where there is one, never by searching message text.
+//! What a database error means to a caller: by the constraint's name where there is one,
+//! never by searching message text.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -39,8 +40,9 @@ impl From<DieselError> for Error {
                 Self::Unavailable(error.into())
             }
             (DatabaseErrorKind::ReadOnlyTransaction, _) => Self::Unavailable(error.into()),
-            // Diesel knows no kind for these and does not show the SQLSTATE; the texts are PostgreSQL's own for
-            // 57P01, 57P02, 57P03, 53300, 55P03 and 57014 in English, the language that `connect` asks for.
+            // Diesel knows no kind for these and does not show the SQLSTATE; the texts are PostgreSQL's own
+            // for 57P01, 57P02, 57P03, 53300, 55P03 and 57014 in English,
+            // the language that `connect` asks for.
             (DatabaseErrorKind::Unknown, _) if MOMENTARY.contains(&info.message()) => {
                 Self::Unavailable(error.into())
             }

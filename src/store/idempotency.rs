@@ -16,7 +16,8 @@ pub struct Record<'a> {
     pub resource_id: Uuid,
 }
 
-/// Takes the key. A concurrent twin waits here for the first one's end. `None`: it is ours; else what the first one recorded.
+/// Takes the key. A concurrent twin waits here for the first one's end.
+/// `None`: it is ours; else what the first one recorded.
 pub async fn claim(tx: &mut TenantTx, record: Record<'_>) -> Result<Option<(Vec<u8>, Uuid)>> {
     let tenant = tx.tenant();
     let taken = insert_into(idempotency_record::table)

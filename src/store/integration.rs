@@ -103,7 +103,8 @@ pub async fn find_for_update(tx: &mut TenantTx, id: IntegrationId) -> Result<Int
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Integration))
 }
 
-/// The integration that an account of an instance is linked by, or was last, locked until the transaction ends.
+/// The integration that an account of an instance is linked by, or was last,
+/// locked until the transaction ends.
 pub async fn of_account_for_update(
     tx: &mut TenantTx,
     provider: &str,
@@ -120,8 +121,8 @@ pub async fn of_account_for_update(
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
-/// The integration that an account is connected with, or was last, where a provider may have no instances; locked until the
-/// transaction ends.
+/// The integration that an account is connected with, or was last, where a provider may have no instances;
+/// locked until the transaction ends.
 pub async fn of_granted_account_for_update(
     tx: &mut TenantTx,
     provider: &str,

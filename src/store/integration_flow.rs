@@ -1,4 +1,5 @@
-//! How fast a provider may be asked, and whether it answers: one token bucket and one breaker per integration, shared by all instances.
+//! How fast a provider may be asked, and whether it answers:
+//! one token bucket and one breaker per integration, shared by all instances.
 //!
 //! Times are the database's, the one clock that all instances share.
 
@@ -100,16 +101,18 @@ pub async fn find(tx: &mut TenantTx, id: IntegrationId) -> Result<Option<Flow>> 
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
-/// Takes a token, unless less than the part `reserve` of all would be left: work that nobody waits for leaves some to those who do.
-/// Commit at once, because others wait for the row. While the breaker is half open one caller probes and the others wait. None where
-/// the integration has no flow.
+/// Takes a token, unless less than the part `reserve` of all would be left: work that nobody waits for leaves
+/// some to those who do. Commit at once, because others wait for the row. While the breaker is half open one
+/// caller probes and the others wait. None where the integration has no flow.
 pub async fn take(tx: &mut TenantTx, id: IntegrationId, reserve: f64) -> Result<Option<Permit>> {
     let query = sql_query(
         "WITH kept AS ( \
              SELECT *, clock_timestamp() AS at, \
-                 least(1, pace + coalesce(extract(epoch FROM clock_timestamp() - pace_time) / $4, 0)) AS pace_now \
+                 least(1, pace + coalesce(extract(epoch FROM clock_timestamp() - pace_time) / $4, 0)) \
+                 AS pace_now \
              FROM integration_flow WHERE integration_id = $1 FOR UPDATE), \
-         paced AS (SELECT *, greatest(1, capacity * pace_now) AS room, refill_per_s * pace_now AS per_s FROM kept), \
+         paced AS (SELECT *, greatest(1, capacity * pace_now) AS room, refill_per_s * pace_now AS per_s \
+             FROM kept), \
          seen AS ( \
              SELECT *, least(room, tokens + per_s * extract(epoch FROM at - refill_time)) AS filled, \
                  least(room, 1 + $2 * room) AS wanted FROM paced), \
@@ -117,9 +120,12 @@ pub async fn take(tx: &mut TenantTx, id: IntegrationId, reserve: f64) -> Result<
              SELECT *, breaker <> 'closed' AND coalesce(breaker_until > at, false) AS is_open, \
                  coalesce(pause_until > at, false) AS is_paused, filled >= wanted AS is_within FROM seen) \
          UPDATE integration_flow f SET refill_time = j.at, \
-             tokens = CASE WHEN NOT j.is_open AND NOT j.is_paused AND j.is_within THEN j.filled - 1 ELSE j.filled END, \
-             breaker = CASE WHEN f.breaker = 'open' AND NOT j.is_open AND NOT j.is_paused AND j.is_within THEN 'half_open' ELSE f.breaker END, \
-             breaker_until = CASE WHEN f.breaker <> 'closed' AND NOT j.is_open AND NOT j.is_paused AND j.is_within \
+             tokens = CASE WHEN NOT j.is_open AND NOT j.is_paused AND j.is_within THEN j.filled - 1 \
+                 ELSE j.filled END, \
+             breaker = CASE WHEN f.breaker = 'open' AND NOT j.is_open AND NOT j.is_paused AND j.is_within \
+                 THEN 'half_open' ELSE f.breaker END, \
+             breaker_until = CASE WHEN f.breaker <> 'closed' AND NOT j.is_open AND NOT j.is_paused \
+                 AND j.is_within \
                  THEN j.at + make_interval(secs => $3) ELSE f.breaker_until END \
          FROM judged j WHERE f.integration_id = j.integration_id \
          RETURNING NOT j.is_open AND NOT j.is_paused AND j.is_within AS goes, j.is_open, \
@@ -157,11 +163,16 @@ pub async fn note_success(tx: &mut TenantTx, id: IntegrationId) -> Result<()> {
 /// The provider did not answer, or answered that it cannot. Returns whether the breaker is open now.
 pub async fn note_failure(tx: &mut TenantTx, id: IntegrationId, reason: &str) -> Result<bool> {
     let query = sql_query(
-        "UPDATE integration_flow SET failures = failures + 1, last_failure_time = clock_timestamp(), last_failure_reason = $2, \
-             openings = CASE WHEN breaker = 'half_open' OR (breaker = 'closed' AND failures + 1 >= $3) THEN openings + 1 ELSE openings END, \
+        "UPDATE integration_flow SET failures = failures + 1, last_failure_time = clock_timestamp(), \
+             last_failure_reason = $2, \
+             openings = CASE WHEN breaker = 'half_open' OR (breaker = 'closed' AND failures + 1 >= $3) \
+                 THEN openings + 1 ELSE openings END, \
              breaker_until = CASE WHEN breaker = 'half_open' OR (breaker = 'closed' AND failures + 1 >= $3) \
-                 THEN clock_timestamp() + make_interval(secs => least($5, $4 * power(2, least(openings, 16)))) ELSE breaker_until END, \
-             breaker = CASE WHEN breaker = 'half_open' OR (breaker = 'closed' AND failures + 1 >= $3) THEN 'open' ELSE breaker END \
+                 THEN clock_timestamp() \
+                     + make_interval(secs => least($5, $4 * power(2, least(openings, 16)))) \
+                 ELSE breaker_until END, \
+             breaker = CASE WHEN breaker = 'half_open' OR (breaker = 'closed' AND failures + 1 >= $3) \
+                 THEN 'open' ELSE breaker END \
          WHERE integration_id = $1 \
          RETURNING breaker = 'open' AS goes, breaker = 'open' AS is_open, 0::double precision AS wait_s",
     )
@@ -177,19 +188,22 @@ pub async fn note_failure(tx: &mut TenantTx, id: IntegrationId, reason: &str) ->
 /// Nothing is sent for this long: the provider said so. Not a failure.
 pub async fn pause(tx: &mut TenantTx, id: IntegrationId, wait: Duration) -> Result<()> {
     let query = sql_query(
-        "UPDATE integration_flow SET pause_until = greatest(pause_until, clock_timestamp() + make_interval(secs => $2)) \
+        "UPDATE integration_flow SET \
+             pause_until = greatest(pause_until, clock_timestamp() + make_interval(secs => $2)) \
          WHERE integration_id = $1",
     );
     Cached(query.bind::<SqlUuid, _>(id).bind::<Double, _>(wait.as_secs_f64())).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// The provider said that we ask too much: nothing is left of the budget now, and half of it comes back. What else was under way when it
-/// said so says the same once more, which counts once. Call it before `pause`.
+/// The provider said that we ask too much: nothing is left of the budget now, and half of it comes back. What
+/// else was under way when it said so says the same once more, which counts once. Call it before `pause`.
 pub async fn slow_down(tx: &mut TenantTx, id: IntegrationId) -> Result<()> {
     let query = sql_query(
-        "UPDATE integration_flow SET tokens = 0, refill_time = clock_timestamp(), pace_time = clock_timestamp(), \
-             pace = greatest($2, least(1, pace + coalesce(extract(epoch FROM clock_timestamp() - pace_time) / $3, 0)) / 2) \
+        "UPDATE integration_flow SET tokens = 0, refill_time = clock_timestamp(), \
+             pace_time = clock_timestamp(), \
+             pace = greatest($2, least(1, \
+                 pace + coalesce(extract(epoch FROM clock_timestamp() - pace_time) / $3, 0)) / 2) \
          WHERE integration_id = $1 AND (pause_until IS NULL OR pause_until <= clock_timestamp())",
     );
     let query = query.bind::<SqlUuid, _>(id).bind::<Double, _>(SLOWEST).bind::<Double, _>(RECOVERY_S);

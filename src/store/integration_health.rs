@@ -1,4 +1,5 @@
-//! How an integration is doing, added up from what its runs, deliveries and messages left behind. Numbers only, nobody's data.
+//! How an integration is doing, added up from what its runs, deliveries and messages left behind.
+//! Numbers only, nobody's data.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -61,13 +62,15 @@ pub struct Waiting {
 /// The runs of an integration that began at or after `since`.
 pub async fn runs(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) -> Result<Runs> {
     let query = sql_query(
-        "WITH ended AS (SELECT * FROM sync_log WHERE integration_id = $1 AND start_time >= $2 AND end_time IS NOT NULL), \
+        "WITH ended AS (SELECT * FROM sync_log WHERE integration_id = $1 AND start_time >= $2 \
+             AND end_time IS NOT NULL), \
          good AS (SELECT max(end_time) AS last FROM ended WHERE state IN ('succeeded', 'partial')) \
          SELECT count(*) AS total, count(*) FILTER (WHERE state IN ('succeeded', 'partial')) AS successful, \
              count(*) FILTER (WHERE state = 'failed') AS failed, \
-             count(*) FILTER (WHERE state = 'failed' AND (good.last IS NULL OR end_time > good.last)) AS consecutive_errors, \
-             avg(extract(epoch FROM end_time - start_time)) FILTER (WHERE state IN ('succeeded', 'partial'))::double precision \
-                 AS average_duration_s, \
+             count(*) FILTER (WHERE state = 'failed' AND (good.last IS NULL OR end_time > good.last)) \
+                 AS consecutive_errors, \
+             avg(extract(epoch FROM end_time - start_time)) \
+                 FILTER (WHERE state IN ('succeeded', 'partial'))::double precision AS average_duration_s, \
              max(good.last) AS last_success_time \
          FROM ended, good",
     );
@@ -75,18 +78,23 @@ pub async fn runs(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) ->
     Ok(Cached(bound).get_result(tx.conn()).await?)
 }
 
-/// The last 500 changes that came from an integration's provider since `since`. A change is as old as the provider says: by the
-/// event that told it, or by the version that was read. What was taken in before the provider's clock had reached it counts as new.
+/// The last 500 changes that came from an integration's provider since `since`. A change is as old as the
+/// provider says: by the event that told it, or by the version that was read. What was taken in before the
+/// provider's clock had reached it counts as new.
 pub async fn ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) -> Result<Ages> {
     let query = sql_query(
         "WITH recent AS ( \
              SELECT c.change_time, coalesce(e.occurred_time, b.confirmed_time) AS occurred_time \
              FROM booking b JOIN appointment_change c ON c.appointment_id = b.appointment_id \
-                 LEFT JOIN webhook_event e ON e.id = CASE WHEN c.cause LIKE 'webhook_event/%' THEN substr(c.cause, 15)::uuid END \
-             WHERE b.integration_id = $1 AND b.is_current AND b.update_time >= $2 AND c.origin = 'calcom' AND c.change_time >= $2 \
+                 LEFT JOIN webhook_event e ON e.id = CASE WHEN c.cause LIKE 'webhook_event/%' \
+                     THEN substr(c.cause, 15)::uuid END \
+             WHERE b.integration_id = $1 AND b.is_current AND b.update_time >= $2 AND c.origin = 'calcom' \
+                 AND c.change_time >= $2 \
                  AND (e.occurred_time IS NOT NULL OR b.confirmed_time <= c.change_time) \
              ORDER BY c.change_time DESC LIMIT 500), \
-         aged AS (SELECT change_time, greatest(0, extract(epoch FROM change_time - occurred_time))::double precision AS age_s FROM recent) \
+         aged AS (SELECT change_time, \
+             greatest(0, extract(epoch FROM change_time - occurred_time))::double precision AS age_s \
+             FROM recent) \
          SELECT (SELECT age_s FROM aged ORDER BY change_time DESC LIMIT 1) AS last_s, \
              percentile_disc(0.95) WITHIN GROUP (ORDER BY age_s) AS p95_s, count(*) AS changes FROM aged",
     );
@@ -94,8 +102,8 @@ pub async fn ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) ->
     Ok(Cached(bound).get_result(tx.conn()).await?)
 }
 
-/// The same of a planning tool: phases whose fields it changed. A change is as old as the task's own time of its last change,
-/// the tool's clock put right.
+/// The same of a planning tool: phases whose fields it changed. A change is as old as the task's own time of
+/// its last change, the tool's clock put right.
 pub async fn planning_ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) -> Result<Ages> {
     let query = sql_query(
         "WITH skew AS (SELECT make_interval(secs => coalesce(max(clock_skew_ms), 0) / 1000.0) AS ahead \
@@ -103,10 +111,13 @@ pub async fn planning_ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime
          recent AS ( \
              SELECT c.change_time, p.external_update_time - s.ahead AS occurred_time \
              FROM phase p JOIN phase_change c ON c.phase_id = p.id, skew s \
-             WHERE p.integration_id = $1 AND p.update_time >= $2 AND c.origin = 'asana' AND c.kind = 'fields' \
+             WHERE p.integration_id = $1 AND p.update_time >= $2 AND c.origin = 'asana' \
+                 AND c.kind = 'fields' \
                  AND c.change_time >= $2 AND p.external_update_time - s.ahead <= c.change_time \
              ORDER BY c.change_time DESC LIMIT 500), \
-         aged AS (SELECT change_time, greatest(0, extract(epoch FROM change_time - occurred_time))::double precision AS age_s FROM recent) \
+         aged AS (SELECT change_time, \
+             greatest(0, extract(epoch FROM change_time - occurred_time))::double precision AS age_s \
+             FROM recent) \
          SELECT (SELECT age_s FROM aged ORDER BY change_time DESC LIMIT 1) AS last_s, \
              percentile_disc(0.95) WITHIN GROUP (ORDER BY age_s) AS p95_s, count(*) AS changes FROM aged",
     );
@@ -118,7 +129,8 @@ pub async fn planning_ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime
 pub async fn waiting(tx: &mut TenantTx, id: IntegrationId) -> Result<Waiting> {
     let query = sql_query(
         "SELECT count(*) FILTER (WHERE state = 'pending') AS messages, \
-             extract(epoch FROM clock_timestamp() - min(create_time) FILTER (WHERE state = 'pending'))::double precision AS oldest_age_s, \
+             extract(epoch FROM clock_timestamp() - min(create_time) \
+                 FILTER (WHERE state = 'pending'))::double precision AS oldest_age_s, \
              count(*) FILTER (WHERE state = 'dead') AS dead_letters, \
              (SELECT count(*) FROM review_item WHERE integration_id = $1 AND state = 'open') AS open_reviews \
          FROM outbox WHERE integration_id = $1",

@@ -79,7 +79,8 @@ pub async fn find_all(tx: &mut TenantTx, ids: &[IntentId]) -> Result<Vec<Intent>
     Ok(query.load(tx.conn()).await?)
 }
 
-/// The writes of these appointments that are not settled. Only for admins, services and the server's own transactions.
+/// The writes of these appointments that are not settled.
+/// Only for admins, services and the server's own transactions.
 pub async fn open_of(tx: &mut TenantTx, appointments: &[AppointmentId]) -> Result<Vec<Intent>> {
     let query = intent::table
         .filter(intent::appointment_id.eq_any(appointments))

@@ -13,7 +13,8 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     #[error(
-        "the database is of a newer version of stellwerk (migration {0}); run that version, or restore a backup"
+        "the database is of a newer version of stellwerk (migration {0}); \
+         run that version, or restore a backup"
     )]
     Newer(String),
     #[error("the database lacks the migration {0}; run `stellwerk migrate`")]
@@ -21,7 +22,8 @@ pub enum SchemaError {
     #[error("the service's role is {0}; give it a login without SUPERUSER and BYPASSRLS that owns no table")]
     RoleTooStrong(String),
     #[error(
-        "the login may not take the role stellwerk_app; run `stellwerk migrate --service-role NAME` as the owner"
+        "the login may not take the role stellwerk_app; \
+         run `stellwerk migrate --service-role NAME` as the owner"
     )]
     RoleMissing,
 }
@@ -118,9 +120,10 @@ pub async fn check(url: &str, config: &PoolConfig) -> Result<Result<(), SchemaEr
     if let Some(missing) = known.into_iter().find(|version| !applied.contains(version)) {
         return Ok(Err(SchemaError::Older(missing)));
     }
-    let too_strong = "SELECT CASE WHEN rolsuper THEN 'a superuser' WHEN rolbypassrls THEN 'above row-level security' \
-         ELSE 'the owner of tables' END AS line FROM pg_roles r WHERE rolname = session_user AND (rolsuper OR rolbypassrls \
-         OR EXISTS (SELECT FROM pg_class WHERE relowner = r.oid AND relname = 'tenant'))";
+    let too_strong = "SELECT CASE WHEN rolsuper THEN 'a superuser' WHEN rolbypassrls \
+        THEN 'above row-level security' ELSE 'the owner of tables' END AS line \
+        FROM pg_roles r WHERE rolname = session_user AND (rolsuper OR rolbypassrls \
+        OR EXISTS (SELECT FROM pg_class WHERE relowner = r.oid AND relname = 'tenant'))";
     if let Some(line) = sql_query(too_strong).load::<Line>(&mut conn).await?.pop() {
         return Ok(Err(SchemaError::RoleTooStrong(line.line)));
     }

@@ -1,4 +1,5 @@
-//! Promised work: pushed in the transaction that caused it, claimed and settled by workers that see no payload.
+//! Promised work: pushed in the transaction that caused it,
+//! claimed and settled by workers that see no payload.
 
 use std::{convert::Infallible, pin::pin, time::Duration};
 
@@ -152,8 +153,9 @@ pub async fn push(tx: &mut TenantTx, message: NewMessage) -> Result<MessageId> {
     Ok(id)
 }
 
-/// Promises work that may wait for more of its kind: while a message of this lane and kind waits that nobody has begun, that one does
-/// for both, `quiet` after the last push and at most `cap` after the first. Of its payload stays what the new one does not say.
+/// Promises work that may wait for more of its kind: while a message of this lane and kind waits that nobody
+/// has begun, that one does for both, `quiet` after the last push and at most `cap` after the first. Of its
+/// payload stays what the new one does not say.
 pub async fn push_debounced(
     tx: &mut TenantTx,
     message: NewMessage,
@@ -175,9 +177,11 @@ pub async fn push_debounced(
     }
 }
 
-/// What a message is about. `None`: it is somebody else's by now. Only for the server's own transactions and admins.
+/// What a message is about. `None`: it is somebody else's by now.
+/// Only for the server's own transactions and admins.
 ///
-/// Asked again in the transaction that records a write to a provider, it keeps a worker from sending what another one is about to.
+/// Asked again in the transaction that records a write to a provider,
+/// it keeps a worker from sending what another one is about to.
 pub async fn payload(tx: &mut TenantTx, message: &Claimed) -> Result<Option<serde_json::Value>> {
     let query = sql_query("SELECT stellwerk_outbox_payload($1, $2) AS payload")
         .bind::<SqlUuid, _>(message.id)
@@ -207,8 +211,8 @@ pub async fn cause(tx: &mut TenantTx, id: MessageId) -> Result<String> {
     found.ok_or_else(|| Error::internal("the message was settled by somebody else"))
 }
 
-/// Leases messages that are due, at most `at_most`, one after the other of the tenants behind `after`, so that none of them waits
-/// for another's thousands.
+/// Leases messages that are due, at most `at_most`, one after the other of the tenants behind `after`, so
+/// that none of them waits for another's thousands.
 pub async fn claim(store: &Store, after: TenantId, at_most: i32, lease_s: i32) -> Result<Claims> {
     let mut tx = store.worker().await?;
     let query = sql_query("SELECT * FROM stellwerk_outbox_claim($1, $2, $3)")
@@ -287,8 +291,8 @@ pub async fn depth(store: &Store) -> Result<Vec<Depth>> {
     Ok(Cached(sql_query("SELECT * FROM stellwerk_outbox_depth()")).load(&mut *conn).await?)
 }
 
-/// Notifies `wake` whenever a message was pushed, on any instance; never ends. Only a hint: some are missed while the connection
-/// is down, so that each new one notifies, too.
+/// Notifies `wake` whenever a message was pushed, on any instance; never ends. Only a hint: some are missed
+/// while the connection is down, so that each new one notifies, too.
 pub async fn listen(store: Store, wake: &Notify) -> Infallible {
     let mut pause = Duration::ZERO;
     loop {

@@ -20,7 +20,8 @@ use crate::{
     words::{CandidateState, Origin},
 };
 
-/// Rows that share a blocking key and are weighed against a new person, at most; a switchboard's number is shared by many.
+/// Rows that share a blocking key and are weighed against a new person, at most;
+/// a switchboard's number is shared by many.
 const WEIGHED: i64 = 50;
 
 /// A person who is treated here.
@@ -104,7 +105,8 @@ type Folded = (
     diesel::dsl::Eq<patient::phone_folded, Option<String>>,
 );
 
-/// What people are compared by; made here and nowhere else, so that it never parts from the data it is made of.
+/// What people are compared by; made here and nowhere else,
+/// so that it never parts from the data it is made of.
 fn folded(of: &Patient, phone_region: &str) -> Folded {
     (
         patient::first_name_folded.eq(fold::name(&of.first_name)),

@@ -53,8 +53,8 @@ pub struct PatientImportRow {
     pub patient_id: Option<PatientId>,
 }
 
-/// Where a page of a report ends: the run and the row number. The run is part of it, so that a report does not change its subject
-/// between two pages.
+/// Where a page of a report ends: the run and the row number. The run is part of it, so that a report does
+/// not change its subject between two pages.
 pub type RowCursor = (i32, i64);
 
 /// How a run ended, and what the file turned out to be.

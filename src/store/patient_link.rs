@@ -98,7 +98,8 @@ pub async fn save(tx: &mut TenantTx, link: &PatientLink) -> Result<()> {
 /// The records of these people, oldest link first.
 pub async fn of_patients(tx: &mut TenantTx, patients: &[PatientId]) -> Result<Vec<PatientLink>> {
     let query = patient_link::table.order(patient_link::id).select(PatientLink::as_select());
-    // A list of one would be planned anew on every call: the plan for lists of any length looks dearer to PostgreSQL.
+    // A list of one would be planned anew on every call:
+    // the plan for lists of any length looks dearer to PostgreSQL.
     Ok(match patients {
         [one] => query.filter(patient_link::patient_id.eq(one)).load(tx.conn()).await?,
         several => query.filter(patient_link::patient_id.eq_any(several)).load(tx.conn()).await?,

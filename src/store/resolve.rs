@@ -1,4 +1,5 @@
-//! Narrow functions that turn a presented secret into a tenant. They run outside any tenant and show one answer for one secret.
+//! Narrow functions that turn a presented secret into a tenant.
+//! They run outside any tenant and show one answer for one secret.
 
 use chrono::{DateTime, Utc};
 use diesel::{

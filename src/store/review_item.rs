@@ -161,14 +161,17 @@ pub async fn settle_conflicts(
 ) -> Result<()> {
     // No slot is longer than 48 hours, which bounds what the index is asked for.
     let query = sql_query(
-        "UPDATE review_item r SET state = 'resolved', resolution = 'settled', resolver = 'system', resolve_time = $3 \
+        "UPDATE review_item r SET state = 'resolved', resolution = 'settled', resolver = 'system', \
+             resolve_time = $3 \
          FROM appointment a \
          WHERE r.state = 'open' AND r.kind = 'conflict' AND a.id = r.appointment_id \
              AND (a.id = $1 OR a.practitioner_id = $2) \
-             AND NOT EXISTS (SELECT FROM appointment o WHERE o.practitioner_id = a.practitioner_id AND o.id <> a.id \
+             AND NOT EXISTS (SELECT FROM appointment o WHERE o.practitioner_id = a.practitioner_id \
+                 AND o.id <> a.id \
                  AND o.start_time >= a.occupied_start_time - interval '48 hours' \
                  AND o.start_time < a.occupied_end_time + interval '48 hours' \
-                 AND o.occupied_start_time < a.occupied_end_time AND o.occupied_end_time > a.occupied_start_time \
+                 AND o.occupied_start_time < a.occupied_end_time \
+                 AND o.occupied_end_time > a.occupied_start_time \
                  AND (a.status = 'conflicting' AND o.status IN ('held', 'booked') \
                      OR a.status IN ('held', 'booked') AND o.status = 'conflicting'))",
     )

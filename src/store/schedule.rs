@@ -44,7 +44,8 @@ struct Swept {
     swept: i64,
 }
 
-/// Claims an occurrence and queues its work in the same moment; says for how many integrations. `None`: somebody else had it.
+/// Claims an occurrence and queues its work in the same moment; says for how many integrations.
+/// `None`: somebody else had it.
 pub async fn run(
     store: &Store,
     schedule: &str,

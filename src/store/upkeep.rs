@@ -11,7 +11,8 @@ use diesel_async::{
 use super::Store;
 use crate::error::Result;
 
-/// The right to do the chores, for one instance at a time. Its connection is its own and closes with it, which gives the right back.
+/// The right to do the chores, for one instance at a time.
+/// Its connection is its own and closes with it, which gives the right back.
 pub struct Chores {
     conn: AsyncPgConnection,
 }
@@ -31,7 +32,8 @@ struct Count {
 /// Takes the right; `None` while another instance has it.
 pub async fn begin(store: &Store) -> Result<Option<Chores>> {
     let mut conn = Object::take(store.connection().await?);
-    // A chore may be long, but must not make deliveries queue up behind its wait for a table: the next hour is as good.
+    // A chore may be long, but must not make deliveries queue up behind its wait for a table:
+    // the next hour is as good.
     conn.batch_execute("SET statement_timeout = '10min'; SET lock_timeout = '2s'").await?;
     let sql = "SELECT pg_try_advisory_lock(hashtextextended('stellwerk_upkeep', 0)) AS granted";
     let row: Granted = sql_query(sql).get_result(&mut conn).await?;

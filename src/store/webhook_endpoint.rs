@@ -118,8 +118,8 @@ pub async fn find_by_token(tx: &mut TenantTx, token_hash: &[u8]) -> Result<Optio
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
-/// Makes the addresses of an integration answer 404 that no subscription is at, that were made before `until`, and whose secrets have
-/// expired by `now`.
+/// Makes the addresses of an integration answer 404 that no subscription is at, that were made before
+/// `until`, and whose secrets have expired by `now`.
 pub async fn disable_leftovers(
     tx: &mut TenantTx,
     integration: IntegrationId,
@@ -237,9 +237,10 @@ pub async fn last_deliveries(
     Ok(query.load(tx.conn()).await?)
 }
 
-/// Counts an authentic delivery against the shared limit; 0 is none. The row stays locked until the transaction ends, which also makes the
-/// deliveries of one endpoint apply one by one; a refused one rolls back and leaves no trace. A window begins with its first
-/// delivery and lasts 60 s by the database's clock, the one clock that all instances share.
+/// Counts an authentic delivery against the shared limit; 0 is none. The row stays locked until the
+/// transaction ends, which also makes the deliveries of one endpoint apply one by one; a refused one rolls
+/// back and leaves no trace. A window begins with its first delivery and lasts 60 s by the database's clock,
+/// the one clock that all instances share.
 pub async fn admit(
     tx: &mut TenantTx,
     endpoint: WebhookEndpointId,
@@ -249,10 +250,12 @@ pub async fn admit(
         "UPDATE webhook_activity SET last_delivery_time = now(), \
              window_start_time = CASE WHEN window_start_time <= clock_timestamp() - interval '60 s' \
                  THEN clock_timestamp() ELSE window_start_time END, \
-             window_count = CASE WHEN window_start_time <= clock_timestamp() - interval '60 s' THEN 1 ELSE window_count + 1 END \
+             window_count = CASE WHEN window_start_time <= clock_timestamp() - interval '60 s' THEN 1 \
+                 ELSE window_count + 1 END \
          WHERE webhook_endpoint_id = $1 \
          RETURNING $2 = 0 OR window_count <= $2 AS admitted, \
-             greatest(1, ceil(60 - extract(epoch FROM clock_timestamp() - window_start_time)))::integer AS retry_after_s",
+             greatest(1, ceil(60 - extract(epoch FROM clock_timestamp() - window_start_time)))::integer \
+                 AS retry_after_s",
     );
     let bound = query.bind::<SqlUuid, _>(endpoint).bind::<Integer, _>(limit_per_minute);
     Ok(Cached(bound).get_result(tx.conn()).await?)

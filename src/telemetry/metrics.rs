@@ -1,7 +1,8 @@
 //! The names of all metrics, and the recorder behind them.
 //!
 //! Labels hold only what is in the code: rpc names, status codes, provider keys, message kinds, outcomes.
-//! Never a tenant, an endpoint or an id: each value of a label is a time series that lasts as long as the process.
+//! Never a tenant, an endpoint or an id: each value of a label is a time series that lasts as long as the
+//! process.
 
 use std::{sync::OnceLock, thread, time::Duration};
 
@@ -31,24 +32,27 @@ pub const OUTBOX_SETTLED: &str = "stellwerk_outbox_settled_total";
 /// Gauge by `kind`: outbox messages that were given up and wait for somebody to requeue them.
 pub const DEAD_LETTERS: &str = "stellwerk_dead_letters";
 
-/// Histogram, seconds, by `provider` and `kind` (`create`, `reschedule`, `cancel`): from the commit of a change to the provider's
-/// answer that it is true there.
+/// Histogram, seconds, by `provider` and `kind` (`create`, `reschedule`, `cancel`): from the commit of a
+/// change to the provider's answer that it is true there.
 pub const PUSH_LATENCY: &str = "stellwerk_push_latency_seconds";
 
-/// Counter by `provider` and `status` (`OK`, or the code of a failure as `SLOT_TAKEN`, `OUTCOME_UNKNOWN`): calls of providers' APIs.
+/// Counter by `provider` and `status` (`OK`, or the code of a failure as `SLOT_TAKEN`,
+/// `OUTCOME_UNKNOWN`): calls of providers' APIs.
 pub const PROVIDER_CALLS: &str = "stellwerk_provider_calls_total";
 
-/// Counter by `provider` and `outcome` (`OK`, or the code of a failure as `GRANT_REFUSED`): access tokens asked for ahead of expiry or
-/// after a refusal.
+/// Counter by `provider` and `outcome` (`OK`, or the code of a failure as `GRANT_REFUSED`): access tokens
+/// asked for ahead of expiry or after a refusal.
 pub const TOKEN_REFRESHES: &str = "stellwerk_token_refreshes_total";
 
-/// Gauge by `provider` and `state` (`closed`, `open`, `half_open`): integrations whose breaker stands like this.
+/// Gauge by `provider` and `state` (`closed`, `open`, `half_open`):
+/// integrations whose breaker stands like this.
 pub const BREAKERS: &str = "stellwerk_breakers";
 
 /// Gauge by `provider` and `outcome` (`success`, `failure`): writes and runs of the last 24 hours that ended.
 pub const SYNC_OUTCOMES: &str = "stellwerk_sync_outcomes";
 
-/// Gauge by `provider`, from 0 to 1: the share of the writes and runs of the last 24 hours that succeeded; 1 if there was none.
+/// Gauge by `provider`, from 0 to 1: the share of the writes and runs of the last 24 hours that succeeded;
+/// 1 if there was none.
 pub const SYNC_SUCCESS: &str = "stellwerk_sync_success_ratio";
 
 /// Gauge, seconds, by `provider`: the age of what was read longest ago of all integrations.

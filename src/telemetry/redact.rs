@@ -75,21 +75,31 @@ fn rules() -> Vec<Rule> {
         rule("sha[1-5]", r"(?i)sha(?:1|256|384|512)=([\w+/=-]{6,})", always),
         rule("v[0-9]+a?[,=]", r"v[0-9]+a?[,=]([\w+/=-]{16,})", always),
         // E-mail addresses, also with a quoted local part, and percent-encoded as in a booking link.
-        rule("@|%40", r#"((?:[\p{L}\p{N}\p{M}._%+'!#$*^~-]+|\\*"[\w .+-]{1,64}\\*")(?:@|%40)[\p{L}\p{N}\p{M}.-]+)"#, is_address),
+        rule(
+            "@|%40",
+            r#"((?:[\p{L}\p{N}\p{M}._%+'!#$*^~-]+|\\*"[\w .+-]{1,64}\\*")(?:@|%40)[\p{L}\p{N}\p{M}.-]+)"#,
+            is_address,
+        ),
         // E.164 allows 15 digits; with fewer than seven it is no subscriber's number.
         rule("[+][0-9]|%2B[0-9]", r"(?:\+|%2[Bb])([0-9](?:(?:[\s()/.\p{Pd}]|%20){0,2}[0-9]){6,14})", always),
         rule("[0-9A-F]{64}", r"([0-9A-Fa-f]{64,})", always),
         rule("code=|state=", r#"(?i)(?:code|state)=([^\s&"\\#]+)"#, is_in_query),
         rule("bearer|basic", r"(?i)(?:bearer|basic)\s+([\w.~+/=-]+)", |found| !is_plain_word(found.secret())),
-        // Then what only its name gives away. Quoted: `name="…"`, `"name":"…"`, `name: Some("…")`, `("name", "…")`;
-        // the same inside a string that was escaped once or more; libpq's `name='…'`.
+        // Then what only its name gives away. Quoted: `name="…"`, `"name":"…"`, `name: Some("…")`,
+        // `("name", "…")`; the same inside a string that was escaped once or more; libpq's `name='…'`.
         rule("NAME", r#"(?i)NAME(?:["']?\s*[:=]|"\s*,)\s*(?:Some\()?"((?:[^"\\]|\\.)+)"#, is_value),
         rule("NAME", r#"(?i)NAME(?:\\+"|\\+')?\s*[:=,]\s*(?:Some\()?\\+"((?:[^"\\]|\\{2,}.)+)"#, is_value),
         rule("NAME", r"(?i)NAME\s*=\s*'((?:[^'\\]|\\.)+)'", always),
         // Bare. After a colon most words are prose or the rest of a module path, so they must look random.
-        rule("NAME", r#"(?i)(?:authorization|passw(?:or)?d|passphrase)\s*[:=]\s*((?:(?:bearer|basic)\s+)?WORD+)"#, is_bare),
+        rule(
+            "NAME",
+            r#"(?i)(?:authorization|passw(?:or)?d|passphrase)\s*[:=]\s*((?:(?:bearer|basic)\s+)?WORD+)"#,
+            is_bare,
+        ),
         rule("NAME", r#"(?i)NAME\s*=\s*(WORD+)"#, is_bare),
-        rule("NAME|signature", r#"(?i)(?:NAME|signature)\s*[:=]\s*(WORD+)"#, |found| is_bare(found) && looks_random(found.secret())),
+        rule("NAME|signature", r#"(?i)(?:NAME|signature)\s*[:=]\s*(WORD+)"#, |found| {
+            is_bare(found) && looks_random(found.secret())
+        }),
     ]
 }
 

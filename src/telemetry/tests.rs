@@ -87,7 +87,10 @@ const ORDINARY: &[&str] = &[
     "2026-11-20T10:00:00+01:00 took 1.5ms, 12.25s, 3h 5m; from 2026-11-20 10:00:00 +01:00 to +00:00",
     "appointment.id=0190a5c4-7b1e-7c3d-8e4f-0123456789ab tenant.id=0190a5c47b1e7c3d8e4f0123456789ab",
     "rpc finished rpc=stellwerk.v1.PatientService/GetPatient code=NOT_FOUND duration_ms=12",
-    r#"{"level":"INFO","fields":{"message":"pool","state":"idle","code":"OK","count":3},"target":"stellwerk::api_key"}"#,
+    concat!(
+        r#"{"level":"INFO","fields":{"message":"pool","state":"idle","code":"OK","count":3},"#,
+        r#""target":"stellwerk::api_key"}"#,
+    ),
     r#"{"fields":{"a":"token","@timestamp":"x"},"target":"stellwerk::store::api_key","spans":[]}"#,
     "INFO stellwerk::domain::api_key: revoked; key swk_Ab12Cd34 was last used yesterday",
     "INFO stellwerk::grpc::token::tests: ok",
@@ -213,7 +216,10 @@ fn what_is_masked_still_shows_what_was_there() {
         assert_eq!(redact(line), expected);
     }
 
-    let line = r#"{"api_key":"swk_Ab12Cd34_s","phone":"030\" 12","list_token":["a","b"],"fields":{"m":"to \"a@b.de\""}}"#;
+    let line = concat!(
+        r#"{"api_key":"swk_Ab12Cd34_s","phone":"030\" 12","list_token":["a","b"],"#,
+        r#""fields":{"m":"to \"a@b.de\""}}"#,
+    );
     let expected =
         r#"{"api_key":"swk_Ab12Cd34_…","phone":"…","list_token":["…","…"],"fields":{"m":"to \"…\""}}"#;
     assert_eq!(redact_json(line), expected);
@@ -261,7 +267,8 @@ proptest! {
 
     #[test]
     fn an_api_key_never_survives_whatever_stands_around_it(
-        before in tricky(), prefix in "[0-9A-Za-z]{8}", secret in "[0-9A-Za-z_-]{20,43}", after in "[^0-9A-Za-z_-]?",
+        before in tricky(), prefix in "[0-9A-Za-z]{8}", secret in "[0-9A-Za-z_-]{20,43}",
+        after in "[^0-9A-Za-z_-]?",
     ) {
         let log = logged(Json, || log_everywhere(&format!("{before}swk_{prefix}_{secret}{after}")));
 

@@ -60,8 +60,8 @@ impl Readiness {
     }
 }
 
-/// The process is alive; what it depends on is none of this route's business, or an outage of the database would
-/// restart every instance.
+/// The process is alive; what it depends on is none of this route's business, or an outage of the database
+/// would restart every instance.
 pub(super) async fn healthz() -> Response {
     Json(json!({ "status": "alive" })).into_response()
 }

@@ -43,8 +43,8 @@ impl FromStr for Network {
     }
 }
 
-/// The sender: the last address of `X-Forwarded-For` that no trusted proxy vouches for. What stands before it is
-/// the sender's own claim, and without a trusted proxy all of it is.
+/// The sender: the last address of `X-Forwarded-For` that no trusted proxy vouches for. What stands before it
+/// is the sender's own claim, and without a trusted proxy all of it is.
 pub fn sender(connected: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.holds(address));
     let mut sender = connected.to_canonical();

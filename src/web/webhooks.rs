@@ -33,7 +33,8 @@ use crate::{
 
 /// The booking tool's contract: a body of at most 1 MiB.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// What is read past that and thrown away: many senders listen for the answer only when they have said everything.
+/// What is read past that and thrown away: many senders listen for the answer only when they have said
+/// everything.
 const DISCARD_BYTES: usize = 4 * 1024 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -69,8 +70,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Incoming {
     }
 }
 
-/// One delivery. Wrong provider, unknown and disabled endpoint get the same 404: the path is a secret, and who guesses
-/// must not learn that they were close.
+/// One delivery. Wrong provider, unknown and disabled endpoint get the same 404: the path is a secret, and
+/// who guesses must not learn that they were close.
 pub(super) async fn receive(
     State(web): State<Arc<Web>>,
     path: Result<Path<(String, String)>, PathRejection>,

@@ -47,7 +47,7 @@ fn a_message_behind_another_of_its_lane_does_not_keep_the_worker_spinning() {
 proptest! {
     #[test]
     fn a_pause_strays_by_a_fifth_at_most(attempt in i32::MIN..=5, chance in 0.0..=1.0) {
-        let (mean, pause) = (pause(attempt, 0.5).unwrap().as_secs_f64(), pause(attempt, chance).unwrap().as_secs_f64());
+        let [mean, pause] = [0.5, chance].map(|chance| pause(attempt, chance).unwrap().as_secs_f64());
 
         prop_assert!((mean * 0.8 - 0.001..=mean * 1.2 + 0.001).contains(&pause), "{pause} for {mean}");
     }

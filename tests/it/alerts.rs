@@ -61,7 +61,8 @@ impl Watched {
             .run(&format!(
                 "INSERT INTO tenant (tenant_id, name) VALUES ('{tenant}', 'Praxis Muster'); \
                  INSERT INTO integration (tenant_id, id, provider, name, instance_url, account_name) \
-                 VALUES ('{tenant}', '{integration}', 'calcom', 'Calendar', 'https://calendar.example.org/v2', 'erika')"
+                 VALUES ('{tenant}', '{integration}', 'calcom', 'Calendar', \
+                 'https://calendar.example.org/v2', 'erika')"
             ))
             .await;
         Self { _database: database, owner, domain, tenant, integration, begin: Utc::now() }
@@ -94,7 +95,8 @@ impl Watched {
         self.owner
             .run(&format!(
                 "INSERT INTO review_item (tenant_id, id, kind, reason, open_time) \
-                 SELECT '{}', stellwerk_uuid_floor(now() - interval '2 days' + n * interval '1 s'), 'unmatched', \
+                 SELECT '{}', stellwerk_uuid_floor(now() - interval '2 days' + n * interval '1 s'), \
+                 'unmatched', \
                  'SERVICE_UNKNOWN', now() - interval '2 days' FROM generate_series(1, {count}) n",
                 self.tenant
             ))

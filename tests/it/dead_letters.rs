@@ -130,7 +130,8 @@ async fn a_filter_narrows_the_list_by_each_of_its_fields() {
     let owner = &queue.owner;
     owner
         .run(&format!(
-            "INSERT INTO integration (tenant_id, id, provider, name) VALUES ('{}', '{integration}', 'calcom', 'x'); \
+            "INSERT INTO integration (tenant_id, id, provider, name) \
+             VALUES ('{}', '{integration}', 'calcom', 'x'); \
              UPDATE outbox SET integration_id = '{integration}' WHERE id = '{push}'; \
              UPDATE outbox SET update_time = now() - interval '1 day' WHERE id = '{run}'",
             queue.tenant

@@ -129,7 +129,8 @@ async fn the_first_start_makes_everything_and_the_next_ones_find_it_even_after_a
     assert_eq!((told.kept(), ready.status().as_u16()), ("duplicate", 200));
 }
 
-/// P5, P6: the demo tenant went through consent, mapping, first run and webhooks by itself; from then on both sides move.
+/// P5, P6: the demo tenant went through consent, mapping, first run and webhooks by itself;
+/// from then on both sides move.
 #[tokio::test]
 async fn the_demo_is_linked_with_asanas_double_and_phases_move_both_ways() {
     let folder = Folder::new();

@@ -36,7 +36,8 @@ async fn plant(owner: &Session) -> String {
             "INSERT INTO tenant (tenant_id, name) VALUES ('{tenant}', 'Praxis Muster'); \
              SET stellwerk.tenant_id = '{tenant}'; \
              INSERT INTO integration (id, provider, name, instance_url, create_time) \
-                 SELECT gen_random_uuid(), 'calcom', 'Calendar', 'https://calendar.example.org/v2', now() - interval '1 hour' \
+                 SELECT gen_random_uuid(), 'calcom', 'Calendar', 'https://calendar.example.org/v2', \
+                     now() - interval '1 hour' \
                  FROM generate_series(1, 3); \
              INSERT INTO integration_flow (integration_id, capacity, refill_per_s, tokens, breaker) \
                  SELECT id, 100, 2, 100, CASE row_number() OVER () WHEN 1 THEN 'open' ELSE 'closed' END \
@@ -45,12 +46,16 @@ async fn plant(owner: &Session) -> String {
                  SELECT id, 'bookings', now() - row_number() OVER () * interval '100 s' \
                  FROM integration WHERE tenant_id = '{tenant}'; \
              INSERT INTO sync_log (id, integration_id, kind, state, cause, end_time) \
-                 SELECT overlay(gen_random_uuid()::text PLACING left(stellwerk_uuid_floor(now())::text, 14) || '7' FROM 1 FOR 15)::uuid, \
-                     (SELECT id FROM integration WHERE tenant_id = '{tenant}' LIMIT 1), 'scheduled', CASE n WHEN 1 THEN 'failed' ELSE 'succeeded' END, 'c', now() \
+                 SELECT overlay(gen_random_uuid()::text PLACING \
+                     left(stellwerk_uuid_floor(now())::text, 14) || '7' FROM 1 FOR 15)::uuid, \
+                     (SELECT id FROM integration WHERE tenant_id = '{tenant}' LIMIT 1), 'scheduled', \
+                     CASE n WHEN 1 THEN 'failed' ELSE 'succeeded' END, 'c', now() \
                  FROM generate_series(1, 4) n; \
-             INSERT INTO review_item (id, kind, reason) SELECT gen_random_uuid(), 'unmatched', 'X' FROM generate_series(1, 5); \
+             INSERT INTO review_item (id, kind, reason) SELECT gen_random_uuid(), 'unmatched', 'X' \
+             FROM generate_series(1, 5); \
              INSERT INTO outbox (id, kind, lane, payload, cause, run_time) \
-                 SELECT gen_random_uuid(), 'sync_run', n::text, '{{}}', 'c', now() + interval '1 hour' FROM generate_series(1, 6) n; \
+                 SELECT gen_random_uuid(), 'sync_run', n::text, '{{}}', 'c', now() + interval '1 hour' \
+                 FROM generate_series(1, 6) n; \
              UPDATE outbox SET state = 'dead', is_head = false, reason = 'why' WHERE lane IN ('1', '2'); \
              RESET stellwerk.tenant_id"
         ))
@@ -87,7 +92,8 @@ async fn a_scrape_shows_what_waits_what_was_given_up_and_how_providers_stand() {
     }
 }
 
-/// P13. Counting a million messages takes a while: scrapers share a measurement, and the next one follows when it is due.
+/// P13. Counting a million messages takes a while: scrapers share a measurement,
+/// and the next one follows when it is due.
 #[tokio::test]
 async fn what_was_measured_a_moment_ago_is_shown_until_the_next_measurement() {
     let app = TestApp::builder().without_worker().start().await;
@@ -96,7 +102,8 @@ async fn what_was_measured_a_moment_ago_is_shown_until_the_next_measurement() {
     let blocker = app.database.owner().await;
     blocker.run("BEGIN; LOCK TABLE review_item").await;
     let first = tokio::spawn(scrape(app.metrics()));
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+        AND datname = current_database()";
     wait_until("the measurement waits", PATIENCE, async || owner.value(waits).await == "1").await;
 
     // The first scrape's measurement goes on; nobody begins another one meanwhile.

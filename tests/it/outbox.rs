@@ -141,7 +141,8 @@ async fn who_lost_the_lease_neither_reads_nor_extends_nor_settles() {
     assert_eq!(owner.value("SELECT count(*) FROM outbox").await, "0");
 }
 
-/// P14. Claims are not waited for until they are on the disk, so a crash of the database can undo one whose worker lives on.
+/// P14. Claims are not waited for until they are on the disk,
+/// so a crash of the database can undo one whose worker lives on.
 #[tokio::test]
 async fn a_claim_that_was_undone_is_told_apart_from_the_one_that_follows() {
     let database = TestDatabase::new().await;
@@ -248,7 +249,8 @@ async fn the_next_run_is_that_of_the_first_message_that_may_be_claimed() {
     assert_eq!([empty, waiting, due, leased], [None, Some(5.0), Some(-1.0), Some(3.0)]);
 }
 
-/// P13. A queue is empty most of the time, and a plan made then is kept by the session for the time when it is not.
+/// P13. A queue is empty most of the time, and a plan made then is kept by the session for the time when it
+/// is not.
 #[tokio::test]
 async fn no_statement_of_the_queue_reads_the_whole_table_not_even_while_it_is_empty() {
     let database = TestDatabase::new().await;
@@ -265,13 +267,15 @@ async fn no_statement_of_the_queue_reads_the_whole_table_not_even_while_it_is_em
     for statement in [
         "SELECT stellwerk_outbox_merge('a', 'sync_run', '{}', 'c', now(), 1)".to_string(),
         format!(
-            "INSERT INTO outbox (id, kind, lane, payload, cause) VALUES ('{id}', 'sync_run', 'a', '{{}}', 'c')"
+            "INSERT INTO outbox (id, kind, lane, payload, cause) \
+             VALUES ('{id}', 'sync_run', 'a', '{{}}', 'c')"
         ),
         format!("SELECT stellwerk_outbox_claim('{tenant}', 4, 60)"),
         format!("SELECT stellwerk_outbox_payload('{id}', 1)"),
         format!("SELECT stellwerk_outbox_extend('{tenant}', '{id}', 1, 60)"),
         format!(
-            "SELECT stellwerk_outbox_settle(tenant_id, id, lease_epoch, 'dead', 0, 'why') FROM stellwerk_outbox_claim('{tenant}', 1, 60)"
+            "SELECT stellwerk_outbox_settle(tenant_id, id, lease_epoch, 'dead', 0, 'why') \
+             FROM stellwerk_outbox_claim('{tenant}', 1, 60)"
         ),
         "SELECT stellwerk_outbox_next_run()".into(),
         "SELECT stellwerk_alert_measures(now(), 20)".into(),

@@ -1,4 +1,5 @@
-//! Asking Asana: never more at once than it bears, slower when it says so, and once more where a token was not taken.
+//! Asking Asana: never more at once than it bears, slower when it says so,
+//! and once more where a token was not taken.
 
 use std::{sync::Arc, time::Duration};
 

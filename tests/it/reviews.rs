@@ -24,7 +24,8 @@ async fn practice() -> (TestApp, Connected) {
     (app, practice)
 }
 
-/// An appointment whose time somebody's own calendar had, so that Cal.com refused it; by now the time is free there.
+/// An appointment whose time somebody's own calendar had, so that Cal.com refused it;
+/// by now the time is free there.
 async fn refused(practice: &Connected) -> (AppointmentId, ReviewItem) {
     practice.calcom.block(practice.host.id, on_day(3, 9), on_day(3, 10));
     let id = practice.book(on_day(3, 9)).await;
@@ -132,7 +133,8 @@ async fn what_is_there_wins_when_a_person_says_so_whatever_was_changed_here() {
     let owner = app.database.owner().await;
     owner
         .run(&format!(
-            "UPDATE appointment SET start_time = start_time + interval '5 h', end_time = end_time + interval '5 h', \
+            "UPDATE appointment SET start_time = start_time + interval '5 h', \
+             end_time = end_time + interval '5 h', \
              occupied_start_time = occupied_start_time + interval '5 h', \
              occupied_end_time = occupied_end_time + interval '5 h' WHERE id = '{id}'"
         ))
@@ -190,7 +192,10 @@ async fn what_cannot_be_decided_like_that_is_refused_by_kind() {
     owner.run("UPDATE review_item SET kind = 'conflict'").await;
     let ours = resolve(&practice, item.id, Resolution::AcceptOurs).await;
 
-    let refused = |outcome: &Result<ReviewItem>, kind| matches!(outcome, Err(Error::ResolutionNotPossible(of)) if *of == kind);
+    let refused = |outcome: &Result<ReviewItem>, kind| {
+        let Err(Error::ResolutionNotPossible(of)) = outcome else { return false };
+        *of == kind
+    };
     assert!(refused(&theirs, ReviewKind::RequiresManualReview), "{theirs:?}");
     assert!(refused(&settled, ReviewKind::RequiresManualReview), "{settled:?}");
     assert!(refused(&ours, ReviewKind::Conflict), "{ours:?}");

@@ -1,5 +1,5 @@
-//! The demo tenant's Cal.com: the sandbox's double. It forgets everything when it ends, so each start links a fresh account and ends
-//! the link with the one before; what was booked through that one stays here.
+//! The demo tenant's Cal.com: the sandbox's double. It forgets everything when it ends, so each start links a
+//! fresh account and ends the link with the one before; what was booked through that one stays here.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The demo tenant: made once, remembered in the data folder with its secrets, so that the next start finds its data.
+//! The demo tenant: made once, remembered in the data folder with its secrets,
+//! so that the next start finds its data.
 
 use std::{fs, io, path::Path};
 

@@ -81,8 +81,8 @@ impl ApiKeySpec {
     }
 }
 
-/// Makes a key. The house has operator keys and no others, a tenant every other kind; `known_scopes` are those that
-/// rpcs ask for.
+/// Makes a key. The house has operator keys and no others, a tenant every other kind; `known_scopes` are
+/// those that rpcs ask for.
 ///
 /// Errors: `Invalid`, `RoleNotAllowed`, `IdempotencyKeyReused`.
 pub async fn create_api_key(
@@ -136,7 +136,8 @@ pub async fn list_api_keys(
     Ok(keys)
 }
 
-/// Ends a key at once; one that was revoked before stays as it is. Errors: `NotFound`, `IdempotencyKeyReused`.
+/// Ends a key at once; one that was revoked before stays as it is.
+/// Errors: `NotFound`, `IdempotencyKeyReused`.
 pub async fn revoke_api_key(domain: &Domain, caller: &Caller, key: &Key, id: ApiKeyId) -> Result<ApiKey> {
     let mut tx = domain.store.caller(caller).await?;
     let revoked = match claim(&mut tx, caller, key, id).await? {

@@ -81,8 +81,8 @@ pub async fn create_tenant(
     let time_zone = known_time_zone(time_zone)?;
     let id = claim_id(domain, caller, key).await?;
 
-    // The house's transaction and the new tenant's cannot be one, so each step adds what is absent: a repeat after
-    // a crash goes on where the first call ended. The secret comes last, or a failure would lose it.
+    // The house's transaction and the new tenant's cannot be one, so each step adds what is absent: a repeat
+    // after a crash goes on where the first call ended. The secret comes last, or a failure would lose it.
     let mut tx = domain.store.tenant(id).await?;
     store::tenant::insert_if_absent(&mut tx, &tenant_name, &time_zone).await?;
     tx.commit().await?;
@@ -232,8 +232,8 @@ fn known_phone_region(text: &str) -> Result<String> {
     }
 }
 
-/// A URL that patients can be sent to, none when empty. Its host is fixed: only path, query and fragment may have
-/// placeholders.
+/// A URL that patients can be sent to, none when empty. Its host is fixed: only path, query and fragment may
+/// have placeholders.
 fn checked_booking_url(text: &str) -> Result<Option<String>> {
     if text.is_empty() {
         return Ok(None);

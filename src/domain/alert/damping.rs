@@ -192,7 +192,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn begin_and_end_take_turns_and_each_needs_two_looks(looks in prop::collection::vec(any::<bool>(), 0..60)) {
+        fn begin_and_end_take_turns_and_each_needs_two_looks(
+            looks in prop::collection::vec(any::<bool>(), 0..60),
+        ) {
             let told = told(&looks);
 
             let mut is_firing = false;

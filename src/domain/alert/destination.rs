@@ -33,7 +33,8 @@ pub struct NewDestination {
     pub disabled: bool,
 }
 
-/// Adds a destination, or replaces the one with this id as a whole: a secret header never goes to another URL than it was given for.
+/// Adds a destination, or replaces the one with this id as a whole:
+/// a secret header never goes to another URL than it was given for.
 ///
 /// Errors: `Invalid`, `NotFound`, `LimitReached`, `IdempotencyKeyReused`.
 pub async fn put(
@@ -81,7 +82,8 @@ pub async fn list_destinations(
     Ok(found)
 }
 
-/// Forgets a destination and its secrets; what was to be sent there is not. Errors: `NotFound`, `IdempotencyKeyReused`.
+/// Forgets a destination and its secrets; what was to be sent there is not.
+/// Errors: `NotFound`, `IdempotencyKeyReused`.
 pub async fn delete(domain: &Domain, caller: &Caller, key: &Key, id: AlertDestinationId) -> Result<()> {
     let mut tx = domain.store.caller(caller).await?;
     if claim(&mut tx, caller, key, id).await? == Claim::First

@@ -136,18 +136,21 @@ impl Notice {
 pub fn advice(rule: AlertRule) -> &'static str {
     match rule {
         AlertRule::Failures => {
-            "See what failed and why: ListSyncLogs, ListReviewItems and ListDeadLetters; TestIntegration says whether \
-             the provider answers."
+            "See what failed and why: ListSyncLogs, ListReviewItems and ListDeadLetters; \
+             TestIntegration says whether the provider answers."
         }
         AlertRule::SyncSuccess => {
-            "See which writes were refused: ListReviewItems, and GetAppointmentHistory of the appointments they name."
+            "See which writes were refused: ListReviewItems, and \
+             GetAppointmentHistory of the appointments they name."
         }
         AlertRule::ReviewQueue => "Decide the open items: ListReviewItems, ResolveReviewItem.",
         AlertRule::OutboxDepth => {
-            "See whether a worker runs, and whether a provider is slow or out: GetIntegrationStatus, stellwerk doctor."
+            "See whether a worker runs, and whether a provider is slow or out: GetIntegrationStatus, \
+             stellwerk doctor."
         }
         AlertRule::Freshness => {
-            "See why the provider is not read: GetIntegrationStatus; connect again if the credential is refused."
+            "See why the provider is not read: GetIntegrationStatus; \
+             connect again if the credential is refused."
         }
     }
 }

@@ -37,7 +37,8 @@ pub(super) async fn tell(tx: &mut TenantTx, row: &Appointment, now: DateTime<Utc
     Ok(())
 }
 
-/// Ends the items of those who no longer want the same time as somebody else: the appointment, and its practitioner's others.
+/// Ends the items of those who no longer want the same time as somebody else: the appointment,
+/// and its practitioner's others.
 pub(super) async fn settle(tx: &mut TenantTx, before: &Appointment, now: DateTime<Utc>) -> Result<()> {
     store::review_item::settle_conflicts(tx, before.id, before.practitioner_id, now).await
 }

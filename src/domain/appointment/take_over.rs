@@ -17,10 +17,12 @@ const ASSIGNED: i64 = 1000;
 /// How far back a new name reaches.
 const ASSIGNED_BACK: TimeDelta = TimeDelta::hours(24);
 
-/// Keeps an appointment as its source says it is. If somebody has the time, it is kept as `conflicting` for a person to decide.
+/// Keeps an appointment as its source says it is.
+/// If somebody has the time, it is kept as `conflicting` for a person to decide.
 ///
-/// `desired` is `booked` (or `conflicting`, which asks for the time again), or over. `previous` is how `find` shows it, not locked
-/// yet; its id, origin and creation stay. A change is written down only if there is one. Repeat the transaction on a deadlock.
+/// `desired` is `booked` (or `conflicting`, which asks for the time again), or over. `previous` is how `find`
+/// shows it, not locked yet; its id, origin and creation stay.
+/// A change is written down only if there is one. Repeat the transaction on a deadlock.
 pub async fn take_over(
     tx: &mut TenantTx,
     desired: Appointment,
@@ -40,8 +42,8 @@ pub async fn take_over(
     }
 }
 
-/// Assigns unassigned appointments of the last 24 hours and the future whose therapist's name folds to one of these.
-/// Returns how many, 1000 at most.
+/// Assigns unassigned appointments of the last 24 hours and the future whose therapist's name folds to one of
+/// these. Returns how many, 1000 at most.
 pub async fn assign_unassigned(
     tx: &mut TenantTx,
     practitioner: PractitionerId,
@@ -67,8 +69,8 @@ pub async fn assign_unassigned(
 
 /// What a change of an appointment is told as. The caller has seen that there is one.
 ///
-/// The end of an appointment is told as such even when its source gave another time with it; otherwise a move says more than the
-/// status that comes of it.
+/// The end of an appointment is told as such even when its source gave another time with it; otherwise a move
+/// says more than the status that comes of it.
 pub(super) fn kind_of(before: &Appointment, after: &Appointment) -> ChangeKind {
     let place = |row: &Appointment| (row.start_time, row.end_time, row.practitioner_id);
     let moved = place(before) != place(after);
@@ -184,8 +186,8 @@ async fn set_standing(
     store::appointment::update_sync(tx, row.id, &row.sync).await
 }
 
-/// Locks the practitioners whose time is taken or freed, and then the appointment: the order of every other verb. Returns how the
-/// appointment stands now.
+/// Locks the practitioners whose time is taken or freed, and then the appointment: the order of every other
+/// verb. Returns how the appointment stands now.
 async fn lock_both(
     tx: &mut TenantTx,
     desired: &Appointment,

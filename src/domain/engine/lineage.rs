@@ -1,8 +1,9 @@
 //! Where a provider's truth becomes ours: the one place that makes an appointment what its bookings say.
 //!
-//! One appointment may have had many bookings, because a provider makes a new one of every move: they are its lineage, and the one
-//! without a successor is its head. What is learned of a booking only ever adds to its row, so that whatever the order in which
-//! things are learned, the rows and the appointment come out the same.
+//! One appointment may have had many bookings, because a provider makes a new one of every move: they are its
+//! lineage, and the one without a successor is its head. What is learned of a booking only ever adds to its
+//! row, so that whatever the order in which things are learned,
+//! the rows and the appointment come out the same.
 
 use chrono::{SubsecRound, TimeDelta};
 
@@ -37,8 +38,9 @@ pub use appointment::{PROVIDER_CHANGE_WON, status_of};
 pub use person::external_id;
 pub use seen::{Applied, Attendee, Certainty, Context, INTENT_KEY, Mark, Outcome, Seen};
 
-/// Takes in what was learned of a booking. Call it before anything else of the transaction is locked (`webhook_activity` apart): it
-/// takes the locks of the integration's bookings, of arriving people, of practitioners and of the appointment, in this order.
+/// Takes in what was learned of a booking. Call it before anything else of the transaction is locked
+/// (`webhook_activity` apart): it takes the locks of the integration's bookings, of arriving people, of
+/// practitioners and of the appointment, in this order.
 pub async fn apply(tx: &mut TenantTx, context: &Context, seen: Seen) -> Result<Applied> {
     let now = context.now;
     lock(tx, context.integration).await?;
@@ -150,8 +152,8 @@ pub async fn apply(tx: &mut TenantTx, context: &Context, seen: Seen) -> Result<A
     }
 }
 
-/// Makes an appointment what its head is at the provider as last known, whatever was changed here since. `None`: it has no booking.
-/// Locks as `apply` does.
+/// Makes an appointment what its head is at the provider as last known, whatever was changed here since.
+/// `None`: it has no booking. Locks as `apply` does.
 pub async fn follow_head(tx: &mut TenantTx, context: &Context, id: AppointmentId) -> Result<Option<Applied>> {
     lock(tx, context.integration).await?;
     let rows = Rows::new(context.integration, store::booking::lineage(tx, id).await?);
@@ -198,7 +200,8 @@ async fn lock(tx: &mut TenantTx, integration: IntegrationId) -> Result<()> {
     tx.lock(&format!("bookings/{integration}")).await
 }
 
-/// Whether it is about an appointment that was deleted here with its patient, or the late outcome of a write for one.
+/// Whether it is about an appointment that was deleted here with its patient,
+/// or the late outcome of a write for one.
 async fn is_of_a_deleted_one(tx: &mut TenantTx, context: &Context, seen: &Seen) -> Result<bool> {
     let write = seen.intent.map(|intent| intent.to_string());
     for name in [Some(&seen.uid), seen.rescheduled_from.as_ref(), write.as_ref()].into_iter().flatten() {
@@ -210,7 +213,8 @@ async fn is_of_a_deleted_one(tx: &mut TenantTx, context: &Context, seen: &Seen) 
     Ok(false)
 }
 
-/// The write of ours that this is the outcome of, if the appointment it was for has no other booking of its kind that lives.
+/// The write of ours that this is the outcome of,
+/// if the appointment it was for has no other booking of its kind that lives.
 async fn echo_of(
     tx: &mut TenantTx,
     context: &Context,
@@ -230,7 +234,8 @@ async fn echo_of(
     Ok(Some(intent))
 }
 
-/// Our own write came back: its uid is known now. The appointment may have been edited since, so it stays as it is.
+/// Our own write came back: its uid is known now.
+/// The appointment may have been edited since, so it stays as it is.
 async fn take_in_echo(
     tx: &mut TenantTx,
     context: &Context,

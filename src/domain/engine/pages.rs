@@ -1,5 +1,5 @@
-//! Reading a long list whose rows change meanwhile: by a key that only grows, so that what moves between two pages is read twice
-//! rather than not at all.
+//! Reading a long list whose rows change meanwhile: by a key that only grows, so that what moves between two
+//! pages is read twice rather than not at all.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,8 @@ use crate::provider::calcom::{Booking, BookingPage, BookingQuery, ListStatus, So
 
 /// Bookings of one page.
 const TAKE: u32 = 100;
-/// Whether a bound of the list holds for the instant itself is not documented; it has no finer times than this.
+/// Whether a bound of the list holds for the instant itself is not documented;
+/// it has no finer times than this.
 const TICK: TimeDelta = TimeDelta::milliseconds(1);
 
 /// Where the reading is.

@@ -1,7 +1,7 @@
 //! Asking a provider: whether it may be asked now, with whose key, and what its answer says about how it is.
 //!
-//! Budget, pause, breaker and the calls under way are rows that all instances share. What is found out here is about
-//! the provider; what to do about the piece of work is its handler's.
+//! Budget, pause, breaker and the calls under way are rows that all instances share. What is found out here
+//! is about the provider; what to do about the piece of work is its handler's.
 
 use std::{sync::Arc, time::Duration};
 
@@ -93,8 +93,8 @@ impl Way {
     }
 }
 
-/// Asks Cal.com once. The answer is looked at for what it says about the provider: the breaker counts it, a limit
-/// pauses the integration, a refused credential is remembered until somebody brings another.
+/// Asks Cal.com once. The answer is looked at for what it says about the provider: the breaker counts it, a
+/// limit pauses the integration, a refused credential is remembered until somebody brings another.
 pub async fn calcom<T, F: Future<Output = Result<T, calcom::CallError>>>(
     domain: &Domain,
     tenant: TenantId,

@@ -1,5 +1,5 @@
-//! What webhooks did not tell: the provider's changes since the last look are read and taken in, and once a day all that is to come is
-//! compared, both ways.
+//! What webhooks did not tell: the provider's changes since the last look are read and taken in, and once a
+//! day all that is to come is compared, both ways.
 //!
 //! Deliveries get lost, and nobody repeats them. What is found here and was not known is counted as repaired.
 
@@ -116,8 +116,8 @@ pub async fn queue_sweep_accepting_deletions(
     integration::queue(tx, id, MessageKind::Reconcile, payload, cause, now).await
 }
 
-/// Does what a message asks for. A look that cannot be finished is not buried: it leaves the record of a failed run, and the next one
-/// begins where this one was.
+/// Does what a message asks for. A look that cannot be finished is not buried: it leaves the record of a
+/// failed run, and the next one begins where this one was.
 pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateTime<Utc>) -> Result<Outcome> {
     let order: Order = serde_json::from_value(payload.clone()).map_err(Error::internal)?;
     let ground = Ground::find(domain, message.tenant_id, order.integration_id).await?;
@@ -227,8 +227,8 @@ pub(super) fn count_unreadable(record: &mut Record, page: &BookingPage) {
     }
 }
 
-/// Makes what is here what was read, one booking after the other. One that cannot be taken in does not keep the others out: it is read
-/// again on its own.
+/// Makes what is here what was read, one booking after the other. One that cannot be taken in does not keep
+/// the others out: it is read again on its own.
 pub(super) async fn take_in(
     ground: &Ground<'_>,
     record: &mut Record,

@@ -1,4 +1,5 @@
-//! What a run has done so far: counts and errors, written down page by page so that somebody can watch it, end it, or go on with it.
+//! What a run has done so far: counts and errors,
+//! written down page by page so that somebody can watch it, end it, or go on with it.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

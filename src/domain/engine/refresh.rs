@@ -25,7 +25,8 @@ use crate::{
 /// What is told of one booking within this time is read once.
 const QUIET: TimeDelta = TimeDelta::seconds(2);
 const QUIET_AT_MOST: TimeDelta = TimeDelta::seconds(10);
-/// What cannot be true is read again after this: Cal.com reads from a replica, and tells of some cancellations before it has made them.
+/// What cannot be true is read again after this: Cal.com reads from a replica,
+/// and tells of some cancellations before it has made them.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Moves that are followed either way, at most.
 const FOLLOWED: usize = 20;
@@ -37,8 +38,8 @@ const UNTIL_RECONNECTED: Duration = Duration::from_secs(5 * 60);
 struct Asked {
     integration_id: IntegrationId,
     uid: String,
-    /// A person said that what is there counts, whatever was changed here. Left out when it is not so, or a webhook that comes after
-    /// would take it back.
+    /// A person said that what is there counts, whatever was changed here. Left out when it is not so, or a
+    /// webhook that comes after would take it back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     force: bool,
 }
@@ -88,7 +89,8 @@ impl Asked {
     }
 }
 
-/// Reads the booking, whatever it was moved from and to, and the series it is one of; makes the appointments what they are there.
+/// Reads the booking, whatever it was moved from and to, and the series it is one of;
+/// makes the appointments what they are there.
 pub async fn run(domain: &Domain, message: &Claimed, payload: serde_json::Value) -> Result<Outcome> {
     let asked: Asked = serde_json::from_value(payload).map_err(Error::internal)?;
     let tenant = message.tenant_id;

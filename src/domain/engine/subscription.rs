@@ -1,7 +1,8 @@
 //! Our webhooks at the provider: what they should be, and what is done when they are not.
 //!
-//! Each event type has one, with an address and a secret of its own, so that a delivery names its event type's owner by where it
-//! arrives. Anybody with access to the account can delete or change them; that is found here, and repaired.
+//! Each event type has one, with an address and a secret of its own, so that a delivery names its event
+//! type's owner by where it arrives. Anybody with access to the account can delete or change them;
+//! that is found here, and repaired.
 
 use std::{sync::Arc, time::Duration};
 
@@ -141,7 +142,8 @@ async fn check_one(ground: &Ground<'_>, record: &mut Record, event_type: &EventT
     Ok(tx.commit().await?)
 }
 
-/// Deletes what of ours is registered at the provider for a subscription's resource. What is gone already needs nothing.
+/// Deletes what of ours is registered at the provider for a subscription's resource.
+/// What is gone already needs nothing.
 pub(in crate::domain) async fn take_back(
     domain: &Domain,
     tenant: TenantId,

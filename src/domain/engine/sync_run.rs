@@ -1,5 +1,5 @@
-//! A run that somebody can watch. Of a calendar: event types, then webhooks, so that nothing is missed from here on, then
-//! bookings. A planning tool is read as `planning::sync` says.
+//! A run that somebody can watch. Of a calendar: event types, then webhooks, so that nothing is missed from
+//! here on, then bookings. A planning tool is read as `planning::sync` says.
 //!
 //! What ends early goes on with the stage it was at. Every step may be done twice.
 
@@ -79,7 +79,8 @@ pub async fn queue_accepting_deletions(tx: &mut TenantTx, log: &SyncLog, now: Da
     integration::queue(tx, log.integration_id, MessageKind::SyncRun, payload, &log.cause, now).await
 }
 
-/// Queues a look at the event types and their webhooks, as after a refusal: somebody may have changed what can be booked.
+/// Queues a look at the event types and their webhooks, as after a refusal:
+/// somebody may have changed what can be booked.
 pub async fn queue_event_types(
     tx: &mut TenantTx,
     id: IntegrationId,
@@ -168,8 +169,8 @@ async fn record(
     Ok(record)
 }
 
-/// The record of a planning tool's daily run, which is kept from its begin: it may take long. None: nothing is to be read yet,
-/// or somebody else's run is about to do the same.
+/// The record of a planning tool's daily run, which is kept from its begin: it may take long. None: nothing
+/// is to be read yet, or somebody else's run is about to do the same.
 async fn begin_daily(
     tx: &mut TenantTx,
     ground: &Ground<'_>,

@@ -28,7 +28,8 @@ use crate::{
 /// The body was erased before it could be applied.
 const BODY_GONE: &str = "BODY_GONE";
 
-/// Applies an event again because an admin asks for it; a new event that points at the original. Errors: `BodyGone`.
+/// Applies an event again because an admin asks for it; a new event that points at the original.
+/// Errors: `BodyGone`.
 pub async fn replay(
     domain: &Domain,
     caller: &Caller,
@@ -47,8 +48,8 @@ pub async fn replay(
     Ok(event)
 }
 
-/// Tries an event again that could not be applied. `Err`: it still cannot be; the attempt leaves no row, so that the trail holds
-/// one per outcome.
+/// Tries an event again that could not be applied. `Err`: it still cannot be; the attempt leaves no row, so
+/// that the trail holds one per outcome.
 pub async fn retry(
     domain: &Domain,
     tenant: TenantId,

@@ -61,7 +61,8 @@ impl Applied {
     }
 }
 
-/// Applies inside a savepoint. Outer error: the whole transaction is lost. Inner error: what was applied is undone, logged once.
+/// Applies inside a savepoint. Outer error: the whole transaction is lost.
+/// Inner error: what was applied is undone, logged once.
 pub(super) async fn try_apply(
     tx: &mut TenantTx,
     occasion: &Occasion<'_>,
@@ -93,7 +94,8 @@ pub(super) async fn try_apply(
     }
 }
 
-/// What becomes of anything that comes for an integration that is ended, or that nobody lets data flow to: nothing is kept of it.
+/// What becomes of anything that comes for an integration that is ended,
+/// or that nobody lets data flow to: nothing is kept of it.
 async fn dropped(tx: &mut TenantTx, integration: &Integration) -> Result<Option<Applied>> {
     let reason = match integration.state {
         IntegrationState::Disconnecting | IntegrationState::Disconnected => DISCONNECTED,

@@ -18,7 +18,8 @@ use crate::{
 mod appointments;
 mod patients;
 
-/// How far ahead of us a tool's clock may be; a time beyond that counts as the arrival, or it would block every later change.
+/// How far ahead of us a tool's clock may be; a time beyond that counts as the arrival,
+/// or it would block every later change.
 const CLOCK_SKEW: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
 
 /// What the appliers need to know of an event besides what it says.

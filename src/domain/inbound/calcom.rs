@@ -1,6 +1,7 @@
 //! What Cal.com says, and what becomes of it.
 //!
-//! A delivery is a hint: what is a plain next step is applied at once, anything else is read at Cal.com first.
+//! A delivery is a hint: what is a plain next step is applied at once,
+//! anything else is read at Cal.com first.
 
 use chrono::Utc;
 
@@ -198,7 +199,8 @@ async fn recorded(
     Ok(Applied { appointment, patient, ..Applied::new(EventStatus::Ignored, Some(RECORDED)) })
 }
 
-/// Turns what came of the lineage into what came of the event, and queues a read if that is not the last word.
+/// Turns what came of the lineage into what came of the event,
+/// and queues a read if that is not the last word.
 async fn settle(
     tx: &mut TenantTx,
     context: &Context,

@@ -1,5 +1,5 @@
-//! Deliveries to the one address of our client at a provider: our client's secret first, then the account inside the verified body
-//! finds the tenant.
+//! Deliveries to the one address of our client at a provider: our client's secret first, then the account
+//! inside the verified body finds the tenant.
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, Method};
@@ -45,7 +45,8 @@ pub struct ClientDelivery<'a> {
 
 /// Takes in what is for all tenants. Where nothing is configured to prove it, there is no such address.
 ///
-/// Errors: `Unavailable` when it could not be committed for every tenant that it is for; the provider then repeats it.
+/// Errors: `Unavailable` when it could not be committed for every tenant that it is for;
+/// the provider then repeats it.
 pub async fn receive_for_client(domain: &Domain, delivery: ClientDelivery<'_>) -> Result<Answer> {
     let row = catalog::find(delivery.provider);
     let webhook = row.and_then(|row| row.webhook.as_ref()).filter(|one| one.address == Address::PerClient);

@@ -1,5 +1,5 @@
-//! Handshakes that change nothing here: the provider asks whether the address is meant for it, and gets back what it said.
-//! They say no more than the 404 that they are not, so they may be repeated.
+//! Handshakes that change nothing here: the provider asks whether the address is meant for it, and gets back
+//! what it said. They say no more than the 404 that they are not, so they may be repeated.
 
 use http::Method;
 use serde_json::Value;

@@ -1,8 +1,9 @@
-//! How a provider that makes the secret itself tells it: in a header of its first request, while we are still asking it to make the
-//! webhook.
+//! How a provider that makes the secret itself tells it: in a header of its first request, while we are still
+//! asking it to make the webhook.
 //!
-//! Anybody could post a secret of their own to an address that takes any, and then sign what they like. Hence each address takes one,
-//! within a short time after it was made, and no other ever again (asana.md §6.3, trap 1).
+//! Anybody could post a secret of their own to an address that takes any, and then sign what they like. Hence
+//! each address takes one, within a short time after it was made,
+//! and no other ever again (asana.md §6.3, trap 1).
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
@@ -40,7 +41,8 @@ const MAX_SECRET_CHARS: usize = 512;
 
 /// Takes the secret in `header` for a pending endpoint.
 ///
-/// Errors: `Unavailable` when it could not be committed; then nothing is echoed, and making the webhook fails.
+/// Errors: `Unavailable` when it could not be committed; then nothing is echoed,
+/// and making the webhook fails.
 pub async fn shake_hands(
     domain: &Domain,
     (provider, token): (&str, &str),

@@ -73,8 +73,8 @@ impl Reading {
         }
     }
 
-    /// Whether a delivery without an id is told by its bytes: a repeat of an unfit one must get the same answer, and Cal.com writes
-    /// the time of sending into each.
+    /// Whether a delivery without an id is told by its bytes: a repeat of an unfit one must get the same
+    /// answer, and Cal.com writes the time of sending into each.
     pub(super) fn is_its_own_id(&self) -> bool {
         match &self.said {
             Ok(Said::Unadapted { is_told_by_body, .. }) => *is_told_by_body,

@@ -65,8 +65,8 @@ pub(super) async fn judge(
     }
 }
 
-/// The secrets that may prove a delivery to an endpoint: its own. Where it has none, that of the client which the row names, unless
-/// the client has an address of its own: what comes there may be for anybody.
+/// The secrets that may prove a delivery to an endpoint: its own. Where it has none, that of the client which
+/// the row names, unless the client has an address of its own: what comes there may be for anybody.
 pub(super) async fn secrets_of(
     domain: &Domain,
     endpoint: &ResolvedEndpoint,

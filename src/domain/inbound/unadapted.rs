@@ -1,4 +1,5 @@
-//! Deliveries of a provider that nobody here reads: what they are called and which are repeats, as the row says.
+//! Deliveries of a provider that nobody here reads: what they are called and which are repeats,
+//! as the row says.
 
 use http::{HeaderMap, header::CONTENT_TYPE};
 use serde_json::{Map, Value};

@@ -43,11 +43,11 @@ pub struct NewIntegration {
     pub read_only: bool,
 }
 
-/// Links an account and queues its first run, which takes over event types and bookings and registers webhooks. An integration of the
-/// account that was ended is gone on with.
+/// Links an account and queues its first run, which takes over event types and bookings and registers
+/// webhooks. An integration of the account that was ended is gone on with.
 ///
-/// Errors: `RoleNotAllowed`, `Invalid`, `NotFound` (provider), `CredentialRefused`, `AccountTaken`, `ProviderRefused`, `ProviderUnavailable`, `LimitReached`,
-/// `IdempotencyKeyReused`.
+/// Errors: `RoleNotAllowed`, `Invalid`, `NotFound` (provider), `CredentialRefused`, `AccountTaken`,
+/// `ProviderRefused`, `ProviderUnavailable`, `LimitReached`, `IdempotencyKeyReused`.
 pub async fn create(
     domain: &Domain,
     caller: &Caller,
@@ -178,7 +178,8 @@ async fn made_before(
     }
 }
 
-/// Another key must be of the account that the integration is about: its bookings are known by that account's ids.
+/// Another key must be of the account that the integration is about:
+/// its bookings are known by that account's ids.
 pub(super) async fn check_account(domain: &Domain, row: &Integration, api_key: &SecretString) -> Result<()> {
     let ended = matches!(row.state, IntegrationState::Disconnecting | IntegrationState::Disconnected);
     if ended {
@@ -195,8 +196,8 @@ pub(super) async fn check_account(domain: &Domain, row: &Integration, api_key: &
     Err(Error::invalid("api_key", "must be of the same account; connect another account on its own"))
 }
 
-/// Tokens at once and per second, so that no minute ever has more requests than are allowed: what is saved up and what is added in a
-/// minute are one half each. Who exceeds is refused for a whole minute.
+/// Tokens at once and per second, so that no minute ever has more requests than are allowed: what is saved up
+/// and what is added in a minute are one half each. Who exceeds is refused for a whole minute.
 pub(in crate::domain) fn rate(requests_per_minute: u32) -> Result<(f64, f64)> {
     if !(2..=1_000_000).contains(&requests_per_minute) {
         return Err(Error::invalid("requests_per_minute", "must be 2 to 1,000,000"));

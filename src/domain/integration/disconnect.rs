@@ -1,5 +1,5 @@
-//! The end of an integration: what was registered at the provider is taken back while the credential still works, then it is
-//! destroyed. A provider that does not answer cannot keep it alive.
+//! The end of an integration: what was registered at the provider is taken back while the credential still
+//! works, then it is destroyed. A provider that does not answer cannot keep it alive.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
@@ -18,12 +18,14 @@ use crate::{
 
 /// How long a provider that asks for patience is waited for.
 const PATIENCE: TimeDelta = TimeDelta::hours(1);
-/// How long late deliveries are still answered: they are verified and dropped, which a sender takes better than a refusal.
+/// How long late deliveries are still answered: they are verified and dropped,
+/// which a sender takes better than a refusal.
 const LATE: TimeDelta = TimeDelta::days(7);
 /// Webhooks of ours may be left at the provider; deliveries to them are refused.
 const WEBHOOKS_LEFT: &str = "WEBHOOKS_LEFT";
 
-/// The provider still lists us among those who may, though what it gave us is destroyed; the person ends that there.
+/// The provider still lists us among those who may, though what it gave us is destroyed;
+/// the person ends that there.
 const GRANT_LEFT: &str = "GRANT_LEFT";
 
 #[derive(Deserialize)]

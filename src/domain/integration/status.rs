@@ -1,4 +1,5 @@
-//! How an integration is doing, for a dashboard. Numbers and codes, nobody's data: whoever may see the integration may see this.
+//! How an integration is doing, for a dashboard.
+//! Numbers and codes, nobody's data: whoever may see the integration may see this.
 
 use std::collections::HashMap;
 
@@ -50,7 +51,8 @@ pub struct Status {
     pub event_types: Vec<EventType>,
     /// Budget, pause and breaker; absent for providers that are not asked.
     pub flow: Option<Flow>,
-    /// The run that was begun last; it may be under way. Its errors name the event types that another tenant has.
+    /// The run that was begun last; it may be under way.
+    /// Its errors name the event types that another tenant has.
     pub newest_run: Option<SyncLog>,
     /// When the access token runs out; absent for what does not.
     pub credential_expire_time: Option<DateTime<Utc>>,

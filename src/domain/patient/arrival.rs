@@ -1,4 +1,5 @@
-//! Somebody arrives, by a webhook, in a file or at the desk: who they turn out to be, and who may be their twin.
+//! Somebody arrives, by a webhook, in a file or at the desk: who they turn out to be,
+//! and who may be their twin.
 
 use chrono::{NaiveDate, Utc};
 
@@ -14,8 +15,8 @@ use crate::{
     words::{CandidateState, LinkOrigin, Origin},
 };
 
-/// The lock that makes people arrive one by one in a tenant: two deliveries of one newcomer must not both find
-/// nobody.
+/// The lock that makes people arrive one by one in a tenant: two deliveries of one newcomer must not both
+/// find nobody.
 pub(in crate::domain) const ARRIVAL_LOCK: &str = "patients";
 /// Twins that a newcomer is shown with, at most.
 const MAX_CANDIDATES: usize = 5;
@@ -87,8 +88,8 @@ pub(in crate::domain) async fn arrive(
     Ok(if is_candidate { TakenIn::Candidate(patient.id) } else { TakenIn::Created(patient.id) })
 }
 
-/// A row of a file, or anybody else who comes with a record of their own at `source`: known by that record, or
-/// `arrive`s.
+/// A row of a file, or anybody else who comes with a record of their own at `source`: known by that record,
+/// or `arrive`s.
 pub async fn take_in(
     tx: &mut TenantTx,
     tenant: &Tenant,

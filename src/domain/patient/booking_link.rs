@@ -23,7 +23,8 @@ pub async fn booking_link(domain: &Domain, caller: &Caller, id: PatientId) -> Re
     Ok(fill_in(&template, &patient.first_name, &patient.last_name))
 }
 
-/// Fills in `{name}`, `{first_name}` and `{last_name}`, percent-encoded; a template without any gets `?name=`.
+/// Fills in `{name}`, `{first_name}` and `{last_name}`, percent-encoded;
+/// a template without any gets `?name=`.
 fn fill_in(template: &str, first_name: &str, last_name: &str) -> String {
     let encode = |text: &str| utf8_percent_encode(text, IN_URL).to_string();
     let name = format!("{first_name} {last_name}").trim().to_string();

@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// Forgets a person here: links, cached appointments, keys of kept bodies; a keyed tombstone stays, so that
-/// late events of the tool do not bring the person back. Those who were merged into the person are the person,
-/// and go too.
+/// late events of the tool do not bring the person back. Those who were merged into the person are the
+/// person, and go too.
 pub async fn delete(domain: &Domain, caller: &Caller, key: &Key, id: PatientId) -> Result<()> {
     let tenant_key = domain.tenant_key(caller.tenant).await?;
     let mut tx = domain.store.caller(caller).await?;

@@ -7,8 +7,8 @@ use super::RowErrorCode;
 /// Nobody alive was born earlier; a year before is a typing error or a program's "no date" (1753, 1800).
 const FIRST_YEAR: i32 = 1880;
 
-/// Reads `1980-04-03`, `3.4.1980`, `03.04.80`, `1980/04/03`, or `13/04/1980` where only one order makes a date.
-/// A time of midnight behind it, as databases export it, is ignored.
+/// Reads `1980-04-03`, `3.4.1980`, `03.04.80`, `1980/04/03`, or `13/04/1980` where only one order makes a
+/// date. A time of midnight behind it, as databases export it, is ignored.
 pub(super) fn read(text: &str, today: NaiveDate) -> Result<NaiveDate, RowErrorCode> {
     let text = without_midnight(text);
     let mark = text.chars().find(|c| matches!(c, '-' | '.' | '/')).ok_or(RowErrorCode::InvalidDate)?;

@@ -16,8 +16,9 @@ impl Decoder {
     /// Chooses by the beginning of the file (all of it if `complete`); also returns how many bytes of it are
     /// a byte order mark.
     ///
-    /// Without a mark, valid UTF-8 is UTF-8. A beginning with both UTF-8 letters and invalid bytes is a damaged
-    /// UTF-8 file, unless invalid bytes prevail by far: `ß–` in Windows-1252 happens to be a UTF-8 letter.
+    /// Without a mark, valid UTF-8 is UTF-8. A beginning with both UTF-8 letters and invalid bytes is a
+    /// damaged UTF-8 file, unless invalid bytes prevail by far:
+    /// `ß–` in Windows-1252 happens to be a UTF-8 letter.
     pub(super) fn choose(ahead: &[u8], complete: bool) -> (Self, usize) {
         let decided =
             |encoding: &'static Encoding| Self::Decided(encoding.new_decoder_without_bom_handling());

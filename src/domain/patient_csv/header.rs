@@ -142,8 +142,8 @@ fn shown(heading: &str) -> String {
     heading.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS).collect()
 }
 
-/// First and last name of `Muster, Erika`, `Erika Muster` or `Erika von Muster`. The last name is empty only if
-/// nothing stands before the comma.
+/// First and last name of `Muster, Erika`, `Erika Muster` or `Erika von Muster`. The last name is empty only
+/// if nothing stands before the comma.
 pub(super) fn split_name(name: &str) -> (Option<&str>, &str) {
     let filled = |part: &str| !part.is_empty();
     if let Some((last, first)) = name.split_once(',') {

@@ -341,7 +341,9 @@ proptest! {
 
     /// The look-ahead ends somewhere inside the tail, also inside a letter or a quote.
     #[test]
-    fn where_the_look_ahead_ends_does_not_matter(tail in odd_bytes(), back in 0..120usize, places in places()) {
+    fn where_the_look_ahead_ends_does_not_matter(
+        tail in odd_bytes(), back in 0..120usize, places in places(),
+    ) {
         let mut file = b"Nachname;Vorname\n".to_vec();
         while file.len() + 120 < LOOK_AHEAD_BYTES {
             file.extend_from_slice(b"Muster;Erika\n");

@@ -1,4 +1,5 @@
-//! One batch of rows: applied, reported and counted in one transaction, each row inside a savepoint of its own.
+//! One batch of rows: applied, reported and counted in one transaction,
+//! each row inside a savepoint of its own.
 
 use super::seen::Familiar;
 use crate::{

@@ -1,5 +1,6 @@
-//! A run of an import, as the worker does it: the file is read from its beginning, one chunk in memory, and its rows are applied from
-//! the checkpoint on. Whatever ends it early, the next attempt goes on behind the last batch that committed.
+//! A run of an import, as the worker does it: the file is read from its beginning, one chunk in memory, and
+//! its rows are applied from the checkpoint on.
+//! Whatever ends it early, the next attempt goes on behind the last batch that committed.
 
 use std::time::Duration;
 
@@ -53,7 +54,8 @@ struct Run<'a> {
     seen: Seen,
 }
 
-/// Does the run that a message asks for, or what is left of it. Errors: `Unavailable` and whatever else is worth another attempt.
+/// Does the run that a message asks for, or what is left of it.
+/// Errors: `Unavailable` and whatever else is worth another attempt.
 pub async fn run(domain: &Domain, tenant: TenantId, payload: &Value) -> Result<Outcome> {
     let order = order(payload)?;
     let mut tx = domain.store.tenant(tenant).await?;
@@ -105,7 +107,8 @@ impl Run<'_> {
         self.end(&ending).await
     }
 
-    /// Reads the file and applies its rows, but for the last few. The inner error is the file's: rows before it stay.
+    /// Reads the file and applies its rows, but for the last few.
+    /// The inner error is the file's: rows before it stay.
     async fn read(&mut self) -> Result<Result<Summary, FileError>, Stop> {
         // The day it was started, so that every run and every attempt reads two-digit years alike.
         let mut csv = PatientCsv::new(self.import.create_time.date_naive());
@@ -151,7 +154,8 @@ impl Run<'_> {
         while self.waiting.len() >= BATCH_ROWS {
             self.apply().await?;
         }
-        // Rows before the checkpoint need no database, and so would keep other work on this thread from running.
+        // Rows before the checkpoint need no database, and so would keep other work on this thread from
+        // running.
         tokio::task::yield_now().await;
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! What a dry run remembers of the rows it only pretended to take over, so that it notices when a later one is the same person.
+//! What a dry run remembers of the rows it only pretended to take over,
+//! so that it notices when a later one is the same person.
 
 use std::{
     collections::HashSet,

@@ -1,9 +1,10 @@
-//! What a phase is when both sides may have changed it: three ways, field by field, against what the tool had when they were last
-//! compared. Where both have changed a field the later change prevails. A task's own time of change is too coarse for that, a comment
-//! raises it, so it counts only where no event tells about the field.
+//! What a phase is when both sides may have changed it: three ways, field by field, against what the tool had
+//! when they were last compared. Where both have changed a field the later change prevails. A task's own time
+//! of change is too coarse for that, a comment raises it,
+//! so it counts only where no event tells about the field.
 //!
-//! Pure: values are compared as they are given, in their normal form (`PhaseFields::normalize`), and times of the tool are given as this
-//! machine's clock would have told them.
+//! Pure: values are compared as they are given, in their normal form (`PhaseFields::normalize`), and times of
+//! the tool are given as this machine's clock would have told them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -20,8 +21,8 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// Changes nearer to each other than this happened at the same time: so well are the two clocks known, a second being what the tool's
-/// `Date` header tells.
+/// Changes nearer to each other than this happened at the same time: so well are the two clocks known, a
+/// second being what the tool's `Date` header tells.
 const SAME_TIME: TimeDelta = TimeDelta::seconds(1);
 
 /// A phase as it stands at the tool.

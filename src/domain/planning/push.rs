@@ -1,8 +1,8 @@
 //! Making the planning tool's task what the phase is.
 //!
-//! A message says only which phase. Whoever works on it reads the task, compares the two sides, records what it is about to write,
-//! writes that in one request, and compares again with the answer. So edits merge, a repeat is harmless, and a write whose outcome
-//! nobody knows is looked up by the next reading.
+//! A message says only which phase. Whoever works on it reads the task, compares the two sides, records what
+//! it is about to write, writes that in one request, and compares again with the answer. So edits merge, a
+//! repeat is harmless, and a write whose outcome nobody knows is looked up by the next reading.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Whether the planning tool has what stands in a phase: what was not put there by somebody else, and what is to follow from a look at it.
+//! Whether the planning tool has what stands in a phase: what was not put there by somebody else,
+//! and what is to follow from a look at it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -18,8 +19,8 @@ use crate::{
 /// For so long a write that nobody heard of again may still arrive.
 const LATE: TimeDelta = TimeDelta::minutes(10);
 
-/// What the two sides had in common before `theirs` was seen. What a write of ours put there is not theirs, even if nobody heard yet
-/// that it arrived: it is recognised by its value, not by who wrote it or when.
+/// What the two sides had in common before `theirs` was seen. What a write of ours put there is not theirs,
+/// even if nobody heard yet that it arrived: it is recognised by its value, not by who wrote it or when.
 pub(super) async fn in_common(
     tx: &mut TenantTx,
     phase: &Phase,
@@ -46,7 +47,8 @@ fn recognise(base: &mut PhaseFields, theirs: &PhaseFields, unsure: &[PhaseIntent
     }
 }
 
-/// Writes into the phase whether the tool has what stands here after the two were compared, and sees to it that it will.
+/// Writes into the phase whether the tool has what stands here after the two were compared,
+/// and sees to it that it will.
 pub(super) async fn stand(
     tx: &mut TenantTx,
     phase: &mut Phase,

@@ -49,8 +49,8 @@ impl Changes {
 
 /// Changes a phase, and promises the planning tool the same.
 ///
-/// Errors: `NotFound`, `Invalid`, `PhaseNotPresent`, `PhaseFieldNotWritable`, `IntegrationState`, `IntegrationReadOnly`,
-/// `IdempotencyKeyReused`.
+/// Errors: `NotFound`, `Invalid`, `PhaseNotPresent`, `PhaseFieldNotWritable`, `IntegrationState`,
+/// `IntegrationReadOnly`, `IdempotencyKeyReused`.
 pub async fn update(
     domain: &Domain,
     caller: &Caller,
@@ -82,9 +82,11 @@ async fn update_once(
     Ok(shown)
 }
 
-/// Makes a locked phase's fields what is wanted, which the tool must be able to hold, and promises it the same.
+/// Makes a locked phase's fields what is wanted, which the tool must be able to hold,
+/// and promises it the same.
 ///
-/// Errors: `Invalid`, `NotFound` (settings), `PhaseNotPresent`, `PhaseFieldNotWritable`, `IntegrationState`, `IntegrationReadOnly`.
+/// Errors: `Invalid`, `NotFound` (settings), `PhaseNotPresent`, `PhaseFieldNotWritable`,
+/// `IntegrationState`, `IntegrationReadOnly`.
 pub(super) async fn change(
     tx: &mut TenantTx,
     mut phase: Phase,

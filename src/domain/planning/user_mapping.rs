@@ -1,5 +1,5 @@
-//! Whose account a planning tool's user is: said by a person, and only suggested by e-mail address or name. An address can be typed
-//! by anybody into either tool, so nothing follows from it alone.
+//! Whose account a planning tool's user is: said by a person, and only suggested by e-mail address or name.
+//! An address can be typed by anybody into either tool, so nothing follows from it alone.
 
 use std::collections::HashMap;
 
@@ -91,7 +91,8 @@ pub async fn list(
     Ok(Paged { rows: rows.into_iter().map(shown).collect(), next })
 }
 
-/// Says whose account a user is; nobody's without a practitioner. Errors: `NotFound` (user, practitioner), `IdempotencyKeyReused`.
+/// Says whose account a user is; nobody's without a practitioner.
+/// Errors: `NotFound` (user, practitioner), `IdempotencyKeyReused`.
 pub async fn set(
     domain: &Domain,
     caller: &Caller,

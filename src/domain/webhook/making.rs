@@ -38,12 +38,13 @@ pub struct NewEndpoint {
     pub scheme: Option<SignatureScheme>,
     /// The one that the provider has made, where it makes them.
     pub secret: Option<SecretString>,
-    /// Authentic deliveries per minute; when absent, the tenant's setting for the booking tool, and none for others.
+    /// Authentic deliveries per minute; when absent, the tenant's setting for the booking tool,
+    /// and none for others.
     pub limit_per_minute: Option<i32>,
 }
 
-/// Makes an endpoint. The secret is returned if it was made here: `None` where the provider makes it, and for a
-/// repeated call, to which it is not shown again.
+/// Makes an endpoint. The secret is returned if it was made here: `None` where the provider makes it, and for
+/// a repeated call, to which it is not shown again.
 ///
 /// Errors: `Invalid`, `NotFound` (provider, integration), `LimitReached`, `IdempotencyKeyReused`.
 pub async fn create_endpoint(
@@ -88,9 +89,9 @@ pub async fn create_endpoint(
     Ok((shown, made))
 }
 
-/// Takes another secret; the old ones stay valid for `grace`. `given` is the provider's, where it makes them; without it a
-/// provider that tells its secret may tell one again. The secret is returned if it was made here; `None` also for a
-/// repetition. Errors: `EndpointDisabled`, `Invalid`.
+/// Takes another secret; the old ones stay valid for `grace`. `given` is the provider's, where it makes them;
+/// without it a provider that tells its secret may tell one again. The secret is returned if it was made
+/// here; `None` also for a repetition. Errors: `EndpointDisabled`, `Invalid`.
 pub async fn rotate_secret(
     domain: &Domain,
     caller: &Caller,
@@ -125,8 +126,8 @@ pub async fn rotate_secret(
     Ok((shown, secret))
 }
 
-/// The secret that a provider told in its handshake, for the person who has to type it in there; shown once. `None`: a
-/// repetition. Errors: `SecretNotToBeShown` when there is none that nobody has seen.
+/// The secret that a provider told in its handshake, for the person who has to type it in there; shown once.
+/// `None`: a repetition. Errors: `SecretNotToBeShown` when there is none that nobody has seen.
 pub async fn reveal_secret(
     domain: &Domain,
     caller: &Caller,
@@ -175,7 +176,8 @@ fn chosen(
     Ok((webhook, verification))
 }
 
-/// The webhook and the verification that an endpoint has. Errors: `Invalid` for one that a person may not change.
+/// The webhook and the verification that an endpoint has.
+/// Errors: `Invalid` for one that a person may not change.
 fn known(endpoint: &WebhookEndpoint) -> Result<(&'static Webhook, &'static Verification)> {
     let (webhook, verification) = catalog::verification(&endpoint.provider, endpoint.scheme)
         .ok_or_else(|| Error::internal("an endpoint of a scheme that its provider has not"))?;

@@ -23,7 +23,8 @@ use crate::{
     words::Area,
 };
 
-/// A day that may be left out; the field rules have seen its form. Errors: `Invalid` for one that does not exist.
+/// A day that may be left out; the field rules have seen its form.
+/// Errors: `Invalid` for one that does not exist.
 pub(super) fn optional_date(field: &str, text: &str) -> Result<Option<NaiveDate>> {
     if text.is_empty() {
         return Ok(None);

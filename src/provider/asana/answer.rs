@@ -44,7 +44,8 @@ impl Answer {
         read(data).map_err(|what| self.unfit(what))
     }
 
-    /// One page of records, each read by `read`; those that it cannot read are named. `asked` is where this page began.
+    /// One page of records, each read by `read`; those that it cannot read are named.
+    /// `asked` is where this page began.
     pub(super) fn page<T>(
         &self,
         asked: Option<&Offset>,

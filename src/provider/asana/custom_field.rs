@@ -144,8 +144,8 @@ impl Asana<'_> {
     }
 }
 
-/// As Asana rounds to a field's precision, so that both sides of a comparison read alike. How it rounds a half is
-/// not documented; away from zero is what its screens show.
+/// As Asana rounds to a field's precision, so that both sides of a comparison read alike. How it rounds a
+/// half is not documented; away from zero is what its screens show.
 pub fn rounded(number: Decimal, precision: Option<u32>) -> Decimal {
     let places = precision.unwrap_or(MAX_PRECISION as u32);
     number.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero).normalize()
@@ -260,8 +260,8 @@ fn precision(fields: Fields<'_>) -> Option<u32> {
     fields.int("precision").filter(|digits| (0..=MAX_PRECISION).contains(digits)).map(|digits| digits as u32)
 }
 
-/// A JSON number without a detour by way of binary fractions: read as the shortest decimal that stands for it,
-/// which up to 15 digits is the one that was sent. None beyond 28 digits.
+/// A JSON number without a detour by way of binary fractions: read as the shortest decimal that stands for
+/// it, which up to 15 digits is the one that was sent. None beyond 28 digits.
 pub(super) fn decimal(value: &Value) -> Option<Decimal> {
     let text = value.as_number()?.to_string();
     let number = match text.contains(['e', 'E']) {

@@ -1,5 +1,5 @@
-//! Events: what changed, never what it is now. Read from the event stream and from webhooks, which say the same
-//! with fewer values.
+//! Events: what changed, never what it is now. Read from the event stream and from webhooks, which say the
+//! same with fewer values.
 
 use std::fmt;
 
@@ -19,8 +19,8 @@ use crate::provider::fields::{Fields, is_key};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Events {
     Page(EventPage),
-    /// There is no way on from that token, or none was given: read everything anew, then go on with this one. Take
-    /// it before the reading begins, so that nothing falls between.
+    /// There is no way on from that token, or none was given: read everything anew, then go on with this one.
+    /// Take it before the reading begins, so that nothing falls between.
     Restart {
         sync: String,
     },
@@ -63,7 +63,8 @@ pub struct Change {
     /// As in `due_on` or `custom_fields`.
     pub field: String,
     pub action: Option<Action>,
-    /// The gid of the value that came, where that is a record: of a custom field's change at most the field's.
+    /// The gid of the value that came, where that is a record:
+    /// of a custom field's change at most the field's.
     pub value: Option<String>,
 }
 
@@ -108,8 +109,8 @@ const EVENT: &[&str] = &[
 const MAX_SYNC_CHARS: usize = 2000;
 
 impl Asana<'_> {
-    /// What changed in a project or task since `sync`; up to 100 events, so ask again while there are more. Without
-    /// a token [`Events::Restart`] is the ordinary answer.
+    /// What changed in a project or task since `sync`; up to 100 events, so ask again while there are more.
+    /// Without a token [`Events::Restart`] is the ordinary answer.
     pub async fn events(&self, resource: &str, sync: Option<&str>) -> Result<Events, CallError> {
         let request =
             Request::get(&["events"]).query("resource", resource).query_if("sync", sync).fields(EVENT);
@@ -149,8 +150,8 @@ impl Event {
         })
     }
 
-    /// What tells one event from another within a subscription; a repeated delivery has the same. Two changes of one
-    /// field within a millisecond look alike too, which is harmless: either says «read it again».
+    /// What tells one event from another within a subscription; a repeated delivery has the same. Two changes
+    /// of one field within a millisecond look alike too, which is harmless: either says «read it again».
     pub fn dedupe_key(&self) -> String {
         let change = self.change.as_ref();
         let parts = [

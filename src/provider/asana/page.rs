@@ -24,7 +24,8 @@ pub struct Unfit {
     pub what: &'static str,
 }
 
-/// Where a page begins. It expires after a while; then the list is refused with 400 and read from its beginning.
+/// Where a page begins. It expires after a while;
+/// then the list is refused with 400 and read from its beginning.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Offset(String);
 

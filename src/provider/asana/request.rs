@@ -66,7 +66,8 @@ impl Request {
         self.query("opt_fields", fields.join(","))
     }
 
-    /// A page's address is built anew from its offset: an address out of an answer could lead the token elsewhere.
+    /// A page's address is built anew from its offset:
+    /// an address out of an answer could lead the token elsewhere.
     pub(super) fn page(self, offset: Option<&Offset>) -> Self {
         self.query("limit", PAGE_SIZE).query_if("offset", offset.map(Offset::as_str))
     }
@@ -151,8 +152,8 @@ fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
 const MAX_CHANGES: usize = 100;
 const MAX_CHANGE_CHARS: usize = 80;
 
-/// Asana announces what it is about to change in `Asana-Change: name=…;info=…;affected=true`. Each that affects
-/// us is logged once per process.
+/// Asana announces what it is about to change in `Asana-Change: name=…;info=…;affected=true`. Each that
+/// affects us is logged once per process.
 fn tell_of_changes(headers: &HeaderMap) {
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     for name in headers.get_all("asana-change").iter().filter_map(affecting) {

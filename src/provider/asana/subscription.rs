@@ -47,7 +47,8 @@ pub struct Subscription {
     pub failure_deletion_time: Option<DateTime<Utc>>,
 }
 
-/// A webhook that was made, and what signs its deliveries; the handshake gave that before, nothing gives it again.
+/// A webhook that was made, and what signs its deliveries; the handshake gave that before,
+/// nothing gives it again.
 pub struct CreatedSubscription {
     pub subscription: Subscription,
     pub secret: Option<SecretString>,
@@ -81,8 +82,8 @@ impl Asana<'_> {
         self.send(request).await?.page(offset, Subscription::of)
     }
 
-    /// Makes a webhook. Before it answers, Asana calls `target` with a secret and wants it back: hold no lock and no
-    /// transaction meanwhile.
+    /// Makes a webhook. Before it answers, Asana calls `target` with a secret and wants it back: hold no lock
+    /// and no transaction meanwhile.
     pub async fn create_webhook(
         &self,
         wish: &SubscriptionWish<'_>,

@@ -92,8 +92,8 @@ const TASK: &[&str] = &[
 ];
 
 impl Asana<'_> {
-    /// A project's top-level tasks, subtasks only where they were added to the project. With `modified_since` those
-    /// changed or brought in since; never what was deleted or taken out.
+    /// A project's top-level tasks, subtasks only where they were added to the project. With `modified_since`
+    /// those changed or brought in since; never what was deleted or taken out.
     pub async fn tasks(
         &self,
         project: &str,
@@ -157,7 +157,8 @@ impl Task {
         self.due_at.map(|at| at.with_timezone(&zone).date_naive()).or(self.due_on)
     }
 
-    /// The day it starts. A day's work has only a due date there, so without a start it starts when it is due.
+    /// The day it starts. A day's work has only a due date there,
+    /// so without a start it starts when it is due.
     pub fn start_date(&self, zone: Tz) -> Option<NaiveDate> {
         let start = self.start_at.map(|at| at.with_timezone(&zone).date_naive()).or(self.start_on);
         start.or_else(|| self.due_date(zone))

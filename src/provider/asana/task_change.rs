@@ -61,8 +61,8 @@ pub enum UnfitDates {
 }
 
 impl NewDates {
-    /// From first to last day. A single day is written as a due date without start: Asana refused a start on the
-    /// due date once, and does not say whether it still does.
+    /// From first to last day. A single day is written as a due date without start: Asana refused a start on
+    /// the due date once, and does not say whether it still does.
     pub fn days(start: Option<NaiveDate>, due: Option<NaiveDate>) -> Result<Self, UnfitDates> {
         match (start, due) {
             (None, None) => Ok(Self { start: NewStart::Clear, due: NewDue::Clear }),
@@ -119,8 +119,8 @@ impl FieldChange {
 }
 
 impl Asana<'_> {
-    /// Changes a task and answers with what it is then, to be compared with what was meant. There is no lock and no
-    /// condition: read it right before.
+    /// Changes a task and answers with what it is then, to be compared with what was meant. There is no lock
+    /// and no condition: read it right before.
     pub async fn update_task(&self, gid: &str, change: &TaskChange) -> Result<Task, CallError> {
         // Asana would refuse it too.
         let refused = CallError::Refused(Refusal::Invalid);

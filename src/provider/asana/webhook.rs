@@ -1,7 +1,7 @@
 //! What Asana calls us with: the body of an authentic delivery.
 //!
-//! One delivery mixes events of several records, told at most once, late, doubled and in any order. It says what
-//! changed and by whom, not to what: everything is read again.
+//! One delivery mixes events of several records, told at most once, late, doubled and in any order. It says
+//! what changed and by whom, not to what: everything is read again.
 
 use serde_json::Value;
 
@@ -9,9 +9,11 @@ use super::event::Event;
 use super::page::{Unfit, read_all};
 use crate::provider::fields::Fields;
 
-/// The header by which a delivery is signed: hexadecimal HMAC-SHA256 of the raw body, keyed with the secret's text.
+/// The header by which a delivery is signed: hexadecimal HMAC-SHA256 of the raw body,
+/// keyed with the secret's text.
 pub const SIGNATURE_HEADER: &str = "x-hook-signature";
-/// The header that carries the secret, once, while the webhook is being made; it is sent back with the answer.
+/// The header that carries the secret, once, while the webhook is being made;
+/// it is sent back with the answer.
 pub const SECRET_HEADER: &str = "x-hook-secret";
 
 /// One delivery. Without events it is a heartbeat: a sign of life every eight hours.

@@ -1,4 +1,5 @@
-//! What a row says about asking: where, how lists go on, how much, and how a provider says that it is too much.
+//! What a row says about asking: where, how lists go on, how much,
+//! and how a provider says that it is too much.
 
 use super::{Pair, Pointer, UrlTemplate};
 
@@ -33,7 +34,8 @@ pub enum Paging {
     Before { param: &'static str, size_param: &'static str, max_size: u32 },
 }
 
-/// So many requests in so many seconds. Documented numbers are where a budget begins, not what it may rely on.
+/// So many requests in so many seconds.
+/// Documented numbers are where a budget begins, not what it may rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     pub requests: u32,

@@ -77,7 +77,8 @@ pub(super) static GITLAB: Provider = Provider {
         ],
         handshake: Handshake::Nothing,
         event_type: EventType::Header("x-gitlab-event"),
-        // It equals `webhook-id` where that is signed. `X-Gitlab-Event-UUID` is one for a whole chain of hooks.
+        // It equals `webhook-id` where that is signed.
+        // `X-Gitlab-Event-UUID` is one for a whole chain of hooks.
         dedupe: Dedupe::HeadersOrJson(&["idempotency-key"], &[]),
         routing: Routing::Endpoint,
         lifetime: Lifetime::Endless,

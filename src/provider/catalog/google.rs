@@ -1,5 +1,5 @@
-//! Google Workspace: Calendar, Drive, Gmail. Calendar and Drive repeat a token of ours in a header; Gmail comes
-//! through Pub/Sub, which signs with Google's keys.
+//! Google Workspace: Calendar, Drive, Gmail. Calendar and Drive repeat a token of ours in a header; Gmail
+//! comes through Pub/Sub, which signs with Google's keys.
 
 use super::row::*;
 
@@ -94,7 +94,8 @@ pub(super) static GOOGLE: Provider = Provider {
                     issuer: Issuer::Exactly("https://accounts.google.com"),
                     audience: Audience::Address,
                     claims: &[
-                        // The service account of the push subscription: what the endpoint keeps as its secret.
+                        // The service account of the push subscription: what the endpoint keeps as its
+                        // secret.
                         Claim { names: &["email"], is: Expected::Stored },
                         Claim { names: &["email_verified"], is: Expected::True },
                     ],

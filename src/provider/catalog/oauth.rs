@@ -21,8 +21,8 @@ pub struct OAuth {
     /// Between the scopes that the token answer says were granted.
     pub granted_separator: char,
     pub default_scopes: &'static [&'static str],
-    /// Added to the authorization request, beside `client_id`, `redirect_uri`, `response_type`, `state`, `scope`
-    /// and the challenge.
+    /// Added to the authorization request, beside `client_id`, `redirect_uri`, `response_type`, `state`,
+    /// `scope` and the challenge.
     pub authorize_params: &'static [Pair],
     /// Whose values a tenant gives before the dance begins.
     pub placeholders: &'static [Placeholder],
@@ -99,8 +99,8 @@ pub struct Refresh {
     pub needs_scope: Option<&'static str>,
 }
 
-/// What becomes of a refresh token that was used. Whatever a row says, one that comes back replaces the old one,
-/// and an absent one keeps it.
+/// What becomes of a refresh token that was used. Whatever a row says, one that comes back replaces the old
+/// one, and an absent one keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
     /// The old one stays the only one.

@@ -17,7 +17,8 @@ pub(super) static SLACK: Provider = Provider {
             param: None,
             format: BodyFormat::Form,
         }),
-        // Taking it makes the app a public client for good, whose refresh tokens end after 30 days (2026-03-30).
+        // Taking it makes the app a public client for good,
+        // whose refresh tokens end after 30 days (2026-03-30).
         pkce: Pkce::Unsupported,
         token_auth: TokenAuth::Basic,
         token_format: BodyFormat::Form,

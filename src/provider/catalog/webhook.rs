@@ -48,8 +48,9 @@ pub struct Verification {
     pub scheme: SignatureScheme,
     pub proof: Proof,
     pub secret: Secret,
-    /// A secret of our client's that signs, too: what comes to the client's address where it has one, otherwise what
-    /// comes to an endpoint without a secret of its own. Absent where each endpoint has to have one.
+    /// A secret of our client's that signs, too: what comes to the client's address where it has one,
+    /// otherwise what comes to an endpoint without a secret of its own.
+    /// Absent where each endpoint has to have one.
     pub client_secret: Option<ClientSecret>,
 }
 
@@ -109,7 +110,8 @@ pub enum ClientSecret {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {
     Nothing,
-    /// The first request carries the secret in a header; it is echoed, once, while the subscription is pending.
+    /// The first request carries the secret in a header; it is echoed, once,
+    /// while the subscription is pending.
     EchoSecretHeader {
         header: &'static str,
     },
@@ -159,8 +161,8 @@ pub enum EventType {
 pub enum Dedupe {
     /// The first of these places that holds a text or a number.
     Json(&'static [Pointer]),
-    /// Headers that make an id together, all of them needed; else the first of these places. They are not signed,
-    /// but who could change them could as well send something new.
+    /// Headers that make an id together, all of them needed; else the first of these places. They are not
+    /// signed, but who could change them could as well send something new.
     HeadersOrJson(&'static [&'static str], &'static [Pointer]),
     /// The ids in this field of each element of the list at this place, taken together.
     EachOf { list: Pointer, field: &'static str },
@@ -179,7 +181,8 @@ pub enum Dedupe {
 pub enum Routing {
     /// By its address.
     Endpoint,
-    /// By the account ids at these places of the verified body. Where a place is a list, it is for each of them.
+    /// By the account ids at these places of the verified body.
+    /// Where a place is a list, it is for each of them.
     Account(&'static [Pointer]),
 }
 

@@ -1,6 +1,6 @@
 //! Workday. Each customer registers a client of their own, and three hosts belong to them; none follows from
-//! another. It has no webhooks, but a customer may build an integration that posts: such an endpoint is signed as
-//! Standard Webhooks are.
+//! another. It has no webhooks, but a customer may build an integration that posts: such an endpoint is
+//! signed as Standard Webhooks are.
 
 use super::row::*;
 

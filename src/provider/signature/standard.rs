@@ -51,8 +51,8 @@ pub fn decode_secret(secret: &str) -> Result<SecretSlice<u8>, BadSecret> {
     if (24..=64).contains(&key.len()) { Ok(key.into()) } else { Err(BadSecret) }
 }
 
-/// The value of `webhook-signature`: one `v1` entry. `key` as from [`super::Scheme::key`], `timestamp` in Unix
-/// seconds.
+/// The value of `webhook-signature`: one `v1` entry. `key` as from [`super::Scheme::key`], `timestamp` in
+/// Unix seconds.
 pub fn sign_standard(key: &[u8], id: &str, timestamp: i64, body: &[u8]) -> String {
     let stamp = timestamp.to_string();
     let signed = [id.as_bytes(), b".", stamp.as_bytes(), b".", body];

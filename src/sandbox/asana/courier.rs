@@ -202,15 +202,16 @@ impl Inner {
             answered.as_ref().map_or(Outcome::NoAnswer, |one| Outcome::Answered(one.status().as_u16()));
         self.courier.deliveries.change(id, |delivery| delivery.outcome = outcome);
         let response = answered.map_err(|_| {
-            "Could not complete activation handshake with target URL. Please ensure that the receiving server is \
-             accepting connections and supports SSL"
+            "Could not complete activation handshake with target URL. Please ensure that the receiving \
+             server is accepting connections and supports SSL"
                 .to_owned()
         })?;
         let echoed = response.headers().get("x-hook-secret").is_some_and(|value| value == secret);
         if matches!(response.status().as_u16(), 200 | 204) && echoed {
             return Ok(());
         }
-        Err("The remote server which is intended to receive the webhook did not respond with the handshake secret."
+        Err("The remote server which is intended to receive the webhook did not respond with the \
+            handshake secret."
             .to_owned())
     }
 

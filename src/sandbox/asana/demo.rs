@@ -71,7 +71,9 @@ impl Asana {
                 let task = self.add_task(
                     project,
                     json!({ "name": phase, "start_on": start, "due_on": due, "assignee": user,
-                            "custom_fields": { area.gid.to_string(): option, hours.gid.to_string(): planned } }),
+                            "custom_fields": {
+                                area.gid.to_string(): option, hours.gid.to_string(): planned,
+                            } }),
                 )?;
                 tasks.push(task);
                 start = workday(due + Days::new(1));

@@ -5,8 +5,8 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-const HELP: &str = "For more information on API status codes and how to handle them, read the docs on errors: \
-    https://developers.asana.com/docs/errors";
+const HELP: &str = "For more information on API status codes and how to handle them, read the docs on \
+    errors: https://developers.asana.com/docs/errors";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,14 +59,15 @@ impl Refusal {
 
     pub(crate) fn throttled(retry_after_seconds: u32) -> Self {
         let message = format!(
-            "You have made too many requests recently. Please, be chill. Try again in {retry_after_seconds} seconds."
+            "You have made too many requests recently. Please, be chill. \
+             Try again in {retry_after_seconds} seconds."
         );
         Self { retry_after_seconds: Some(retry_after_seconds), ..Self::new(429, message) }
     }
 
     pub(crate) fn sync(token: String) -> Self {
-        let message = "Sync token invalid or too old. If you are attempting to keep resources in sync, you must \
-                       fetch the full dataset for this query now and use the new sync token for the next sync.";
+        let message = "Sync token invalid or too old. If you are attempting to keep resources in sync, \
+            you must fetch the full dataset for this query now and use the new sync token for the next sync.";
         Self { sync: Some(token), ..Self::new(412, message) }
     }
 

@@ -27,8 +27,8 @@ struct Pair {
     other_id: AppointmentId,
 }
 
-/// Who wants the same time as these: for a conflicting one the held and booked ones, for those the conflicting ones.
-/// At most 20 for each; appointments without any are left out.
+/// Who wants the same time as these: for a conflicting one the held and booked ones, for those the
+/// conflicting ones. At most 20 for each; appointments without any are left out.
 pub async fn conflicts_of(
     tx: &mut TenantTx,
     of: &[Appointment],
@@ -46,7 +46,8 @@ pub async fn conflicts_of(
         "SELECT w.id, o.id AS other_id \
          FROM unnest($1, $2, $3, $4, $5) AS w(id, practitioner_id, from_time, until_time, conflicting), \
          LATERAL ( \
-             (SELECT a.id FROM appointment a WHERE NOT w.conflicting AND a.practitioner_id = w.practitioner_id \
+             (SELECT a.id FROM appointment a WHERE NOT w.conflicting \
+                 AND a.practitioner_id = w.practitioner_id \
                  AND a.status = 'conflicting' AND a.occupied_start_time >= w.from_time - interval '48 hours' \
                  AND a.occupied_start_time < w.until_time AND a.occupied_end_time > w.from_time \
               ORDER BY a.occupied_start_time LIMIT 20) \
@@ -69,8 +70,9 @@ pub async fn conflicts_of(
     Ok(found)
 }
 
-/// The same for one. Not as a list of one: PostgreSQL would plan that anew on every call, because the plan for lists of any length
-/// looks dearer to it, and planning takes longer than all the rest of reading an appointment.
+/// The same for one. Not as a list of one: PostgreSQL would plan that anew on every call, because the plan
+/// for lists of any length looks dearer to it, and planning takes longer than all the rest of reading an
+/// appointment.
 async fn conflicts_of_one(tx: &mut TenantTx, of: &Appointment) -> Result<Vec<AppointmentId>> {
     let (from, until) = (of.occupied_start_time, of.occupied_end_time);
     let others = appointment::table

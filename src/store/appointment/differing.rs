@@ -19,8 +19,9 @@ struct Row {
     id: AppointmentId,
 }
 
-/// Appointments from `from` on that an integration's provider should have and has not, has at another time, or has though they were
-/// called off; at most `limit`, by start time. Those whose write is on its way, or left to a person, are left out.
+/// Appointments from `from` on that an integration's provider should have and has not, has at another time,
+/// or has though they were called off; at most `limit`, by start time.
+/// Those whose write is on its way, or left to a person, are left out.
 pub async fn differing_at_provider(
     tx: &mut TenantTx,
     integration: IntegrationId,
@@ -33,12 +34,14 @@ pub async fn differing_at_provider(
                  JOIN appointment a ON a.practitioner_id = t.practitioner_id AND a.service_id = t.service_id \
              WHERE t.integration_id = $1 AND NOT t.archived AND t.unsupported_reason IS NULL \
                  AND a.start_time >= $2 AND a.status = 'booked' AND a.provider_sync IN ('none', 'synced') \
-                 AND NOT EXISTS (SELECT FROM booking b WHERE b.appointment_id = a.id AND b.status IN ('unknown', 'pending', 'accepted')) \
+                 AND NOT EXISTS (SELECT FROM booking b WHERE b.appointment_id = a.id \
+                     AND b.status IN ('unknown', 'pending', 'accepted')) \
              UNION \
              SELECT a.id, a.start_time FROM booking b JOIN appointment a ON a.id = b.appointment_id \
-             WHERE b.integration_id = $1 AND b.is_current AND b.status IN ('pending', 'accepted') AND b.start_time >= $2 \
-                 AND a.provider_sync IN ('none', 'synced') \
-                 AND (a.status = 'cancelled' OR (a.status = 'booked' AND a.start_time <> b.start_time))) differing \
+             WHERE b.integration_id = $1 AND b.is_current AND b.status IN ('pending', 'accepted') \
+                 AND b.start_time >= $2 AND a.provider_sync IN ('none', 'synced') \
+                 AND (a.status = 'cancelled' \
+                     OR (a.status = 'booked' AND a.start_time <> b.start_time))) differing \
          ORDER BY start_time, id LIMIT $3",
     );
     let bound = query.bind::<SqlUuid, _>(integration).bind::<Timestamptz, _>(from).bind::<BigInt, _>(limit);

@@ -37,8 +37,9 @@ macro_rules! columns {
          base_start_date date, base_due_date date, base_planned_hours numeric, base_area text, \
          start_date_change_time timestamptz, due_date_change_time timestamptz, \
          planned_hours_change_time timestamptz, area_change_time timestamptz, \
-         area_option_id text, actual_minutes integer, counted_minutes integer, external_update_time timestamptz, \
-         presence text, missing_time timestamptz, update_time timestamptz, provider_sync text, \
+         area_option_id text, actual_minutes integer, counted_minutes integer, \
+         external_update_time timestamptz, presence text, missing_time timestamptz, \
+         update_time timestamptz, provider_sync text, \
          provider_sync_attempts integer, provider_sync_time timestamptz, provider_sync_cause text, \
          provider_sync_reason text"
     };
@@ -49,15 +50,16 @@ const INSERT: &str = concat!(
     columns!(),
     ", change_id uuid, projects uuid[])), \
      made AS (INSERT INTO phase (id, integration_id, external_id, name, is_completed, assignee_id, \
-         start_date, due_date, planned_hours, area, base_start_date, base_due_date, base_planned_hours, base_area, \
-         area_option_id, actual_minutes, counted_minutes, external_update_time, update_time, read_time) \
+         start_date, due_date, planned_hours, area, base_start_date, base_due_date, base_planned_hours, \
+         base_area, area_option_id, actual_minutes, counted_minutes, external_update_time, \
+         update_time, read_time) \
          SELECT id, integration_id, external_id, name, is_completed, assignee_id, \
-         start_date, due_date, planned_hours, area, base_start_date, base_due_date, base_planned_hours, base_area, \
-         area_option_id, actual_minutes, counted_minutes, external_update_time, update_time, $2 \
+         start_date, due_date, planned_hours, area, base_start_date, base_due_date, base_planned_hours, \
+         base_area, area_option_id, actual_minutes, counted_minutes, external_update_time, update_time, $2 \
          FROM told ORDER BY external_id \
          ON CONFLICT ON CONSTRAINT phase_is_unique_at_its_source DO NOTHING RETURNING id), \
-     noted AS (INSERT INTO phase_change (id, phase_id, kind, origin, cause, start_date, due_date, planned_hours, area, \
-         presence, provider_sync, change_time) \
+     noted AS (INSERT INTO phase_change (id, phase_id, kind, origin, cause, start_date, due_date, \
+         planned_hours, area, presence, provider_sync, change_time) \
          SELECT change_id, id, 'created', 'asana', $3, start_date, due_date, planned_hours, area, \
          'present', 'synced', update_time FROM told JOIN made USING (id)), \
      placed AS (INSERT INTO phase_project (phase_id, project_id, seen_time) \
@@ -74,8 +76,9 @@ const UPDATE: &str = concat!(
      base_planned_hours = t.base_planned_hours, base_area = t.base_area, \
      start_date_change_time = t.start_date_change_time, due_date_change_time = t.due_date_change_time, \
      planned_hours_change_time = t.planned_hours_change_time, area_change_time = t.area_change_time, \
-     area_option_id = t.area_option_id, actual_minutes = t.actual_minutes, counted_minutes = t.counted_minutes, \
-     external_update_time = t.external_update_time, presence = t.presence, missing_time = t.missing_time, \
+     area_option_id = t.area_option_id, actual_minutes = t.actual_minutes, \
+     counted_minutes = t.counted_minutes, external_update_time = t.external_update_time, \
+     presence = t.presence, missing_time = t.missing_time, \
      update_time = t.update_time, provider_sync = t.provider_sync, \
      provider_sync_attempts = t.provider_sync_attempts, provider_sync_time = t.provider_sync_time, \
      provider_sync_cause = t.provider_sync_cause, provider_sync_reason = t.provider_sync_reason, \
@@ -146,7 +149,8 @@ pub async fn note_named(
     asked: DateTime<Utc>,
 ) -> Result<()> {
     let query = sql_query(
-        "UPDATE phase SET read_time = greatest(read_time, $3) WHERE integration_id = $1 AND external_id = ANY($2)",
+        "UPDATE phase SET read_time = greatest(read_time, $3) \
+         WHERE integration_id = $1 AND external_id = ANY($2)",
     )
     .bind::<SqlUuid, _>(integration)
     .bind::<Array<Text>, _>(external_ids)

@@ -68,8 +68,9 @@ impl PhaseFields {
         }
     }
 
-    /// The form in which fields are compared: a phase of one day has no start date of its own, and hours have the places that the tool
-    /// keeps of them (half a unit is rounded away from zero). Asana refuses, or used to refuse, a task that starts on its due date.
+    /// The form in which fields are compared: a phase of one day has no start date of its own, and hours have
+    /// the places that the tool keeps of them (half a unit is rounded away from zero). Asana refuses, or used
+    /// to refuse, a task that starts on its due date.
     pub fn normalize(mut self, hours_precision: Option<i16>) -> Self {
         if self.start_date == self.due_date {
             self.start_date = None;

@@ -81,12 +81,14 @@ pub async fn sums(tx: &mut TenantTx, of: &Unseen) -> Result<Vec<Sum>> {
     const SQL: &str = concat!(
         "WITH unseen AS MATERIALIZED (SELECT p.id FROM phase p WHERE ",
         unseen!(),
-        "), touched AS (SELECT DISTINCT f.project_id FROM phase_project f JOIN unseen u ON u.id = f.phase_id) \
+        "), touched AS (SELECT DISTINCT f.project_id \
+             FROM phase_project f JOIN unseen u ON u.id = f.phase_id) \
          SELECT f.project_id, count(*) AS known, count(u.id) AS gone \
          FROM touched t JOIN phase_project f ON f.project_id = t.project_id \
              JOIN phase p ON p.id = f.phase_id AND p.presence = 'present' LEFT JOIN unseen u ON u.id = p.id \
          WHERE $3::uuid IS NULL OR f.project_id = $3 GROUP BY f.project_id \
-         UNION ALL SELECT NULL, (SELECT count(*) FROM phase p WHERE p.integration_id = $1 AND p.presence = 'present' \
+         UNION ALL SELECT NULL, (SELECT count(*) FROM phase p \
+             WHERE p.integration_id = $1 AND p.presence = 'present' \
              AND ($3::uuid IS NULL OR EXISTS (SELECT FROM phase_project f \
                  WHERE f.phase_id = p.id AND f.project_id = $3))), (SELECT count(*) FROM unseen)"
     );
@@ -129,7 +131,8 @@ pub async fn homeless_for_update(
     at_most: i64,
 ) -> Result<Vec<Phase>> {
     const SQL: &str = concat!(
-        "SELECT p.id FROM phase p WHERE p.integration_id = $1 AND p.presence = 'missing' AND p.missing_time < ",
+        "SELECT p.id FROM phase p WHERE p.integration_id = $1 AND p.presence = 'missing' \
+         AND p.missing_time < ",
         round_begin!(),
         " AND NOT EXISTS (SELECT FROM phase_project f JOIN project j ON j.id = f.project_id \
              WHERE f.phase_id = p.id AND j.presence = 'present' AND (j.is_archived OR j.has_area_field)) \
@@ -169,7 +172,8 @@ pub async fn set_presence(
 ) -> Result<()> {
     let query = sql_query(
         "UPDATE phase SET presence = $2, update_time = $3, \
-         missing_time = CASE WHEN $2 = 'present' THEN NULL ELSE coalesce(missing_time, $3) END WHERE id = ANY($1)",
+         missing_time = CASE WHEN $2 = 'present' THEN NULL ELSE coalesce(missing_time, $3) END \
+         WHERE id = ANY($1)",
     )
     .bind::<Array<SqlUuid>, _>(phases)
     .bind::<Text, _>(presence)

@@ -126,12 +126,14 @@ pub async fn count_missed(
     now: DateTime<Utc>,
 ) -> Result<u64> {
     let query = sql_query(
-        "WITH missed AS (DELETE FROM unheard_change WHERE integration_id = $1 AND find_time < $2 RETURNING 1), \
+        "WITH missed AS (DELETE FROM unheard_change WHERE integration_id = $1 AND find_time < $2 \
+             RETURNING 1), \
          counted AS (SELECT count(*) AS rows FROM missed), \
          kept AS (INSERT INTO planning_health AS h (integration_id, missed_events, last_missed_time) \
              SELECT $1, rows, $3 FROM counted WHERE rows > 0 \
              ON CONFLICT ON CONSTRAINT planning_health_pkey DO UPDATE \
-             SET missed_events = h.missed_events + excluded.missed_events, last_missed_time = excluded.last_missed_time) \
+             SET missed_events = h.missed_events + excluded.missed_events, \
+             last_missed_time = excluded.last_missed_time) \
          SELECT rows FROM counted",
     )
     .bind::<SqlUuid, _>(integration)

@@ -90,8 +90,8 @@ pub async fn open_of(tx: &mut TenantTx, phase: PhaseId) -> Result<Option<PhaseIn
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
-/// Writes of a phase that may reach the tool unnoticed: those not settled, and those sent after `since` of which nobody learned
-/// whether they arrived before a later one took their place. Newest first.
+/// Writes of a phase that may reach the tool unnoticed: those not settled, and those sent after `since` of
+/// which nobody learned whether they arrived before a later one took their place. Newest first.
 pub async fn unsure_of(tx: &mut TenantTx, phase: PhaseId, since: DateTime<Utc>) -> Result<Vec<PhaseIntent>> {
     let is_late = phase_intent::state.eq(IntentState::Superseded).and(phase_intent::send_time.gt(since));
     let query = phase_intent::table

@@ -145,7 +145,8 @@ pub async fn list(
 /// What the phases of these projects add up to; nothing for a project without any.
 pub async fn totals(tx: &mut TenantTx, projects: &[ProjectId]) -> Result<Vec<Totals>> {
     let query = sql_query(
-        "SELECT m.project_id, count(*) AS phases, count(*) FILTER (WHERE p.is_completed) AS completed_phases, \
+        "SELECT m.project_id, count(*) AS phases, \
+             count(*) FILTER (WHERE p.is_completed) AS completed_phases, \
              coalesce(sum(p.planned_hours), 0) AS planned_hours, \
              coalesce(sum(p.actual_minutes), 0) AS actual_minutes \
          FROM phase_project m JOIN phase p ON p.tenant_id = m.tenant_id AND p.id = m.phase_id \

@@ -149,8 +149,10 @@ pub async fn unread(
 /// What a round has done so far.
 pub async fn round_sum(tx: &mut TenantTx, integration: IntegrationId, round: Uuid) -> Result<RoundSum> {
     let query = sql_query(
-        "SELECT count(*) AS projects, count(*) FILTER (WHERE round_is_read OR round_reason IS NOT NULL) AS done, \
-         coalesce(sum(round_phases), 0)::bigint AS phases, coalesce(sum(round_changes), 0)::bigint AS changes \
+        "SELECT count(*) AS projects, count(*) FILTER (WHERE round_is_read OR round_reason IS NOT NULL) \
+             AS done, \
+         coalesce(sum(round_phases), 0)::bigint AS phases, \
+         coalesce(sum(round_changes), 0)::bigint AS changes \
          FROM project_cursor WHERE integration_id = $1 AND round_id = $2",
     )
     .bind::<SqlUuid, _>(integration)

@@ -122,7 +122,8 @@ pub async fn by_person(tx: &mut TenantTx, phase: PhaseId) -> Result<Vec<PersonTi
     let query = sql_query(
         "SELECT e.user_id, u.practitioner_id, coalesce(u.name, '') AS name, sum(e.minutes) AS minutes \
          FROM time_entry e LEFT JOIN external_user u ON u.tenant_id = e.tenant_id AND u.id = e.user_id \
-         WHERE e.phase_id = $1 GROUP BY e.user_id, u.practitioner_id, u.name ORDER BY minutes DESC, e.user_id",
+         WHERE e.phase_id = $1 GROUP BY e.user_id, u.practitioner_id, u.name \
+         ORDER BY minutes DESC, e.user_id",
     );
     Ok(Cached(query.bind::<SqlUuid, _>(phase)).load(tx.conn()).await?)
 }

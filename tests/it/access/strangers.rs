@@ -223,7 +223,8 @@ impl Records {
     }
 }
 
-/// What no rpc makes: a run, a review item, a dead letter, a place for alerts and a consent that nothing works on.
+/// What no rpc makes: a run, a review item, a dead letter,
+/// a place for alerts and a consent that nothing works on.
 async fn plant(owner: &Session, tenant: &TestTenant, integration: &str) -> [String; 5] {
     let ids: [Uuid; 5] = std::array::from_fn(|_| Uuid::now_v7());
     let [run, item, letter, destination, consent] = ids;

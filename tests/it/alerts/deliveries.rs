@@ -39,8 +39,14 @@ async fn a_notice_says_who_what_since_when_how_bad_and_what_to_do() {
             "[a minute before]"
         }),
         ".time" => "[now]",
-        ".tenant_id" => insta::dynamic_redaction(move |value, _| { assert_eq!(value.as_str(), Some(&*tenant)); "[tenant]" }),
-        ".alert_id" => insta::dynamic_redaction(move |value, _| { assert_eq!(value.as_str(), Some(&*alert)); "[alert]" }),
+        ".tenant_id" => insta::dynamic_redaction(move |value, _| {
+            assert_eq!(value.as_str(), Some(&*tenant));
+            "[tenant]"
+        }),
+        ".alert_id" => insta::dynamic_redaction(move |value, _| {
+            assert_eq!(value.as_str(), Some(&*alert));
+            "[alert]"
+        }),
     }, @r#"
     {
       "advice": "Decide the open items: ListReviewItems, ResolveReviewItem.",
@@ -115,7 +121,8 @@ async fn no_notice_holds_a_secret_or_a_word_about_a_person() {
         .run(&format!(
             "INSERT INTO outbox (tenant_id, id, kind, lane, payload, cause, integration_id) \
              SELECT '{tenant}', gen_random_uuid(), 'booking_refresh', 'booking/erika-uid/' || n, \
-                 '{{\"uid\": \"erika-uid\"}}', 'api_key|erika', '{integration}' FROM generate_series(1, 100) n; \
+                 '{{\"uid\": \"erika-uid\"}}', 'api_key|erika', '{integration}' \
+                 FROM generate_series(1, 100) n; \
              UPDATE outbox SET state = 'dead', is_head = false, reason = 'erika@example.org', \
                  update_time = now() + interval '75 min' WHERE lane LIKE '%5'"
         ))

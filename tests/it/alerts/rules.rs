@@ -8,8 +8,9 @@ async fn runs(watched: &Watched, state: &str, count: usize, ago: &str) {
         .owner
         .run(&format!(
             "INSERT INTO sync_log (tenant_id, id, integration_id, kind, state, cause, start_time, end_time) \
-             SELECT '{}', overlay(gen_random_uuid()::text PLACING left(stellwerk_uuid_floor(now() - interval '{ago}')::text, 14) \
-                 || '7' FROM 1 FOR 15)::uuid, '{}', 'scheduled', '{state}', 'schedule/test', now() - interval '{ago}', \
+             SELECT '{}', overlay(gen_random_uuid()::text PLACING \
+                 left(stellwerk_uuid_floor(now() - interval '{ago}')::text, 14) || '7' FROM 1 FOR 15)::uuid, \
+                 '{}', 'scheduled', '{state}', 'schedule/test', now() - interval '{ago}', \
                  now() - interval '{ago}' FROM generate_series(1, {count})",
             watched.tenant, watched.integration
         ))
@@ -21,7 +22,8 @@ async fn messages(watched: &Watched, count: usize, kind: &str) {
         .owner
         .run(&format!(
             "INSERT INTO outbox (tenant_id, id, kind, lane, payload, cause) \
-             SELECT '{}', gen_random_uuid(), '{kind}', n::text, '{{}}', 'c' FROM generate_series(1, {count}) n",
+             SELECT '{}', gen_random_uuid(), '{kind}', n::text, '{{}}', 'c' \
+             FROM generate_series(1, {count}) n",
             watched.tenant
         ))
         .await;
@@ -98,8 +100,10 @@ async fn a_refusal_that_only_says_that_the_time_is_taken_counts_neither_way() {
                  occupied_end_time, time_zone, origin, last_change_origin) \
              SELECT '{tenant}', gen_random_uuid(), 'cancelled', now(), now() + interval '1 h', now(), \
                  now() + interval '1 h', 'UTC', 'admin', 'admin' FROM generate_series(1, {count}); \
-             INSERT INTO intent (tenant_id, id, integration_id, appointment_id, kind, fingerprint, state, reason, cause) \
-             SELECT '{tenant}', stellwerk_uuid_floor(now() - row_number() OVER () * interval '1 ms' - {count} * interval '1 s'), \
+             INSERT INTO intent (tenant_id, id, integration_id, appointment_id, kind, fingerprint, state, \
+                 reason, cause) \
+             SELECT '{tenant}', stellwerk_uuid_floor(\
+                 now() - row_number() OVER () * interval '1 ms' - {count} * interval '1 s'), \
                  '{integration}', id, 'create', '', '{state}', '{reason}', 'c' \
              FROM (SELECT id FROM appointment ORDER BY random() LIMIT {count}) a"
         )
@@ -137,8 +141,10 @@ async fn what_was_not_read_for_too_long_is_told_unless_a_person_paused_it() {
     let at = |minutes: i64| watched.begin + TimeDelta::minutes(minutes);
     let read_at = |minutes| {
         format!(
-            "INSERT INTO sync_cursor (tenant_id, integration_id, noun, last_run_time) VALUES ('{}', '{}', 'bookings', '{}') \
-             ON CONFLICT (tenant_id, integration_id, noun) DO UPDATE SET last_run_time = excluded.last_run_time",
+            "INSERT INTO sync_cursor (tenant_id, integration_id, noun, last_run_time) \
+             VALUES ('{}', '{}', 'bookings', '{}') \
+             ON CONFLICT (tenant_id, integration_id, noun) \
+             DO UPDATE SET last_run_time = excluded.last_run_time",
             watched.tenant,
             watched.integration,
             at(minutes)

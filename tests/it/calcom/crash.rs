@@ -1,5 +1,5 @@
-//! The real program, killed while it writes to Cal.com: whatever the moment, another one finds out what came of
-//! the write and ends it, once.
+//! The real program, killed while it writes to Cal.com: whatever the moment, another one finds out what came
+//! of the write and ends it, once.
 
 mod instances;
 mod scene;

@@ -300,7 +300,8 @@ async fn an_event_that_could_not_be_applied_is_tried_again_as_what_its_provider_
     let owner = app.database.owner().await;
     owner
         .run(
-            "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$; \
+            "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; \
+             END $$; \
              CREATE TRIGGER booking_broken BEFORE INSERT ON booking FOR EACH ROW EXECUTE FUNCTION broken()",
         )
         .await;

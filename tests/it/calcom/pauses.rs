@@ -1,4 +1,5 @@
-//! When a provider is not asked, or not written to: by our own choice, by its wish, or because it does not know us any longer.
+//! When a provider is not asked, or not written to: by our own choice, by its wish,
+//! or because it does not know us any longer.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A practice with one practitioner whose time is given away on both sides: here, and by a Cal.com of its own.
+//! A practice with one practitioner whose time is given away on both sides: here,
+//! and by a Cal.com of its own.
 
 use std::collections::BTreeMap;
 

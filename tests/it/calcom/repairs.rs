@@ -85,7 +85,8 @@ async fn a_booking_that_is_gone_there_is_found_by_a_sweep_though_nobody_tells_wh
 /// Nothing that changed so far is read again.
 async fn forget_changes(linked: &Linked) {
     let later = format!(
-        "UPDATE sync_cursor SET watermark = now() + interval '1 hour' WHERE tenant_id = '{}' AND noun = 'bookings'",
+        "UPDATE sync_cursor SET watermark = now() + interval '1 hour' WHERE tenant_id = '{}' \
+         AND noun = 'bookings'",
         linked.tenant
     );
     linked.owner.run(&later).await;
@@ -97,9 +98,11 @@ async fn so_many_gone_at_once_wait_for_a_person() {
     let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
     let linked = Linked::new(&app, &tenant, &double).await;
     let invented = format!(
-        "INSERT INTO booking (tenant_id, id, integration_id, external_id, status, start_time, end_time, is_current, update_time) \
+        "INSERT INTO booking (tenant_id, id, integration_id, external_id, status, start_time, end_time, \
+         is_current, update_time) \
          SELECT '{}', gen_random_uuid(), '{}', 'gone' || n, 'accepted', now() + n * interval '1 day', \
-             now() + n * interval '1 day' + interval '30 min', true, now() - interval '1 day' FROM generate_series(1, 12) n",
+             now() + n * interval '1 day' + interval '30 min', true, now() - interval '1 day' \
+             FROM generate_series(1, 12) n",
         linked.tenant, linked.integration
     );
     linked.owner.run(&invented).await;

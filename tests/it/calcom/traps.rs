@@ -1,5 +1,5 @@
-//! What is odd about Cal.com, met from end to end: the program over its database on one side, Cal.com's double
-//! over HTTP on the other.
+//! What is odd about Cal.com, met from end to end: the program over its database on one side, Cal.com's
+//! double over HTTP on the other.
 
 mod deliveries;
 mod moves;

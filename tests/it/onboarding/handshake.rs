@@ -1,4 +1,5 @@
-//! How Asana tells the secret of a webhook: once, to an address that waits for it. Traps of `asana.md` §7 by number.
+//! How Asana tells the secret of a webhook: once, to an address that waits for it.
+//! Traps of `asana.md` §7 by number.
 
 use stellwerk::{
     sandbox::asana::{Fault, Operation, Outcome, Point, Rule},
@@ -139,7 +140,8 @@ async fn the_secret_is_the_one_that_the_handshake_told() {
     }
 }
 
-/// Trap 3: the address is committed before Asana is asked, and the handshake is answered while the call is open.
+/// Trap 3: the address is committed before Asana is asked,
+/// and the handshake is answered while the call is open.
 #[tokio::test]
 async fn the_handshake_is_answered_while_the_call_is_in_flight_and_nothing_is_locked() {
     let app = planned::app().start().await;

@@ -135,7 +135,8 @@ async fn a_merge_and_the_settling_of_what_is_before_it_do_not_block_each_other_f
         let store = queue.store.clone();
         async move { settle(&store, &before, Outcome::Done).await }
     });
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+        AND datname = current_database()";
     crate::support::wait_until("the settling waits", crate::support::PATIENCE, async || {
         queue.owner.value(waits).await == "1"
     })

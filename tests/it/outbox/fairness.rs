@@ -1,4 +1,5 @@
-//! P13. Nobody waits for another tenant's thousands: counted in claims, because seconds depend on the machine.
+//! P13. Nobody waits for another tenant's thousands: counted in claims,
+//! because seconds depend on the machine.
 
 use super::*;
 
@@ -14,7 +15,8 @@ async fn fill(owner: &Session, tenant: TenantId, messages: usize, run_time: &str
         .await;
 }
 
-/// Claims one message at a time, settling each, until this tenant has got one. Returns how many claims that took.
+/// Claims one message at a time, settling each, until this tenant has got one.
+/// Returns how many claims that took.
 async fn claims_until(store: &Store, tenant: TenantId, mut after: TenantId) -> usize {
     for claims in 1..1000 {
         let given = outbox::claim(store, after, 1, LEASE_S).await.unwrap();
@@ -64,7 +66,8 @@ async fn a_worker_with_several_places_gives_each_tenant_one_before_anybody_gets_
     assert_eq!(whose(&next.messages), [tenants[1], tenants[2]]);
 }
 
-/// A provider's outage puts off the messages of all who use it; those of the others must not be looked for among them for long.
+/// A provider's outage puts off the messages of all who use it;
+/// those of the others must not be looked for among them for long.
 #[tokio::test]
 async fn a_message_is_found_among_hundreds_of_tenants_whose_messages_are_not_due() {
     const WAITING: usize = 450;

@@ -5,7 +5,8 @@ use tokio::task::JoinSet;
 use super::*;
 
 /// Lanes in which not exactly one message is the first; seen from one snapshot, there is none at any time.
-const BROKEN_LANES: &str = "SELECT lane || ': ' || count(*) FILTER (WHERE is_head) FROM outbox WHERE state = 'pending' \
+const BROKEN_LANES: &str = "SELECT lane || ': ' || count(*) FILTER (WHERE is_head) \
+    FROM outbox WHERE state = 'pending' \
     GROUP BY tenant_id, lane HAVING count(*) FILTER (WHERE is_head) <> 1";
 
 /// P8.
@@ -67,7 +68,8 @@ async fn of_messages_that_are_pushed_together_one_is_the_first() {
     owner
         .run(&format!(
             "INSERT INTO outbox (tenant_id, id, kind, lane, payload, cause) \
-             SELECT '{tenant}', gen_random_uuid(), 'sync_run', 'lane ' || n % 3, '{{}}', 'c' FROM generate_series(1, 30) n"
+             SELECT '{tenant}', gen_random_uuid(), 'sync_run', 'lane ' || n % 3, '{{}}', 'c' \
+             FROM generate_series(1, 30) n"
         ))
         .await;
 
@@ -184,7 +186,8 @@ async fn pushes_settlings_and_requeueings_at_the_same_time_leave_one_first_messa
 async fn requeue_all(owner: &Session) {
     owner
         .run(
-            "DO $$ DECLARE one record; BEGIN FOR one IN SELECT tenant_id, id FROM outbox WHERE state = 'dead' \
+            "DO $$ DECLARE one record; BEGIN FOR one IN SELECT tenant_id, id FROM outbox \
+             WHERE state = 'dead' \
              ORDER BY lane, position FOR UPDATE LOOP \
              UPDATE outbox SET state = 'pending', attempts = 0, run_time = now() \
              WHERE tenant_id = one.tenant_id AND id = one.id; END LOOP; END $$",

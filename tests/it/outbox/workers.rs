@@ -129,7 +129,8 @@ async fn two_workers_do_each_message_once_and_a_lane_in_order() {
     }
 }
 
-/// P6, P14. Killed between claim and settling: nobody tells anybody, and the lease says when somebody else begins.
+/// P6, P14. Killed between claim and settling: nobody tells anybody,
+/// and the lease says when somebody else begins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_killed_workers_lanes_go_on_within_the_lease() {
     const LEASE: Duration = Duration::from_secs(2);

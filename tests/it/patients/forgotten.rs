@@ -100,7 +100,8 @@ async fn somebody_else_with_a_forgotten_persons_address_is_a_person_of_their_own
     assert_eq!(desk::names(&acme.admin).await, ["Max Muster"]);
 }
 
-/// P11. What the tool said in a shape that did not fit names the person, too, and so does what comes when both have forgotten them.
+/// P11. What the tool said in a shape that did not fit names the person, too,
+/// and so does what comes when both have forgotten them.
 #[tokio::test]
 async fn a_person_whom_the_tool_forgot_first_leaves_nothing_readable_either() {
     let app = TestApp::start().await;

@@ -77,7 +77,8 @@ async fn integrations_that_are_not_well_are_named_and_fail_nothing() {
         + &calcom(3, nowhere)
         + "INSERT INTO integration_flow (integration_id, capacity, refill_per_s, tokens, breaker, \
                last_failure_reason) \
-               SELECT id, 100, 2, 100, CASE WHEN id::text LIKE '%02' THEN 'open' ELSE 'closed' END, 'HTTP_503' \
+               SELECT id, 100, 2, 100, CASE WHEN id::text LIKE '%02' THEN 'open' ELSE 'closed' END, \
+               'HTTP_503' \
                FROM integration; \
            UPDATE integration SET state = 'needs_reconnect', state_reason = 'CREDENTIAL_REFUSED' \
                WHERE id::text LIKE '%01'";

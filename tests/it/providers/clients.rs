@@ -1,4 +1,5 @@
-//! The one address of our client at a provider: our secret first, then the account in the body finds the tenant.
+//! The one address of our client at a provider: our secret first,
+//! then the account in the body finds the tenant.
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use chrono::Utc;
@@ -188,7 +189,8 @@ async fn an_address_without_a_secret_falls_back_to_the_clients_and_one_with_a_se
     assert_eq!([believed.status, not_believed.status].map(|status| status.as_u16()), [200, 401]);
 }
 
-/// P12. What comes in at the client's address is visible beside the tenant's own addresses, and can be refused.
+/// P12. What comes in at the client's address is visible beside the tenant's own addresses,
+/// and can be refused.
 #[tokio::test]
 async fn the_clients_address_is_shown_and_can_be_closed_for_one_tenant() {
     let app = with_slack().await;

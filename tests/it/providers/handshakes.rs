@@ -80,7 +80,9 @@ async fn slacks_challenge_is_echoed_when_it_is_signed_and_only_then() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let hook = Hook::of(&app, &acme, "slack", SignatureScheme::Slack, SECRET).await;
-    let body = br#"{"type":"url_verification","token":"x","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}"#;
+    const CHALLENGE: &str = "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P";
+    let body = json!({ "type": "url_verification", "token": "x", "challenge": CHALLENGE }).to_string();
+    let body = body.as_bytes();
     let stamp = Utc::now().timestamp().to_string();
     let value =
         format!("v0={}", hex::encode(sha256(SECRET.as_bytes(), &[b"v0:", stamp.as_bytes(), b":", body])));
@@ -92,7 +94,7 @@ async fn slacks_challenge_is_echoed_when_it_is_signed_and_only_then() {
     assert_eq!(unsigned.status, 401);
     assert_eq!(echoed.status, 200);
     assert!(echoed.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
-    assert_eq!(text, "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P");
+    assert_eq!(text, CHALLENGE);
     assert_eq!(events(&acme).await, []);
 }
 

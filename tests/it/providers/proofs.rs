@@ -165,7 +165,7 @@ async fn trello_is_believed_by_a_signature_over_body_and_address() {
         scheme: SignatureScheme::Trello,
         secret: "5f1c0a9e7b3d4c2a8e6f1b0d9c8a7e6f",
         headers: &[],
-        body: r#"{"action":{"id":"5f1c0a9e7b3d4c2a8e6f1b0d","type":"updateCard","data":{}},"model":{"id":"b1"}}"#,
+        body: r#"{"action":{"id":"5f1c0a9e7b3d4c2a8e6f1b0d","type":"updateCard"},"model":{"id":"b1"}}"#,
         sign: |secret, body, address| {
             let value = BASE64.encode(sha1(secret.as_bytes(), &[body, address.as_bytes()]));
             headers(&[("x-trello-webhook", &value)])
@@ -357,7 +357,11 @@ async fn an_element_with_another_client_state_is_dropped_and_the_others_are_kept
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let hook = Hook::of(&app, &acme, "microsoft365", SignatureScheme::Microsoft365, "").await;
-    let element = |id: &str, state: &str| serde_json::json!({ "id": id, "subscriptionId": "s1", "clientState": state, "changeType": "updated" });
+    let element = |id: &str, state: &str| {
+        serde_json::json!({
+            "id": id, "subscriptionId": "s1", "clientState": state, "changeType": "updated",
+        })
+    };
     let body = |elements: Vec<serde_json::Value>| serde_json::json!({ "value": elements }).to_string();
     let mixed = body(vec![element("n1", "forged"), element("n2", &hook.secret)]);
     let forged = body(vec![element("n1", "forged")]);

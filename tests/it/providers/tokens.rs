@@ -130,13 +130,13 @@ async fn microsoft_is_believed_with_data_only_beside_tokens_for_our_client() {
     let now = Utc::now().timestamp();
     let token = |audience: &str, publisher: (&str, &str)| {
         RS256.sign(&json!({
-            "iss": "https://login.microsoftonline.com/84bd8158/v2.0", "aud": audience, publisher.0: publisher.1,
-            "iat": now, "exp": now + 600,
+            "iss": "https://login.microsoftonline.com/84bd8158/v2.0", "aud": audience,
+            publisher.0: publisher.1, "iat": now, "exp": now + 600,
         }))
     };
     let body = |state: &str, tokens: Value| {
-        json!({ "value": [{ "id": "n1", "clientState": state, "changeType": "created" }], "validationTokens": tokens })
-            .to_string()
+        let element = json!({ "id": "n1", "clientState": state, "changeType": "created" });
+        json!({ "value": [element], "validationTokens": tokens }).to_string()
     };
     let good = [token("our-client", ("azp", PUBLISHER)), token("our-client", ("appid", PUBLISHER))];
 

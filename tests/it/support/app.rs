@@ -59,7 +59,8 @@ pub(crate) struct Running {
     ended: JoinHandle<()>,
 }
 
-/// A worker alone. Dropped, it dies as a process does that is killed: nothing is finished, no lease given back.
+/// A worker alone. Dropped, it dies as a process does that is killed: nothing is finished,
+/// no lease given back.
 pub(crate) struct TestWorker(JoinHandle<()>);
 
 #[derive(Default)]

@@ -1,4 +1,5 @@
-//! A webhook of Cal.com's at an integration's endpoint: bodies shaped like the published ones, signed as Cal.com signs.
+//! A webhook of Cal.com's at an integration's endpoint: bodies shaped like the published ones,
+//! signed as Cal.com signs.
 
 use std::{fs, net::SocketAddr, path::PathBuf};
 

@@ -87,7 +87,8 @@ impl TestCaller {
         AccessServiceClient::new(self.connection())
     }
 
-    /// Calls an rpc by its path with an encoded request; the answer is as it was sent, of a stream its first message.
+    /// Calls an rpc by its path with an encoded request; the answer is as it was sent,
+    /// of a stream its first message.
     pub(crate) async fn call(&self, path: &str, request: Vec<u8>) -> Result<Vec<u8>, Status> {
         let path = PathAndQuery::try_from(path).expect("a path");
         let mut grpc = tonic::client::Grpc::new(self.connection());

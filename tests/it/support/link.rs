@@ -201,7 +201,8 @@ impl Linked {
     /// The tenant's appointments as `status start`, by start.
     pub(crate) async fn appointments(&self) -> Vec<String> {
         let sql = format!(
-            "SELECT status || ' ' || to_char(start_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') FROM appointment \
+            "SELECT status || ' ' || to_char(start_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') \
+             FROM appointment \
              WHERE tenant_id = '{}' ORDER BY start_time, id",
             self.tenant
         );

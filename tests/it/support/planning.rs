@@ -1,4 +1,5 @@
-//! A tenant's planning tool as a run leaves it: rows are put in through the store, as the synchronisation does.
+//! A tenant's planning tool as a run leaves it: rows are put in through the store,
+//! as the synchronisation does.
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use rust_decimal::Decimal;
@@ -59,7 +60,8 @@ pub(crate) fn now() -> DateTime<Utc> {
 }
 
 impl Board {
-    /// An integration that is connected and onboarded: *Bereich* and *Soll-Stunden* with two places are mapped.
+    /// An integration that is connected and onboarded:
+    /// *Bereich* and *Soll-Stunden* with two places are mapped.
     pub(crate) async fn of(app: &TestApp, tenant: &TestTenant) -> Self {
         let board = Self {
             domain: app.domain.clone(),

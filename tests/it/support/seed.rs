@@ -219,7 +219,8 @@ impl Seed {
             format!(
                 "INSERT INTO oauth_authorization (id, provider, subject, state, name, read_only, scopes, \
                  placeholders, client_id, redirect_uri, return_url, state_hash, expire_time) \
-                 VALUES ('{credential}', 'asana', '{SUBJECT}', 'started', 'Asana', false, '{{default}}', '{{}}', \
+                 VALUES ('{credential}', 'asana', '{SUBJECT}', 'started', 'Asana', false, '{{default}}', \
+                 '{{}}', \
                  '1200', 'https://hooks.example.org/api/auth/asana/callback', 'https://desk.example.org/', \
                  sha256('{credential}'), now() + interval '10 minutes')"
             ),
@@ -314,7 +315,8 @@ impl Seed {
             ),
             format!("INSERT INTO phase_project VALUES (DEFAULT, '{phase}', '{project}', now())"),
             format!(
-                "INSERT INTO absence (id, integration_id, external_id, source, user_id, start_date, end_date) \
+                "INSERT INTO absence (id, integration_id, external_id, source, user_id, \
+                     start_date, end_date) \
                  VALUES ('{absence}', '{integration}', 'a1', 'out_of_office', '{user}', '2026-03-02', \
                  '2026-03-06'), ('{other_absence}', '{integration}', 'a2', 'out_of_office', '{other_user}', \
                  '2026-03-02', '2026-03-06')"
@@ -334,7 +336,8 @@ impl Seed {
             format!(
                 "INSERT INTO phase_intent (id, integration_id, phase_id, writes_dates, writes_hours, \
                  writes_area, state, cause, send_time) \
-                 VALUES ('{intent}', '{integration}', '{phase}', true, false, false, 'done', '{SUBJECT}', now())"
+                 VALUES ('{intent}', '{integration}', '{phase}', true, false, false, \
+                     'done', '{SUBJECT}', now())"
             ),
             format!(
                 "INSERT INTO project_cursor (project_id, integration_id) \

@@ -63,7 +63,8 @@ async fn a_practitioner_meets_the_bookings_of_his_own_appointments_only() {
     let others = Uuid::now_v7();
     owner
         .run(&format!(
-            "INSERT INTO booking (tenant_id, id, integration_id, external_id, appointment_id, status, is_current) \
+            "INSERT INTO booking (tenant_id, id, integration_id, external_id, appointment_id, status, \
+             is_current) \
              SELECT tenant_id, '{others}', integration_id, 'b2', '{}', 'accepted', true FROM booking \
              WHERE tenant_id = '{}'",
             seed.other_appointment, seed.tenant

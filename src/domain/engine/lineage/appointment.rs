@@ -78,8 +78,9 @@ pub(super) async fn arrive(
     appointment::take_over(tx, desired, None, Origin::Calcom, &ground.context.cause, now).await
 }
 
-/// Makes a known appointment what its head is. `before` is the head as it was: only what changed at the provider changes here, so that
-/// what the desk moved since stays moved. `None` changes everything. Returns whether the appointment is another now.
+/// Makes a known appointment what its head is. `before` is the head as it was: only what changed at the
+/// provider changes here, so that what the desk moved since stays moved. `None` changes everything. Returns
+/// whether the appointment is another now.
 pub(super) async fn follow(
     tx: &mut TenantTx,
     ground: &Ground<'_>,
@@ -207,7 +208,8 @@ pub(super) fn synced() -> SyncStanding {
     SyncStanding { provider_sync: ProviderSync::Synced, ..SyncStanding::default() }
 }
 
-/// Whether nothing differs but what the provider calls it and whether it has it: no change of the appointment's.
+/// Whether nothing differs but what the provider calls it and whether it has it:
+/// no change of the appointment's.
 fn is_only_known_better(desired: &Appointment, row: &Appointment) -> bool {
     let Appointment { integration_id, external_id, sync_time, sync, .. } = desired.clone();
     *desired == Appointment { integration_id, external_id, sync_time, sync, ..row.clone() }

@@ -1,6 +1,7 @@
 //! Whether what a provider tells is a write of our own coming back.
 //!
-//! A marker proves nothing: moves inherit it, whoever moves. What counts is that a recorded write wanted exactly this.
+//! A marker proves nothing: moves inherit it, whoever moves.
+//! What counts is that a recorded write wanted exactly this.
 
 use super::{Context, Seen};
 use crate::{

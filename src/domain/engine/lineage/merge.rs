@@ -24,7 +24,8 @@ pub(super) async fn survivor(tx: &mut TenantTx, ids: &[AppointmentId]) -> Result
     oldest.ok_or_else(|| crate::error::Error::internal("a lineage without appointments was merged"))
 }
 
-/// Removes the others; their bookings have gone to the one that stays. Returns why one of them was called off, if it was.
+/// Removes the others; their bookings have gone to the one that stays.
+/// Returns why one of them was called off, if it was.
 pub(super) async fn remove_others(
     tx: &mut TenantTx,
     ids: &[AppointmentId],

@@ -1,5 +1,5 @@
-//! Who an attendee is here. A provider of bookings knows no people, only what somebody typed: the contact and the name are the
-//! record, so that whoever books twice is one person, and whoever was deleted stays so.
+//! Who an attendee is here. A provider of bookings knows no people, only what somebody typed: the contact and
+//! the name are the record, so that whoever books twice is one person, and whoever was deleted stays so.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -41,8 +41,8 @@ pub fn external_id(key: &TenantKey, attendee: &Attendee, phone_region: &str) -> 
     Some(URL_SAFE_NO_PAD.encode(hash))
 }
 
-/// Finds the person, or adds one. `created_at` is when the booking was made, as far as that is known: somebody who was deleted and
-/// books anew has come back.
+/// Finds the person, or adds one. `created_at` is when the booking was made, as far as that is known:
+/// somebody who was deleted and books anew has come back.
 pub(super) async fn take_in(
     tx: &mut TenantTx,
     context: &Context,

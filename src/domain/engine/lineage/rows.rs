@@ -76,7 +76,8 @@ impl Rows {
         }
     }
 
-    /// The appointments of these rows, oldest first. More than one when a move is learned of after both its ends.
+    /// The appointments of these rows, oldest first.
+    /// More than one when a move is learned of after both its ends.
     pub(super) fn appointments(&self) -> Vec<AppointmentId> {
         let mut ids: Vec<_> = self.rows.iter().filter_map(|row| row.appointment_id).collect();
         ids.sort_unstable();
@@ -171,7 +172,8 @@ impl Rows {
         if from.successor_external_id.as_deref() == Some(to) || self.leads_to(to, &from.external_id) {
             return false;
         }
-        // Of two that say they came of one booking the first counts, unless the provider says otherwise of a dead one.
+        // Of two that say they came of one booking the first counts,
+        // unless the provider says otherwise of a dead one.
         let is_taken = from.successor_external_id.is_some();
         let is_dead = !self.successor_lives(&from.external_id);
         if is_taken && !(certainty != Certainty::Told && is_dead) {
@@ -278,7 +280,8 @@ fn rank(status: BookingStatus) -> u8 {
     }
 }
 
-/// How a booking stands that was known as `known` and is said to be `said`. `None`: it must be read again first.
+/// How a booking stands that was known as `known` and is said to be `said`.
+/// `None`: it must be read again first.
 fn believe(
     known: BookingStatus,
     said: BookingStatus,

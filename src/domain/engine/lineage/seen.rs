@@ -15,7 +15,8 @@ use crate::{
 #[derive(Clone, PartialEq, Eq)]
 pub struct Seen {
     pub uid: String,
-    /// `Pending`, `Accepted`, `Cancelled` or `Rejected`; `Unknown` where the provider says something newer than this list.
+    /// `Pending`, `Accepted`, `Cancelled` or `Rejected`;
+    /// `Unknown` where the provider says something newer than this list.
     pub status: BookingStatus,
     /// A booking's times never change. Absent where only its end is known.
     pub start: Option<DateTime<Utc>>,
@@ -56,7 +57,8 @@ pub struct Attendee {
 pub enum Certainty {
     /// By a webhook: a hint, which only ever moves a booking on.
     Told,
-    /// By an answer of the provider's API. If that contradicts what is known, it may come from a replica that lags behind.
+    /// By an answer of the provider's API. If that contradicts what is known,
+    /// it may come from a replica that lags behind.
     Read,
     /// By a second answer, some seconds later: believed whatever is known.
     Reread,
@@ -101,11 +103,13 @@ pub enum Outcome {
     Echo(IntentId),
     /// The booking is retired, or a later state of it is known.
     Stale,
-    /// Nothing was done: it contradicts what is known, or too little was said. Queue a `booking_refresh` of the uid.
+    /// Nothing was done: it contradicts what is known, or too little was said.
+    /// Queue a `booking_refresh` of the uid.
     NeedsLook,
     /// Nothing was done, and nothing is to be kept: the person was deleted here.
     Forgotten,
-    /// The same, but a read may tell that the booking was made after that: queue a `booking_refresh` of the uid.
+    /// The same, but a read may tell that the booking was made after that:
+    /// queue a `booking_refresh` of the uid.
     ForgottenUnlessNew,
     /// Nothing was done, and nothing is to be kept: the event type is none of this integration's.
     Foreign,

@@ -28,8 +28,8 @@ const SLOT_LEASE: Duration = Duration::from_secs(90);
 const SLOT_PATIENCE: Duration = Duration::from_secs(2);
 const SLOT_POLL: Duration = Duration::from_millis(50);
 
-/// Asks Asana for something. A token that it does not take is replaced once and the question repeated, so `call` may be
-/// called twice. The answer is looked at for what it says about the provider, as with Cal.com.
+/// Asks Asana for something. A token that it does not take is replaced once and the question repeated, so
+/// `call` may be called twice. The answer is looked at for what it says about the provider, as with Cal.com.
 pub async fn asana<T, F: Future<Output = Result<T, CallError>>>(
     domain: &Domain,
     tenant: TenantId,
@@ -40,8 +40,8 @@ pub async fn asana<T, F: Future<Output = Result<T, CallError>>>(
     Asking { domain, tenant, integration, urgency, effect: Effect::Read }.ask(call).await
 }
 
-/// Has Asana change something; of those fewer may be under way at once. Otherwise like [`asana()`]: a token that it does not
-/// take changed nothing, so the write is repeated.
+/// Has Asana change something; of those fewer may be under way at once. Otherwise like [`asana()`]: a token
+/// that it does not take changed nothing, so the write is repeated.
 pub async fn asana_write<T, F: Future<Output = Result<T, CallError>>>(
     domain: &Domain,
     tenant: TenantId,
@@ -131,8 +131,8 @@ impl Asking<'_> {
         }
     }
 
-    /// A budget for an integration that has none yet: its plan's. As with every provider a half may be used at once and
-    /// the other half comes back over a minute, so that no minute sees more than the whole.
+    /// A budget for an integration that has none yet: its plan's. As with every provider a half may be used
+    /// at once and the other half comes back over a minute, so that no minute sees more than the whole.
     async fn budget(&self, tx: &mut TenantTx) -> Result<()> {
         let settings = store::planning::settings::find(tx, self.integration).await?;
         let plan = settings.map_or(Plan::Free, |settings| settings.plan);

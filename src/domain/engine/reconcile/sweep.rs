@@ -1,5 +1,5 @@
-//! All that is to come, compared both ways: what lives here but not there is looked at on its own, what should be there and is not is
-//! written again.
+//! All that is to come, compared both ways: what lives here but not there is looked at on its own, what
+//! should be there and is not is written again.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -73,8 +73,8 @@ async fn living(
     Ok(known)
 }
 
-/// Reads each one that the list left out, unless so many are gone at once that a person should look first: then something else is
-/// wrong more often than not.
+/// Reads each one that the list left out, unless so many are gone at once that a person should look first:
+/// then something else is wrong more often than not.
 async fn look_at(
     ground: &Ground<'_>,
     record: &mut Record,

@@ -49,8 +49,8 @@ impl From<Error> for Obstacle {
     }
 }
 
-/// What an event type's webhook should be. Its address and secret are made, and kept, before the provider hears of them: its first
-/// delivery may come before its answer.
+/// What an event type's webhook should be. Its address and secret are made, and kept, before the provider
+/// hears of them: its first delivery may come before its answer.
 pub(super) async fn want(ground: &Ground<'_>, event_type: &EventType) -> Result<Wanted> {
     let now = Utc::now();
     let mut tx = ground.domain.store.tenant(ground.tenant).await?;

@@ -23,8 +23,8 @@ const NAME_CHARS: usize = 200;
 const LENGTH_MINUTES: std::ops::RangeInclusive<u32> = 1..=24 * 60;
 const BUFFER_MINUTES_AT_MOST: u32 = 4 * 60;
 
-/// Takes over the account's event types. One that another tenant has is left to that tenant, and told as an error of the run; one that
-/// is gone is archived.
+/// Takes over the account's event types. One that another tenant has is left to that tenant, and told as an
+/// error of the run; one that is gone is archived.
 pub(super) async fn import(ground: &Ground<'_>, record: &mut Record) -> Result<(), Stop> {
     let me = ask(ground, |way| async move { way.calcom().me().await }).await?;
     let Some(username) = me.username.clone() else { return Err(Stop::Ended("USERNAME_MISSING")) };

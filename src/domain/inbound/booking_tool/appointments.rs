@@ -1,7 +1,7 @@
 //! What the booking tool says of appointments.
 //!
-//! A record has two clocks, one for its state and one for its cancellation, so that creations, updates and cancellations lead to
-//! the same end in whatever order they arrive.
+//! A record has two clocks, one for its state and one for its cancellation, so that creations, updates and
+//! cancellations lead to the same end in whatever order they arrive.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -121,8 +121,8 @@ pub(super) async fn cancelled(
 
 /// Makes the appointment what the record says. Without a patient the record waits for one.
 ///
-/// `before` is the record as last applied: only what changed at the tool changes here, so that what the desk moved since stays
-/// moved. `None`: the record has not been applied yet.
+/// `before` is the record as last applied: only what changed at the tool changes here, so that what the desk
+/// moved since stays moved. `None`: the record has not been applied yet.
 pub(super) async fn settle(
     tx: &mut TenantTx,
     context: &Context<'_>,

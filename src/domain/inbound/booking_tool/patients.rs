@@ -14,8 +14,8 @@ use crate::{
 /// A younger state was applied before.
 pub(super) const OLDER: &str = "OLDER_STATE";
 
-/// `patient.created` and `patient.updated`: create, link or update. What changed at the tool changes here; `booking_email`
-/// follows the tool, the practice's own e-mail is not touched.
+/// `patient.created` and `patient.updated`: create, link or update. What changed at the tool changes here;
+/// `booking_email` follows the tool, the practice's own e-mail is not touched.
 pub(super) async fn upserted(
     tx: &mut TenantTx,
     context: &Context<'_>,

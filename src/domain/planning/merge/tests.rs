@@ -54,7 +54,9 @@ fn fields() -> impl Strategy<Value = PhaseFields> {
 
 proptest! {
     #[test]
-    fn where_one_side_alone_has_changed_its_value_stands(base in fields(), side in fields(), minute in 0..9_i64) {
+    fn where_one_side_alone_has_changed_its_value_stands(
+        base in fields(), side in fields(), minute in 0..9_i64,
+    ) {
         let theirs_alone = merged(&base, (&base, at(0)), (&side, at(minute)));
         let ours_alone = merged(&base, (&side, at(minute)), (&base, at(0)));
 
@@ -65,7 +67,8 @@ proptest! {
 
     #[test]
     fn no_change_is_lost_without_a_trace(
-        base in fields(), ours in fields(), theirs in fields(), our_minute in 0..9_i64, their_minute in 0..9_i64,
+        base in fields(), ours in fields(), theirs in fields(),
+        our_minute in 0..9_i64, their_minute in 0..9_i64,
     ) {
         let merged = merged(&base, (&ours, at(our_minute)), (&theirs, at(their_minute)));
 
@@ -78,18 +81,23 @@ proptest! {
             }
             if let Some(clash) = clash {
                 let wins = if clash.winner == Side::Ours { clash.ours } else { clash.theirs };
-                prop_assert_eq!((clash.ours, clash.theirs, wins), (ours.get(field), theirs.get(field), stands));
+                let expected = (ours.get(field), theirs.get(field), stands);
+                prop_assert_eq!((clash.ours, clash.theirs, wins), expected);
             }
         }
     }
 
     #[test]
     fn what_was_decided_once_is_not_decided_again(
-        base in fields(), ours in fields(), theirs in fields(), our_minute in 0..9_i64, their_minute in 0..9_i64,
+        base in fields(), ours in fields(), theirs in fields(),
+        our_minute in 0..9_i64, their_minute in 0..9_i64,
     ) {
         let first = merged(&base, (&ours, at(our_minute)), (&theirs, at(their_minute)));
-        let unchanged =
-            Theirs { changed: changed(&base, &theirs, at(their_minute)), fields: theirs, update_time: at(10_000) };
+        let unchanged = Theirs {
+            changed: changed(&base, &theirs, at(their_minute)),
+            fields: theirs,
+            update_time: at(10_000),
+        };
 
         let second = merge(&first.base, &first.fields, &first.changed, &unchanged);
 
@@ -98,7 +106,8 @@ proptest! {
 
     #[test]
     fn the_outcome_can_be_written_whenever_both_sides_could(
-        base in fields(), ours in fields(), theirs in fields(), our_minute in 0..9_i64, their_minute in 0..9_i64,
+        base in fields(), ours in fields(), theirs in fields(),
+        our_minute in 0..9_i64, their_minute in 0..9_i64,
     ) {
         let merged = merged(&base, (&ours, at(our_minute)), (&theirs, at(their_minute)));
 
@@ -107,7 +116,8 @@ proptest! {
 
     #[test]
     fn a_field_that_is_to_be_written_knows_when_it_was_changed_and_no_other_does(
-        base in fields(), ours in fields(), theirs in fields(), our_minute in 0..9_i64, their_minute in 0..9_i64,
+        base in fields(), ours in fields(), theirs in fields(),
+        our_minute in 0..9_i64, their_minute in 0..9_i64,
     ) {
         let merged = merged(&base, (&ours, at(our_minute)), (&theirs, at(their_minute)));
 
@@ -119,11 +129,15 @@ proptest! {
 
     #[test]
     fn once_written_both_sides_agree(
-        base in fields(), ours in fields(), theirs in fields(), our_minute in 0..9_i64, their_minute in 0..9_i64,
+        base in fields(), ours in fields(), theirs in fields(),
+        our_minute in 0..9_i64, their_minute in 0..9_i64,
     ) {
         let first = merged(&base, (&ours, at(our_minute)), (&theirs, at(their_minute)));
-        let written =
-            Theirs { fields: first.fields.clone(), changed: PhaseChangeTimes::default(), update_time: at(10_000) };
+        let written = Theirs {
+            fields: first.fields.clone(),
+            changed: PhaseChangeTimes::default(),
+            update_time: at(10_000),
+        };
 
         let echo = merge(&first.base, &first.fields, &first.changed, &written);
 

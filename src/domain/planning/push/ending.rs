@@ -63,7 +63,8 @@ impl Attempt<'_> {
         Ok(Outcome::Retry { after, reason: reason.into() })
     }
 
-    /// No further try makes sense. It shows in the phase and among the dead letters, from where it can be requeued.
+    /// No further try makes sense. It shows in the phase and among the dead letters,
+    /// from where it can be requeued.
     pub(super) async fn leave(&self, reason: &'static str) -> Result<Outcome> {
         let mut tx = self.domain.store.tenant(self.tenant).await?;
         if let Some(mut phase) = self.lock(&mut tx).await? {

@@ -1,4 +1,5 @@
-//! What one write changes: the fields in which the two sides differ, dates together, and only what the task can hold.
+//! What one write changes: the fields in which the two sides differ, dates together,
+//! and only what the task can hold.
 
 use crate::{
     domain::planning::reading::Lens,
@@ -65,7 +66,8 @@ fn dates(task: &Task, theirs: &PhaseFields, wanted: &PhaseFields) -> Result<NewD
     Ok(dates)
 }
 
-/// None: the task does not have the field, its value cannot be set, or no option can be chosen that means the area.
+/// None: the task does not have the field, its value cannot be set,
+/// or no option can be chosen that means the area.
 fn custom_field(
     lens: &Lens,
     task: &Task,

@@ -88,7 +88,9 @@ async fn ids_are_texts_however_long() {
     let task = task(json!({
         "gid": huge,
         "assignee": { "gid": "9007199254740993" },
-        "memberships": [{ "project": { "gid": huge }, "section": null }, { "project": null }, { "section": {} }],
+        "memberships": [
+            { "project": { "gid": huge }, "section": null }, { "project": null }, { "section": {} },
+        ],
     }))
     .await;
 
@@ -137,7 +139,8 @@ async fn a_field_says_what_it_is_and_whether_it_can_be_written() {
     let fields = json!([
         {
             "gid": "1", "name": "Bereich", "resource_subtype": "enum", "description": "Wo gearbeitet wird",
-            "enum_options": [option("11", true), option("12", false), {}, null], "is_global_to_workspace": true,
+            "enum_options": [option("11", true), option("12", false), {}, null],
+            "is_global_to_workspace": true,
         },
         { "gid": "2", "resource_subtype": "number", "format": "duration", "precision": 2 },
         { "gid": "3", "resource_subtype": "number", "format": "points", "precision": 99 },

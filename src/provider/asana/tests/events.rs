@@ -5,7 +5,8 @@ use super::*;
 fn changed(field: &str) -> Value {
     json!({
         "user": { "gid": "56", "resource_type": "user" }, "created_at": "2026-11-21T06:30:00.123Z",
-        "action": "changed", "resource": { "gid": "1", "resource_type": "task", "resource_subtype": "default_task" },
+        "action": "changed",
+        "resource": { "gid": "1", "resource_type": "task", "resource_subtype": "default_task" },
         "parent": null, "change": { "field": field, "action": "changed" },
     })
 }

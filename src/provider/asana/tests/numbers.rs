@@ -1,5 +1,5 @@
-//! Numbers are decimals from end to end. Trap 25: a number that is rounded twice, or compared as a binary fraction,
-//! is pushed back and forth for ever.
+//! Numbers are decimals from end to end. Trap 25: a number that is rounded twice, or compared as a binary
+//! fraction, is pushed back and forth for ever.
 
 use proptest::prelude::*;
 
@@ -55,7 +55,11 @@ fn whole_numbers_are_written_without_a_point() {
 
 #[tokio::test]
 async fn a_tasks_number_is_told_as_it_is_and_what_cannot_be_read_is_not_taken_for_nothing() {
-    let field = |gid: &str, value: Value| json!({ "gid": gid, "resource_subtype": "number", "number_value": value, "precision": 2, "format": "none" });
+    let field = |gid: &str, value: Value| {
+        json!({
+            "gid": gid, "resource_subtype": "number", "number_value": value, "precision": 2, "format": "none",
+        })
+    };
     let fields = json!([
         field("1", json!(7.25)),
         field("2", Value::Null),
@@ -76,7 +80,9 @@ async fn a_tasks_number_is_told_as_it_is_and_what_cannot_be_read_is_not_taken_fo
 proptest! {
     /// What we write is what we read back, whatever its scale.
     #[test]
-    fn a_number_survives_the_way_out_and_back(units in -999_999_999_999_999_i64..=999_999_999_999_999, scale in 0_u32..=6) {
+    fn a_number_survives_the_way_out_and_back(
+        units in -999_999_999_999_999_i64..=999_999_999_999_999, scale in 0_u32..=6,
+    ) {
         let number = Decimal::new(units, scale);
 
         let text = json_number(number).unwrap().to_string();

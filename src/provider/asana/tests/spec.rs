@@ -86,7 +86,8 @@ impl Spec {
         all
     }
 
-    /// The first thing that does not fit; keys that the schema does not name, or only answers, do not fit either.
+    /// The first thing that does not fit; keys that the schema does not name, or only answers,
+    /// do not fit either.
     fn flaw(&self, schema: &Value, value: &Value, at: &str) -> Option<String> {
         let properties = self.properties(schema);
         let schema = self.seen(schema);

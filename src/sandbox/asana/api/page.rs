@@ -117,7 +117,7 @@ fn fingerprint(call: &Call) -> u64 {
 
 fn expired() -> Refusal {
     Refusal::bad(
-        "offset: Your pagination token has expired. Please make the request again without the offset to get the \
-         first page.",
+        "offset: Your pagination token has expired. Please make the request again without the offset to get \
+         the first page.",
     )
 }

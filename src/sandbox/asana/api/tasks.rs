@@ -168,7 +168,8 @@ fn source<'w>(world: &'w World, inner: &Inner, call: &Call) -> Result<Source<'w>
             let has_workspace = call.parameter("workspace").is_some();
             if given != 1 || has_workspace != call.parameter("assignee").is_some() {
                 return Err(Refusal::bad(
-                    "Must specify exactly one of project, tag, section, user task list, or assignee + workspace",
+                    "Must specify exactly one of project, tag, section, user task list, \
+                     or assignee + workspace",
                 ));
             }
             if let Some(text) = call.parameter("project") {

@@ -17,7 +17,8 @@ impl Stage {
 async fn people_plan_with_fields_and_options_by_name() {
     let stage = Stage::start().await;
     let wish = json!({ "project": stage.project, "name": "Fundament", "start_on": "2026-11-02",
-                       "due_on": "2026-11-13", "custom_fields": { "Bereich": "Montage", "Soll-Stunden": 40 } });
+                       "due_on": "2026-11-13",
+                       "custom_fields": { "Bereich": "Montage", "Soll-Stunden": 40 } });
 
     let (status, made) = stage.hand(Method::POST, "/tasks", Some(wish)).await;
     let path = format!("/tasks/{}", made["gid"].as_str().unwrap());
@@ -47,7 +48,8 @@ async fn people_plan_with_fields_and_options_by_name() {
 async fn projects_absences_faults_settings_and_the_clock_are_at_hand() {
     let stage = Stage::start().await;
     let leave = json!({ "user": stage.max, "start_date": "2026-12-21", "end_date": "2026-12-31" });
-    let rule = json!({ "fault": { "kind": "error_before", "status": 503 }, "when": { "next": 1 }, "on": ["get_user"] });
+    let fault = json!({ "kind": "error_before", "status": 503 });
+    let rule = json!({ "fault": fault, "when": { "next": 1 }, "on": ["get_user"] });
 
     let (_, project) = stage.hand(Method::POST, "/projects", Some(json!({ "name": "Halle 9" }))).await;
     let path = format!("/projects/{}/archive", project["gid"].as_str().unwrap());

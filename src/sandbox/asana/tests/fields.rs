@@ -19,7 +19,8 @@ async fn discovery_tells_a_projects_fields_and_of_a_workspace_the_shared_ones() 
     let local = stage.asana.add_field(stage.workspace, "Nur hier", false, |_| Kind::Text, &[]);
     stage.erika().attach_field(stage.project, local.gid).unwrap();
     let fields = "custom_field.name,custom_field.resource_subtype,custom_field.precision,custom_field.format,\
-                  custom_field.enum_options.name,custom_field.enum_options.enabled,custom_field.enum_options.color";
+                  custom_field.enum_options.name,custom_field.enum_options.enabled,\
+                  custom_field.enum_options.color";
 
     let compact = stage.page(&format!("/projects/{}/custom_field_settings", stage.project), None).await;
     let path = format!("/projects/{}/custom_field_settings?opt_fields={fields}", stage.project);

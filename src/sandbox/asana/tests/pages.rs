@@ -97,13 +97,17 @@ async fn only_the_fields_named_come_back_and_the_gid() {
 
     assert_eq!(
         compact.data()[0],
-        json!({ "gid": task, "resource_type": "task", "resource_subtype": "default_task", "name": "Fundament" })
+        json!({
+            "gid": task, "resource_type": "task", "resource_subtype": "default_task", "name": "Fundament",
+        })
     );
     let section = json!({ "section": { "gid": section, "name": "Untitled section" } });
     let bare = json!([{ "gid": stage.project, "resource_type": "project" }]);
     assert_eq!(
         *named.data(),
-        json!({ "gid": task, "name": "Fundament", "assignee": null, "memberships": [section], "projects": bare })
+        json!({
+            "gid": task, "name": "Fundament", "assignee": null, "memberships": [section], "projects": bare,
+        })
     );
     assert_eq!(*nothing.data(), json!({ "gid": task }));
     assert_eq!(*by_body.data(), json!({ "gid": task, "name": "Bodenplatte" }));

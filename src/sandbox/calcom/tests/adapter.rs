@@ -1,5 +1,5 @@
-//! The double and the adapter that talks to it: every call gets across and keeps to the description, and every
-//! refusal is read for what it is.
+//! The double and the adapter that talks to it: every call gets across and keeps to the description, and
+//! every refusal is read for what it is.
 
 use secrecy::SecretString;
 use url::Url;

@@ -52,7 +52,8 @@ impl Filter {
     }
 }
 
-/// A page: by due date and id if the filter names a time, otherwise by id. A phase without a due date is at no time.
+/// A page: by due date and id if the filter names a time, otherwise by id.
+/// A phase without a due date is at no time.
 pub async fn list(tx: &mut TenantTx, filter: &Filter, page: &Page<Cursor>) -> Result<Paged<Phase, Cursor>> {
     let mut query = phase::table.limit(page.limit()).select(Phase::as_select()).into_boxed();
     query = match filter.presence {

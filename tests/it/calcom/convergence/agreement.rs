@@ -270,8 +270,9 @@ impl Sides {
         let (here, there) = (&actors.here, &actors.there);
         format!(
             "success {:.1} %; {} appointments ({born_here} born here), {} bookings there ({by_api} of ours); \
-             {} edits here ({} refused), {} there ({} refused, {} careless); {} writes in {tries} tries, {:.2} \
-             per change there that nobody asked for; reviews {reviews:?}; dead letters {}",
+             {} edits here ({} refused), {} there ({} refused, {} careless); \
+             {} writes in {tries} tries, {:.2} per change there that nobody asked for; \
+             reviews {reviews:?}; dead letters {}",
             self.success() * 100.0,
             self.appointments.len(),
             self.there.len(),

@@ -98,7 +98,8 @@ async fn end(practice: &Practice, story: &Story) -> End {
     let owner = practice.app.database.owner().await;
     let own = |text: &str| text.replace(&story.uid, "uid");
     let sql = format!(
-        "SELECT external_id || ' ' || status || ' ' || coalesce(successor_external_id, '-') || ' ' || is_current \
+        "SELECT external_id || ' ' || status || ' ' || coalesce(successor_external_id, '-') \
+         || ' ' || is_current \
          FROM booking WHERE appointment_id = '{}' ORDER BY external_id",
         row.appointment_id
     );

@@ -1,4 +1,5 @@
-//! Where what was told is not enough, the booking is read; here with a double of Cal.com that tells and answers.
+//! Where what was told is not enough, the booking is read;
+//! here with a double of Cal.com that tells and answers.
 
 use chrono::TimeDelta;
 use stellwerk::{

@@ -16,7 +16,8 @@ use crate::support::{
     desk,
 };
 
-/// What becomes of one: the event's status and reason, the appointment's status if there is one, and whether the booking is read.
+/// What becomes of one: the event's status and reason, the appointment's status if there is one,
+/// and whether the booking is read.
 type Expected = (&'static str, &'static str, Option<&'static str>, bool);
 
 const READ: bool = true;

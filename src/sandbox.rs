@@ -5,6 +5,7 @@ pub mod booking;
 pub mod calcom;
 mod client;
 mod clock;
+mod control;
 mod gate;
 pub mod oauth;
 pub mod published;

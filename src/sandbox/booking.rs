@@ -3,8 +3,6 @@
 //!
 //! It speaks plain HTTP to loopback and nothing else, and so needs no guard on where it may go.
 
-use serde::Serialize;
-
 pub use courier::{Delivered, Pause};
 pub use records::{Appointment, AppointmentData, Patient, PatientData, Status, ToolEvent};
 pub use tool::{BookingTool, Faults, Sent, Ticked};
@@ -45,10 +43,4 @@ impl Error {
             }
         }
     }
-}
-
-/// What a person at the control surface reads when something did not work.
-#[derive(Serialize)]
-struct Problem {
-    error: String,
 }

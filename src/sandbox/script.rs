@@ -20,30 +20,69 @@ pub enum When {
     Always,
 }
 
-/// A line of a script: what goes wrong, how often, and with what.
-pub(crate) trait Line: Clone {
-    fn when(&mut self) -> &mut When;
+/// A line of the script: what of a double's faults `F` strikes which of its requests `O` and webhooks `T`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule<F, O, T> {
+    pub fault: F,
+    pub when: When,
+    /// Requests concerned. Empty: every one the fault makes sense for; changes only, where it is about what
+    /// happened before the answer.
+    #[serde(default = "Vec::new")]
+    pub on: Vec<O>,
+    /// Deliveries concerned, by what they tell of. Empty: all that tell of something.
+    #[serde(default = "Vec::new")]
+    pub about: Vec<T>,
 }
 
-pub(crate) struct Script<L> {
-    lines: Mutex<Lines<L>>,
+impl<F, O, T> Rule<F, O, T> {
+    pub fn next(times: u32, fault: F) -> Self {
+        Self::new(fault, When::Next(times))
+    }
+
+    pub fn chance(probability: f64, seed: u64, fault: F) -> Self {
+        Self::new(fault, When::Chance { probability, seed })
+    }
+
+    pub fn always(fault: F) -> Self {
+        Self::new(fault, When::Always)
+    }
+
+    pub fn on(self, operation: O) -> Self {
+        let on = self.on.into_iter().chain([operation]).collect();
+        Self { on, ..self }
+    }
+
+    pub fn about(self, told: T) -> Self {
+        let about = self.about.into_iter().chain([told]).collect();
+        Self { about, ..self }
+    }
+
+    fn new(fault: F, when: When) -> Self {
+        Self { fault, when, on: Vec::new(), about: Vec::new() }
+    }
 }
 
-struct Lines<L> {
-    rules: Vec<(u64, L, Option<StdRng>)>,
+pub(crate) struct Script<F, O, T> {
+    lines: Mutex<Lines<F, O, T>>,
+}
+
+struct Lines<F, O, T> {
+    rules: Vec<(u64, Rule<F, O, T>, Option<StdRng>)>,
     last_id: u64,
 }
 
-impl<L> Default for Script<L> {
+impl<F, O, T> Default for Script<F, O, T> {
     fn default() -> Self {
         Self { lines: Mutex::new(Lines { rules: Vec::new(), last_id: 0 }) }
     }
 }
 
-impl<L: Line> Script<L> {
-    pub(crate) fn add(&self, mut rule: L) -> u64 {
-        let draws = match rule.when() {
-            When::Chance { seed, .. } => Some(StdRng::seed_from_u64(*seed)),
+impl<F: Clone, O: Clone, T: Clone> Script<F, O, T> {
+    /// Returns the line's id.
+    pub(crate) fn add(&self, rule: Rule<F, O, T>) -> u64 {
+        let draws = match rule.when {
+            When::Chance { seed, .. } => Some(StdRng::seed_from_u64(seed)),
             When::Next(_) | When::Always => None,
         };
         let mut lines = self.lines();
@@ -54,7 +93,7 @@ impl<L: Line> Script<L> {
     }
 
     /// What is left of the script, with the id of each line.
-    pub(crate) fn rules(&self) -> Vec<(u64, L)> {
+    pub(crate) fn rules(&self) -> Vec<(u64, Rule<F, O, T>)> {
         self.lines().rules.iter().map(|(id, rule, _)| (*id, rule.clone())).collect()
     }
 
@@ -69,26 +108,26 @@ impl<L: Line> Script<L> {
         self.lines().rules.clear();
     }
 
-    /// The lines of those concerned that strike now; they are used up.
-    pub(crate) fn strike(&self, concerns: impl Fn(&L) -> bool) -> Vec<L> {
+    /// The faults of the lines concerned that strike now; they are used up.
+    pub(crate) fn strike(&self, concerns: impl Fn(&Rule<F, O, T>) -> bool) -> Vec<F> {
         let mut lines = self.lines();
         let mut struck = Vec::new();
         for (_, rule, draws) in lines.rules.iter_mut().filter(|(_, rule, _)| concerns(rule)) {
-            let strikes = match (rule.when(), draws) {
+            let strikes = match (&mut rule.when, draws) {
                 (When::Next(left), _) => std::mem::replace(left, left.saturating_sub(1)) > 0,
                 (When::Chance { probability, .. }, Some(draws)) => draws.random::<f64>() < *probability,
                 (When::Chance { .. }, None) => false,
                 (When::Always, _) => true,
             };
             if strikes {
-                struck.push(rule.clone());
+                struck.push(rule.fault.clone());
             }
         }
-        lines.rules.retain_mut(|(_, rule, _)| *rule.when() != When::Next(0));
+        lines.rules.retain(|(_, rule, _)| rule.when != When::Next(0));
         struck
     }
 
-    fn lines(&self) -> MutexGuard<'_, Lines<L>> {
+    fn lines(&self) -> MutexGuard<'_, Lines<F, O, T>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

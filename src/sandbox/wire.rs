@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -131,6 +133,25 @@ impl Knife {
     /// The caller sees it reset.
     pub(crate) fn reset(&self) {
         self.0.store(RESET, Ordering::Release);
+    }
+}
+
+/// How a connection ends without an answer.
+pub(crate) enum Cut {
+    Reset,
+    Close,
+    /// Until the caller gives up.
+    Hold,
+}
+
+impl Cut {
+    pub(crate) async fn off(self, knife: &Knife) -> Response {
+        match self {
+            Self::Reset => knife.reset(),
+            Self::Close => knife.close(),
+            Self::Hold => std::future::pending().await,
+        }
+        Response::new(Body::empty())
     }
 }
 

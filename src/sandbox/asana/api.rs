@@ -18,7 +18,7 @@ use super::oauth::Grant;
 use super::record::Recorded;
 use super::refusal::Refusal;
 use crate::sandbox::gate::Point;
-use crate::sandbox::wire::Knife;
+use crate::sandbox::wire::{Cut, Knife};
 
 mod absences;
 mod batch;
@@ -122,25 +122,6 @@ fn weight(asked: &Asked) -> u32 {
     match actions {
         Some(actions) if is_batch => u32::try_from(actions.len()).unwrap_or(u32::MAX).max(1),
         _ => 1,
-    }
-}
-
-/// How a connection ends without an answer.
-enum Cut {
-    Reset,
-    Close,
-    /// Until the caller gives up.
-    Hold,
-}
-
-impl Cut {
-    async fn off(self, knife: &Knife) -> Response {
-        match self {
-            Self::Reset => knife.reset(),
-            Self::Close => knife.close(),
-            Self::Hold => std::future::pending().await,
-        }
-        Response::new(Body::empty())
     }
 }
 

@@ -1,28 +1,22 @@
 //! The control surface, for people who want to see something happen: everything under `/sandbox`.
 
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use chrono::NaiveDate;
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::handle::Asana;
 use super::person::{Person, ProjectEdit};
 use super::{Error, Gid, OooEntry, Refusal};
+use crate::sandbox::control::{Answered, Body, Optional, Refused, done};
 use told::Phase;
 
 mod script;
 mod told;
 
 const HELP: &str = include_str!("control/help.txt");
-
-type Body<T> = Result<Json<T>, JsonRejection>;
-type Optional<T> = Result<Option<Json<T>>, JsonRejection>;
-type Answered<T> = Result<Json<T>, Refused>;
 
 pub(super) fn routes(asana: Asana) -> Router {
     let sandbox = Router::new()
@@ -227,49 +221,14 @@ async fn cancel_leave(State(asana): State<Asana>, Path(gid): Path<Gid>) -> Json<
     done()
 }
 
-/// What a person at the control surface reads when something did not work.
-enum Refused {
-    Asana(Error),
-    Body(JsonRejection),
-    Missing(&'static str),
-    NoRoute,
-}
-
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self::Asana(error)
+        Self::Double(error.http_status(), error.to_string())
     }
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self::Asana(refusal.into())
+        Error::from(refusal).into()
     }
-}
-
-impl From<JsonRejection> for Refused {
-    fn from(rejection: JsonRejection) -> Self {
-        Self::Body(rejection)
-    }
-}
-
-#[derive(Serialize)]
-struct Problem {
-    error: String,
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let (status, error) = match self {
-            Self::Asana(error) => (error.http_status(), error.to_string()),
-            Self::Body(rejection) => (rejection.status(), rejection.body_text()),
-            Self::Missing(field) => (StatusCode::UNPROCESSABLE_ENTITY, format!("`{field}` is missing")),
-            Self::NoRoute => (StatusCode::NOT_FOUND, "no such route; GET / shows them".to_owned()),
-        };
-        (status, Json(Problem { error })).into_response()
-    }
-}
-
-fn done() -> Json<Value> {
-    Json(json!({}))
 }

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::api::Operation;
 use super::event::Action;
 use super::refusal::Refusal;
+use crate::sandbox::script;
 pub use crate::sandbox::script::When;
-use crate::sandbox::script::{self, Line};
 
-pub(crate) type Script = script::Script<Rule>;
+pub type Rule = script::Rule<Fault, Operation, Action>;
+pub(crate) type Script = script::Script<Fault, Operation, Action>;
 
 /// One thing that goes wrong. The first group concerns requests, the second webhooks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,48 +70,7 @@ pub enum Fault {
     WebhookUnsigned,
 }
 
-/// A line of the script.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    pub fault: Fault,
-    pub when: When,
-    /// Requests concerned. Empty: every one the fault makes sense for; changes only, where it is about what
-    /// happened before the answer.
-    #[serde(default)]
-    pub on: Vec<Operation>,
-    /// Deliveries concerned: with an event of such an action. Empty: all but heartbeats.
-    #[serde(default)]
-    pub about: Vec<Action>,
-}
-
 impl Rule {
-    pub fn next(times: u32, fault: Fault) -> Self {
-        Self::new(fault, When::Next(times))
-    }
-
-    pub fn chance(probability: f64, seed: u64, fault: Fault) -> Self {
-        Self::new(fault, When::Chance { probability, seed })
-    }
-
-    pub fn always(fault: Fault) -> Self {
-        Self::new(fault, When::Always)
-    }
-
-    pub fn on(self, operation: Operation) -> Self {
-        let on = self.on.into_iter().chain([operation]).collect();
-        Self { on, ..self }
-    }
-
-    pub fn about(self, action: Action) -> Self {
-        let about = self.about.into_iter().chain([action]).collect();
-        Self { about, ..self }
-    }
-
-    fn new(fault: Fault, when: When) -> Self {
-        Self { fault, when, on: Vec::new(), about: Vec::new() }
-    }
-
     fn concerns(&self, operation: Operation) -> bool {
         let makes_sense = match self.fault {
             Fault::AnswerLost { .. } | Fault::ErrorAfter { .. } => {
@@ -149,20 +109,14 @@ impl Rule {
     }
 }
 
-impl Line for Rule {
-    fn when(&mut self) -> &mut When {
-        &mut self.when
-    }
-}
-
 impl Script {
     /// The faults that strike this request; they are used up.
     pub(crate) fn of_request(&self, operation: Operation) -> Vec<Fault> {
-        self.strike(|rule| rule.concerns(operation)).into_iter().map(|rule| rule.fault).collect()
+        self.strike(|rule| rule.concerns(operation))
     }
 
     /// The faults that strike a delivery with events of these actions; they are used up.
     pub(crate) fn of_webhook(&self, actions: &[Action]) -> Vec<Fault> {
-        self.strike(|rule| rule.is_about(actions)).into_iter().map(|rule| rule.fault).collect()
+        self.strike(|rule| rule.is_about(actions))
     }
 }

@@ -3,20 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Appointment, AppointmentData, BookingTool, Delivered, Error, Faults, Patient, PatientData, Problem, Sent,
-    Ticked,
+    Appointment, AppointmentData, BookingTool, Delivered, Error, Faults, Patient, PatientData, Sent, Ticked,
 };
+use crate::sandbox::control::{Body, Optional, Refused};
 
 /// What requests under way may still take once the surface is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -43,7 +40,6 @@ event is held back (reorder) until the next one has passed it.
 ";
 
 type Tool = State<Arc<BookingTool>>;
-type Body<T> = Result<Json<T>, JsonRejection>;
 
 #[derive(Deserialize)]
 struct Cancel {
@@ -116,7 +112,7 @@ async fn book(State(tool): Tool, body: Body<AppointmentData>) -> Result<Json<Sen
 async fn cancel(
     State(tool): Tool,
     Path(id): Path<String>,
-    body: Result<Option<Json<Cancel>>, JsonRejection>,
+    body: Optional<Cancel>,
 ) -> Result<Json<Sent<Appointment>>, Refused> {
     let reason = body?.and_then(|Json(cancel)| cancel.reason);
     Ok(Json(tool.cancel(&id, reason).await?))
@@ -141,29 +137,8 @@ async fn set_faults(State(tool): Tool, body: Body<Faults>) -> Result<Json<Answer
     Ok(Json(Answers { answers }))
 }
 
-enum Refused {
-    Tool(Error),
-    Body(JsonRejection),
-}
-
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self::Tool(error)
-    }
-}
-
-impl From<JsonRejection> for Refused {
-    fn from(rejection: JsonRejection) -> Self {
-        Self::Body(rejection)
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let (status, error): (StatusCode, String) = match self {
-            Self::Tool(error) => (error.http_status(), error.to_string()),
-            Self::Body(rejection) => (rejection.status(), rejection.body_text()),
-        };
-        (status, Json(Problem { error })).into_response()
+        Self::Double(error.http_status(), error.to_string())
     }
 }

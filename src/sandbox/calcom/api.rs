@@ -18,7 +18,7 @@ use super::limit::{Allowance, Counted};
 use super::record::Recorded;
 use super::refusal::Refusal;
 use crate::sandbox::gate::Point;
-use crate::sandbox::wire::Knife;
+use crate::sandbox::wire::{Cut, Knife};
 
 mod bookings;
 mod call;
@@ -117,25 +117,6 @@ fn said(inner: &Inner, answered: Answered, path: &str) -> Said {
 }
 
 type Answered = Result<Answer, Refusal>;
-
-/// How a connection ends without an answer.
-enum Cut {
-    Reset,
-    Close,
-    /// Until the caller gives up.
-    Hold,
-}
-
-impl Cut {
-    async fn off(self, knife: &Knife) -> Response {
-        match self {
-            Self::Reset => knife.reset(),
-            Self::Close => knife.close(),
-            Self::Hold => std::future::pending().await,
-        }
-        Response::new(Body::empty())
-    }
-}
 
 /// Faults before, the operation itself, faults after. What has begun goes on when the caller hangs up.
 async fn go_through(

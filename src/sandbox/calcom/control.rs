@@ -1,26 +1,19 @@
 //! The control surface, for people who want to see something happen: everything under `/sandbox`.
 
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
 
 use super::handle::Calcom;
 use super::{Booking, Error, NewBooking};
+use crate::sandbox::control::{Answered, Body, Optional, Refused, done};
 
 mod script;
 mod stock;
 
 const HELP: &str = include_str!("control/help.txt");
-
-type Body<T> = Result<Json<T>, JsonRejection>;
-type Optional<T> = Result<Option<Json<T>>, JsonRejection>;
-type Answered<T> = Result<Json<T>, Refused>;
 
 pub(super) fn routes(calcom: Calcom) -> Router {
     let sandbox = Router::new()
@@ -121,43 +114,8 @@ async fn tick(State(calcom): State<Calcom>) -> Answered<Option<Booking>> {
     Ok(Json(calcom.invent_booking(kind.id, rand::random()).await?))
 }
 
-/// What a person at the control surface reads when something did not work.
-enum Refused {
-    Calcom(Error),
-    Body(JsonRejection),
-    Missing(&'static str),
-    NoRoute,
-}
-
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self::Calcom(error)
+        Self::Double(error.http_status(), error.to_string())
     }
-}
-
-impl From<JsonRejection> for Refused {
-    fn from(rejection: JsonRejection) -> Self {
-        Self::Body(rejection)
-    }
-}
-
-#[derive(Serialize)]
-struct Problem {
-    error: String,
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let (status, error) = match self {
-            Self::Calcom(error) => (error.http_status(), error.to_string()),
-            Self::Body(rejection) => (rejection.status(), rejection.body_text()),
-            Self::Missing(field) => (StatusCode::UNPROCESSABLE_ENTITY, format!("`{field}` is missing")),
-            Self::NoRoute => (StatusCode::NOT_FOUND, "no such route; GET / shows them".to_owned()),
-        };
-        (status, Json(Problem { error })).into_response()
-    }
-}
-
-fn done() -> Json<Value> {
-    Json(json!({}))
 }

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::api::Operation;
 use super::refusal::Refusal;
 use super::webhook::Trigger;
+use crate::sandbox::script;
 pub use crate::sandbox::script::When;
-use crate::sandbox::script::{self, Line};
 
-pub(crate) type Script = script::Script<Rule>;
+pub type Rule = script::Rule<Fault, Operation, Trigger>;
+pub(crate) type Script = script::Script<Fault, Operation, Trigger>;
 
 /// One thing that goes wrong. The first group concerns requests, the second webhooks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,48 +60,7 @@ pub enum Fault {
     WebhookHeld,
 }
 
-/// A line of the script.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    pub fault: Fault,
-    pub when: When,
-    /// Requests concerned. Empty: every one the fault makes sense for; changes only, where it is about what
-    /// happened before the answer.
-    #[serde(default)]
-    pub on: Vec<Operation>,
-    /// Webhooks concerned; empty: all.
-    #[serde(default)]
-    pub about: Vec<Trigger>,
-}
-
 impl Rule {
-    pub fn next(times: u32, fault: Fault) -> Self {
-        Self::new(fault, When::Next(times))
-    }
-
-    pub fn chance(probability: f64, seed: u64, fault: Fault) -> Self {
-        Self::new(fault, When::Chance { probability, seed })
-    }
-
-    pub fn always(fault: Fault) -> Self {
-        Self::new(fault, When::Always)
-    }
-
-    pub fn on(self, operation: Operation) -> Self {
-        let on = self.on.into_iter().chain([operation]).collect();
-        Self { on, ..self }
-    }
-
-    pub fn about(self, trigger: Trigger) -> Self {
-        let about = self.about.into_iter().chain([trigger]).collect();
-        Self { about, ..self }
-    }
-
-    fn new(fault: Fault, when: When) -> Self {
-        Self { fault, when, on: Vec::new(), about: Vec::new() }
-    }
-
     fn concerns(&self, operation: Operation) -> bool {
         let makes_sense = match self.fault {
             Fault::LostRace => operation.takes_a_slot(),
@@ -131,20 +91,14 @@ impl Rule {
     }
 }
 
-impl Line for Rule {
-    fn when(&mut self) -> &mut When {
-        &mut self.when
-    }
-}
-
 impl Script {
     /// The faults that strike this request; they are used up.
     pub(crate) fn of_request(&self, operation: Operation) -> Vec<Fault> {
-        self.strike(|rule| rule.concerns(operation)).into_iter().map(|rule| rule.fault).collect()
+        self.strike(|rule| rule.concerns(operation))
     }
 
     /// The faults that strike this delivery; they are used up.
     pub(crate) fn of_webhook(&self, trigger: Trigger) -> Vec<Fault> {
-        self.strike(|rule| rule.is_about(trigger)).into_iter().map(|rule| rule.fault).collect()
+        self.strike(|rule| rule.is_about(trigger))
     }
 }

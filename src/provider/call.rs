@@ -5,8 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::DateTime;
-use http::header::{DATE, HeaderMap, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
+use super::fields::is_key;
 use crate::egress::EgressError;
 
 /// What a provider may say no to.
@@ -90,6 +93,7 @@ pub enum Effect {
 }
 
 impl<R: Refuses> CallError<R> {
+    /// What to do about it.
     pub fn class(&self) -> Class {
         match self {
             Self::Throttled { .. } => Class::Throttled,
@@ -138,6 +142,46 @@ impl<R: Refuses> CallError<R> {
             Effect::Write => Self::Unknown(how),
         }
     }
+}
+
+/// A route's address below `base`, each segment and parameter escaped. An empty or dotted segment would
+/// address something else; no provider's ids look like that, so what it names is `absent`.
+pub(in crate::provider) fn address<R: Refuses>(
+    base: &Url,
+    path: &[String],
+    query: &[(&'static str, String)],
+    absent: R,
+) -> Result<Url, CallError<R>> {
+    if path.iter().any(|segment| !is_key(segment) || segment == "." || segment == "..") {
+        return Err(CallError::Refused(absent));
+    }
+    let mut url = base.clone();
+    url.path_segments_mut()
+        .map_err(|()| CallError::AddressRefused(EgressError::UrlRefused))?
+        .pop_if_empty()
+        .extend(path.iter());
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query.iter());
+    }
+    Ok(url)
+}
+
+/// What every request in JSON says of itself, its bearer marked as not to be logged.
+pub(in crate::provider) fn headers<R: Refuses>(
+    bearer: &SecretString,
+    has_body: bool,
+) -> Result<HeaderMap, CallError<R>> {
+    // What no header can carry was never a key or token.
+    let mut bearer = HeaderValue::try_from(format!("Bearer {}", bearer.expose_secret()))
+        .map_err(|_| CallError::Credential)?;
+    bearer.set_sensitive(true);
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, bearer);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    if has_body {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    Ok(headers)
 }
 
 const LONGEST_BLOCK: Duration = Duration::from_secs(3600);

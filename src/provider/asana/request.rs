@@ -5,19 +5,16 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, SecondsFormat, SubsecRound as _, Utc};
 use http::Method;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use http::header::{DATE, HeaderMap, HeaderValue};
 use prost::bytes::Bytes;
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use url::Url;
 
 use super::answer::Answer;
 use super::error::{CallError, Refusal};
 use super::page::Offset;
 use super::{Asana, Exchange, PAGE_SIZE, verdict};
-use crate::egress::{EgressError, EgressRequest, Fetched};
-use crate::provider::call::Effect;
-use crate::provider::fields::is_key;
+use crate::egress::{EgressRequest, Fetched};
+use crate::provider::call::{self, Effect};
 
 pub(super) struct Request {
     method: Method,
@@ -93,8 +90,8 @@ impl Asana<'_> {
     pub(super) async fn fetch(&self, request: Request) -> Result<Fetched, CallError> {
         self.remember(None);
         let effect = request.effect();
-        let url = self.address(&request)?;
-        let headers = self.headers(&request)?;
+        let url = call::address(self.base, &request.path, &request.query, Refusal::NotFound)?;
+        let headers = call::headers(self.token, request.body.is_some())?;
         let body = request.body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
         let request = EgressRequest { method: request.method, url, headers, body };
 
@@ -106,36 +103,6 @@ impl Asana<'_> {
         self.remember(Some(Exchange { status: fetched.status.as_u16(), date: date(&fetched.headers) }));
         tell_of_changes(&fetched.headers);
         Ok(fetched)
-    }
-
-    fn address(&self, request: &Request) -> Result<Url, CallError> {
-        // An empty or dotted segment would address something else; no id of Asana's looks like that.
-        if request.path.iter().any(|segment| !is_key(segment) || segment == "." || segment == "..") {
-            return Err(CallError::Refused(Refusal::NotFound));
-        }
-        let mut url = self.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| CallError::AddressRefused(EgressError::UrlRefused))?
-            .pop_if_empty()
-            .extend(request.path.iter());
-        if !request.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(request.query.iter());
-        }
-        Ok(url)
-    }
-
-    fn headers(&self, request: &Request) -> Result<HeaderMap, CallError> {
-        let bearer = format!("Bearer {}", self.token.expose_secret());
-        // What no header can carry was never a token.
-        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| CallError::Credential)?;
-        bearer.set_sensitive(true);
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, bearer);
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if request.body.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        Ok(headers)
     }
 }
 

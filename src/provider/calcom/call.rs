@@ -1,18 +1,15 @@
 //! One request: its address, its version, its credential, and how its loss is understood.
 
 use chrono::{DateTime, SecondsFormat, SubsecRound as _, Utc};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{HeaderName, Method};
+use http::{HeaderName, HeaderValue, Method};
 use prost::bytes::Bytes;
-use secrecy::ExposeSecret;
 use serde_json::Value;
-use url::Url;
 
 use super::answer::Answer;
 use super::error::{CallError, Refusal};
 use super::{Calcom, Exchange, verdict};
-use crate::egress::{EgressError, EgressRequest, Fetched};
-use crate::provider::call::Effect;
+use crate::egress::{EgressRequest, Fetched};
+use crate::provider::call::{self, Effect};
 use crate::provider::fields::is_key;
 
 /// Selects the contract. A missing or unknown value silently means one of 2024-04-15, other in every shape.
@@ -76,8 +73,11 @@ impl Calcom<'_> {
     pub(super) async fn call(&self, call: Call) -> Result<Answer, CallError> {
         self.remember(None);
         let effect = call.effect();
-        let url = self.address(&call)?;
-        let headers = self.headers(&call)?;
+        let url = call::address(self.instance, &call.path, &call.query, Refusal::NotFound)?;
+        let mut headers = call::headers(self.credential, call.body.is_some())?;
+        if let Some(version) = call.version {
+            headers.insert(VERSION, HeaderValue::from_static(version));
+        }
         let body = call.body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
         let request = EgressRequest { method: call.method, url, headers, body };
 
@@ -92,39 +92,6 @@ impl Calcom<'_> {
         } else {
             Err(verdict::of(effect, &fetched))
         }
-    }
-
-    fn address(&self, call: &Call) -> Result<Url, CallError> {
-        // An empty or dotted segment would address something else; no id of Cal.com's looks like that.
-        if call.path.iter().any(|segment| !is_key(segment) || segment == "." || segment == "..") {
-            return Err(CallError::Refused(Refusal::NotFound));
-        }
-        let mut url = self.instance.clone();
-        url.path_segments_mut()
-            .map_err(|()| CallError::AddressRefused(EgressError::UrlRefused))?
-            .pop_if_empty()
-            .extend(call.path.iter());
-        if !call.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(call.query.iter());
-        }
-        Ok(url)
-    }
-
-    fn headers(&self, call: &Call) -> Result<HeaderMap, CallError> {
-        let bearer = format!("Bearer {}", self.credential.expose_secret());
-        // What no header can carry was never a key.
-        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| CallError::Credential)?;
-        bearer.set_sensitive(true);
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, bearer);
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if call.body.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        if let Some(version) = call.version {
-            headers.insert(VERSION, HeaderValue::from_static(version));
-        }
-        Ok(headers)
     }
 }
 

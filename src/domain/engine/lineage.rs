@@ -20,6 +20,7 @@ use crate::{
     store::{
         self, TenantTx,
         appointment::{Appointment, Change},
+        booking::Booking,
         event_type::EventType,
         intent::Intent,
     },
@@ -48,20 +49,9 @@ pub async fn apply(tx: &mut TenantTx, context: &Context, seen: Seen) -> Result<A
     let uids = [Some(&seen.uid), seen.rescheduled_from.as_ref(), seen.rescheduled_to.as_ref()];
     let mut rows = stored::load(tx, context.integration, uids.into_iter().flatten()).await?;
     let known = rows.of(&seen.uid).cloned();
-    let event_type_id = seen
-        .event_type_id
-        .clone()
-        .or_else(|| known.as_ref().and_then(|row| row.external_event_type_id.clone()));
-    let event_type = match &event_type_id {
-        Some(id) => match store::event_type::find(tx, context.integration, id).await? {
-            Some(event_type) => Some(event_type),
-            None => return Ok(Applied::nothing(Outcome::Foreign)),
-        },
-        None if known.is_some() => None,
-        None if context.certainty == Certainty::Told => return Ok(Applied::nothing(Outcome::NeedsLook)),
-        // Gone, and never known.
-        None if seen.start.is_none() => return Ok(Applied::nothing(Outcome::Unchanged)),
-        None => return Ok(Applied::nothing(Outcome::Foreign)),
+    let event_type = match event_type_of(tx, context, &seen, known.as_ref()).await? {
+        Ok(event_type) => event_type,
+        Err(outcome) => return Ok(Applied::nothing(outcome)),
     };
     tidy(&mut seen, event_type.as_ref());
     if event_type.as_ref().is_some_and(|event_type| event_type.is_seated) {
@@ -74,7 +64,7 @@ pub async fn apply(tx: &mut TenantTx, context: &Context, seen: Seen) -> Result<A
 
     let before = rows.clone();
     let learned = rows.learn(&seen, context.certainty, now);
-    let mut applied = Applied::nothing(match learned {
+    let applied = Applied::nothing(match learned {
         Learned::News => Outcome::Changed,
         Learned::Known => Outcome::Unchanged,
         Learned::Late => Outcome::Stale,
@@ -87,69 +77,112 @@ pub async fn apply(tx: &mut TenantTx, context: &Context, seen: Seen) -> Result<A
     }
     let Some(head) = rows.head() else { return Ok(applied) };
     let is_head = head.uid == seen.uid;
-    let mut ground = Ground {
+    let ground = Ground {
         context,
         head: &head,
         seen: Some(&seen).filter(|_| is_head && learned != Learned::Late),
         event_type: event_type.as_ref().filter(|_| is_head),
         cancel_reason: None,
     };
-    let ids = rows.appointments();
-    match ids[..] {
-        [] => {
-            let Some((start, end)) = head.start.zip(head.end).filter(|_| is_head && head.is_known()) else {
-                stored::save(tx, &before, rows, None, now).await?;
-                look_for(tx, context, &head, is_head).await?;
-                return Ok(applied);
-            };
-            if is_of_a_deleted_one(tx, context, &seen).await? {
+    if rows.appointments().is_empty() {
+        return arrive(tx, &ground, &seen, (&before, rows), applied).await;
+    }
+    go_on(tx, ground, &seen, learned, (&before, rows), applied).await
+}
+
+/// The event type that a booking is of, if it is told. `Err`: that is what comes of the booking.
+async fn event_type_of(
+    tx: &mut TenantTx,
+    context: &Context,
+    seen: &Seen,
+    known: Option<&Booking>,
+) -> Result<Result<Option<EventType>, Outcome>> {
+    let told = seen.event_type_id.as_ref().or(known.and_then(|row| row.external_event_type_id.as_ref()));
+    if let Some(id) = told {
+        let found = store::event_type::find(tx, context.integration, id).await?;
+        return Ok(found.map(Some).ok_or(Outcome::Foreign));
+    }
+    Ok(match known {
+        Some(_) => Ok(None),
+        None if context.certainty == Certainty::Told => Err(Outcome::NeedsLook),
+        // Gone, and never known.
+        None if seen.start.is_none() => Err(Outcome::Unchanged),
+        None => Err(Outcome::Foreign),
+    })
+}
+
+/// The lineage has no appointment yet.
+async fn arrive(
+    tx: &mut TenantTx,
+    ground: &Ground<'_>,
+    seen: &Seen,
+    (before, rows): (&Rows, Rows),
+    applied: Applied,
+) -> Result<Applied> {
+    let Ground { context, head, .. } = *ground;
+    let is_head = head.uid == seen.uid;
+    let Some((start, end)) = head.start.zip(head.end).filter(|_| is_head && head.is_known()) else {
+        stored::save(tx, before, rows, None, context.now).await?;
+        look_for(tx, context, head, is_head).await?;
+        return Ok(applied);
+    };
+    if is_of_a_deleted_one(tx, context, seen).await? {
+        return Ok(Applied::nothing(Outcome::Forgotten));
+    }
+    let patient = match &seen.attendee {
+        Some(attendee) => match person::take_in(tx, context, attendee, seen.created_at).await? {
+            Person::Known(id) => Some(id),
+            Person::Forgotten if seen.created_at.is_some() => {
                 return Ok(Applied::nothing(Outcome::Forgotten));
             }
-            let patient = match &seen.attendee {
-                Some(attendee) => match person::take_in(tx, context, attendee, seen.created_at).await? {
-                    Person::Known(id) => Some(id),
-                    Person::Forgotten if seen.created_at.is_some() => {
-                        return Ok(Applied::nothing(Outcome::Forgotten));
-                    }
-                    Person::Forgotten => return Ok(Applied::nothing(Outcome::ForgottenUnlessNew)),
-                    Person::Nobody => None,
-                },
-                None => None,
-            };
-            let row = appointment::arrive(tx, &ground, (start, end), patient).await?;
-            stored::save(tx, &before, rows, Some(row.id), now).await?;
-            applied.appointment = Some(row.id);
-            applied.patient = row.patient_id;
-            Ok(applied)
-        }
-        [first, ..] => {
-            let kept = if ids.len() > 1 { merge::survivor(tx, &ids).await? } else { first };
-            stored::save(tx, &before, rows, Some(kept), now).await?;
-            ground.cancel_reason = merge::remove_others(tx, &ids, kept, now).await?;
-            applied.appointment = Some(kept);
-            if !head.is_known() {
-                look_for(tx, context, &head, is_head).await?;
+            Person::Forgotten => return Ok(Applied::nothing(Outcome::ForgottenUnlessNew)),
+            Person::Nobody => None,
+        },
+        None => None,
+    };
+    let row = appointment::arrive(tx, ground, (start, end), patient).await?;
+    stored::save(tx, before, rows, Some(row.id), context.now).await?;
+    Ok(Applied { appointment: Some(row.id), patient: row.patient_id, ..applied })
+}
+
+/// The lineage has an appointment, or several, of which one stays.
+async fn go_on(
+    tx: &mut TenantTx,
+    mut ground: Ground<'_>,
+    seen: &Seen,
+    learned: Learned,
+    (before, rows): (&Rows, Rows),
+    applied: Applied,
+) -> Result<Applied> {
+    let Ground { context, head, .. } = ground;
+    let is_head = head.uid == seen.uid;
+    let ids = rows.appointments();
+    let kept = match ids[..] {
+        [] => return Ok(applied),
+        [only] => only,
+        [..] => merge::survivor(tx, &ids).await?,
+    };
+    stored::save(tx, before, rows, Some(kept), context.now).await?;
+    ground.cancel_reason = merge::remove_others(tx, &ids, kept, context.now).await?;
+    let applied = Applied { appointment: Some(kept), ..applied };
+    if !head.is_known() {
+        look_for(tx, context, head, is_head).await?;
+        return Ok(applied);
+    }
+    let was = before.current_of(kept);
+    if !is_other(was.as_ref(), head) {
+        match (is_head, learned) {
+            (false, _) | (true, Learned::Late) => return Ok(applied),
+            (true, Learned::Known) if context.certainty == Certainty::Told => {
+                store::appointment::update_sync_time(tx, kept, Some(context.now)).await?;
                 return Ok(applied);
             }
-            let was = before.current_of(kept);
-            if !is_other(was.as_ref(), &head) {
-                match (is_head, learned) {
-                    (false, _) | (true, Learned::Late) => return Ok(applied),
-                    (true, Learned::Known) if context.certainty == Certainty::Told => {
-                        store::appointment::update_sync_time(tx, kept, Some(now)).await?;
-                        return Ok(applied);
-                    }
-                    (true, _) => {}
-                }
-            }
-            let (is_changed, row) = appointment::follow(tx, &ground, kept, was.as_ref()).await?;
-            applied.patient = row.patient_id;
-            if is_changed {
-                applied.outcome = Outcome::Changed;
-            }
-            Ok(applied)
+            (true, _) => {}
         }
     }
+    let (is_changed, row) = appointment::follow(tx, &ground, kept, was.as_ref()).await?;
+    let outcome = if is_changed { Outcome::Changed } else { applied.outcome };
+    Ok(Applied { outcome, patient: row.patient_id, ..applied })
 }
 
 /// Makes an appointment what its head is at the provider as last known, whatever was changed here since.

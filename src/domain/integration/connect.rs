@@ -88,22 +88,7 @@ pub async fn create(
         read_only: new.read_only,
         ..Integration::new(id, CALCOM, &name, now)
     };
-    match before {
-        None => {
-            check_limit(&mut tx).await?;
-            store::integration::insert(&mut tx, &row).await?;
-        }
-        // What was ended goes on: its bookings are known, and would be taken for others under another id.
-        Some(before) if before.state == IntegrationState::Disconnected => {
-            let again = Integration {
-                create_time: before.create_time,
-                consent_required: before.consent_required,
-                ..row.clone()
-            };
-            store::integration::save(&mut tx, &again).await?;
-        }
-        Some(_) => return Err(Error::AccountTaken),
-    }
+    keep(&mut tx, before, row).await?;
     let credential = CredentialId::new();
     let place = store::credential::place(credential);
     let secret = new.api_key.expose_secret().as_bytes();
@@ -117,6 +102,26 @@ pub async fn create(
     let linked = store::integration::find(&mut tx, id).await?;
     tx.commit().await?;
     Ok(linked)
+}
+
+/// Keeps the integration of an account. `before` is the one there was.
+async fn keep(tx: &mut TenantTx, before: Option<Integration>, row: Integration) -> Result<()> {
+    match before {
+        None => {
+            check_limit(tx).await?;
+            store::integration::insert(tx, &row).await
+        }
+        // What was ended goes on: its bookings are known, and would be taken for others under another id.
+        Some(before) if before.state == IntegrationState::Disconnected => {
+            let again = Integration {
+                create_time: before.create_time,
+                consent_required: before.consent_required,
+                ..row
+            };
+            store::integration::save(tx, &again).await
+        }
+        Some(_) => Err(Error::AccountTaken),
+    }
 }
 
 /// What follows when an account was connected by a grant. `before` is how the integration stood until then.

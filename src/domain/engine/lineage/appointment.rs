@@ -88,7 +88,6 @@ pub(super) async fn follow(
     before: Option<&Head>,
 ) -> Result<(bool, Appointment)> {
     let now = ground.context.now;
-    let host_is_to_say = ground.event_type.is_none_or(|event_type| event_type.practitioner_id.is_none());
     let practitioner = practitioner(tx, ground).await?;
     let row = appointment::open_with(tx, id, practitioner, now).await?;
     let is_on_its_way = matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed);
@@ -97,40 +96,7 @@ pub(super) async fn follow(
     {
         return Ok((false, row));
     }
-    let mut desired = row.clone();
-    let is_other_booking = before.is_none_or(|before| before.uid != ground.head.uid);
-    if let Some(status) = status_of(ground.head.status)
-        && (is_other_booking || before.is_none_or(|before| before.status != ground.head.status))
-    {
-        desired.status = status;
-        desired.hold_expire_time = None;
-        desired.cancel_reason = cancel_reason(ground, status);
-    }
-    let is_other_time = before.is_none_or(|before| {
-        (before.start, before.end) != (ground.head.start, ground.head.end) || is_other_booking
-    });
-    if let (true, Some(start), Some(end)) = (is_other_time, ground.head.start, ground.head.end) {
-        let (buffer_before, buffer_after) =
-            (row.start_time - row.occupied_start_time, row.occupied_end_time - row.end_time);
-        (desired.start_time, desired.end_time) = (start, end.max(start + TimeDelta::minutes(1)));
-        desired.occupied_start_time = desired.start_time - buffer_before;
-        desired.occupied_end_time = desired.end_time + buffer_after;
-    }
-    // Of an appointment made here the practitioner is known; a name beside it would tell nothing.
-    if let Some(host) = ground.seen.and_then(|seen| seen.host.clone())
-        && desired.therapist_name.as_ref() != Some(&host)
-        && (desired.therapist_name.is_some() || desired.practitioner_id.is_none() || host_is_to_say)
-    {
-        // Whose event type it is, is known better than by a name; who takes turns is not.
-        let is_another_host = desired.therapist_name.is_some();
-        desired.therapist_name = Some(host);
-        if desired.practitioner_id.is_none() || (is_another_host && host_is_to_say) {
-            desired.practitioner_id = practitioner;
-        }
-    }
-    desired.external_id = Some(ground.head.uid.clone());
-    desired.integration_id = Some(ground.context.integration);
-    let mut desired = with_absence(desired, ground);
+    let mut desired = followed(ground, &row, before, practitioner);
     let was_edited =
         matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed | ProviderSync::Review);
     let is_overruled = was_edited && before.is_some() && shape(&desired) != shape(&row);
@@ -162,22 +128,70 @@ pub(super) async fn follow(
         }
     }
     if is_overruled {
-        let item = ReviewItem {
-            id: ReviewItemId::new(),
-            kind: ReviewKind::EditedOnBothSides,
-            state: ReviewState::Open,
-            integration_id: Some(ground.context.integration),
-            appointment_id: Some(id),
-            intent_id: None,
-            reason: PROVIDER_CHANGE_WON.into(),
-            resolution: None,
-            resolver: None,
-            open_time: now,
-            resolve_time: None,
-        };
-        store::review_item::open(tx, &item).await?;
+        store::review_item::open(tx, &overruled(ground, id)).await?;
     }
     Ok((is_changed || kept.status != was, kept))
+}
+
+/// What an appointment is that follows its head; `before` as for [`follow`].
+fn followed(
+    ground: &Ground<'_>,
+    row: &Appointment,
+    before: Option<&Head>,
+    practitioner: Option<PractitionerId>,
+) -> Appointment {
+    let mut desired = row.clone();
+    let is_other_booking = before.is_none_or(|before| before.uid != ground.head.uid);
+    if let Some(status) = status_of(ground.head.status)
+        && (is_other_booking || before.is_none_or(|before| before.status != ground.head.status))
+    {
+        desired.status = status;
+        desired.hold_expire_time = None;
+        desired.cancel_reason = cancel_reason(ground, status);
+    }
+    let is_other_time = before.is_none_or(|before| {
+        (before.start, before.end) != (ground.head.start, ground.head.end) || is_other_booking
+    });
+    if let (true, Some(start), Some(end)) = (is_other_time, ground.head.start, ground.head.end) {
+        let (buffer_before, buffer_after) =
+            (row.start_time - row.occupied_start_time, row.occupied_end_time - row.end_time);
+        (desired.start_time, desired.end_time) = (start, end.max(start + TimeDelta::minutes(1)));
+        desired.occupied_start_time = desired.start_time - buffer_before;
+        desired.occupied_end_time = desired.end_time + buffer_after;
+    }
+    let host_is_to_say = ground.event_type.is_none_or(|event_type| event_type.practitioner_id.is_none());
+    // Of an appointment made here the practitioner is known; a name beside it would tell nothing.
+    if let Some(host) = ground.seen.and_then(|seen| seen.host.clone())
+        && desired.therapist_name.as_ref() != Some(&host)
+        && (desired.therapist_name.is_some() || desired.practitioner_id.is_none() || host_is_to_say)
+    {
+        // Whose event type it is, is known better than by a name; who takes turns is not.
+        let is_another_host = desired.therapist_name.is_some();
+        desired.therapist_name = Some(host);
+        if desired.practitioner_id.is_none() || (is_another_host && host_is_to_say) {
+            desired.practitioner_id = practitioner;
+        }
+    }
+    desired.external_id = Some(ground.head.uid.clone());
+    desired.integration_id = Some(ground.context.integration);
+    with_absence(desired, ground)
+}
+
+/// Tells a person that what was edited here gave way.
+fn overruled(ground: &Ground<'_>, id: AppointmentId) -> ReviewItem {
+    ReviewItem {
+        id: ReviewItemId::new(),
+        kind: ReviewKind::EditedOnBothSides,
+        state: ReviewState::Open,
+        integration_id: Some(ground.context.integration),
+        appointment_id: Some(id),
+        intent_id: None,
+        reason: PROVIDER_CHANGE_WON.into(),
+        resolution: None,
+        resolver: None,
+        open_time: ground.context.now,
+        resolve_time: None,
+    }
 }
 
 /// Whether an appointment is what its head is, so that there is nothing to write to the provider.

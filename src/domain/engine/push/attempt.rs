@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     context, lineage,
-    order::{self, Order},
+    order::{self, Order, Planned},
     plan::{self, Step},
     target::{self, Standing},
 };
@@ -112,12 +112,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Decides what is left to do and records it; ends the transaction, in which the appointment is locked.
-    pub(super) async fn advance(
-        &self,
-        mut tx: TenantTx,
-        mut row: Appointment,
-        may_follow: bool,
-    ) -> Result<Next> {
+    pub(super) async fn advance(&self, mut tx: TenantTx, row: Appointment, may_follow: bool) -> Result<Next> {
         let open = store::intent::open_for_update(&mut tx, row.id).await?;
         if let Some(intent) = open.as_ref().filter(|intent| intent.state != IntentState::Recorded) {
             tx.commit().await?;
@@ -154,6 +149,18 @@ impl<'a> Attempt<'a> {
                 return Ok(Next::End(Outcome::Done));
             }
         };
+        self.record(tx, row, open, planned, matches!(step, Step::Cancel(_))).await
+    }
+
+    /// Records the write that is planned, unless writing is halted; ends the transaction.
+    async fn record(
+        &self,
+        mut tx: TenantTx,
+        mut row: Appointment,
+        open: Option<Intent>,
+        planned: Planned,
+        is_cancel: bool,
+    ) -> Result<Next> {
         if matches!(row.sync.provider_sync, ProviderSync::None | ProviderSync::Synced) {
             row.sync.provider_sync = ProviderSync::Pending;
             row.sync.provider_sync_time = Some(self.now);
@@ -166,7 +173,7 @@ impl<'a> Attempt<'a> {
             return self.halt(HALTED, "OUTBOUND_PAUSED").await;
         }
         // What was told before the word was taken back may still be taken back there.
-        let patient = row.patient_id.filter(|_| !matches!(step, Step::Cancel(_)));
+        let patient = row.patient_id.filter(|_| !is_cancel);
         if !consent::opens_for(&mut tx, &integration, patient).await? {
             tx.commit().await?;
             return self.halt(HALTED, consent::MISSING).await;

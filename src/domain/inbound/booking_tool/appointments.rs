@@ -147,6 +147,47 @@ pub(super) async fn settle(
         Some(known) => known.clone(),
         None => new_appointment(context, &link, patient, start, end),
     };
+    take_over(&mut desired, &link, applied, patient, (start, end), status);
+    if applied.is_none_or(|old| old.therapist_name != link.therapist_name)
+        || desired.practitioner_id.is_none()
+    {
+        desired.practitioner_id = match link.therapist_name.as_deref().map(fold::name) {
+            Some(name) => store::practitioner::find_by_folded_name(tx, &name).await?,
+            None => None,
+        };
+    }
+    let service = named_service(tx, &link, applied, &desired).await?;
+    if let Some(service) = &service {
+        desired.service_id = service.as_ref().map(|service| service.id);
+    }
+    let (buffer_before, buffer_after) = buffers(service.as_ref(), previous.as_ref());
+    desired.occupied_start_time = desired.start_time - buffer_before;
+    desired.occupied_end_time = desired.end_time + buffer_after;
+    desired.therapist_name.clone_from(&link.therapist_name);
+    desired.service_name.clone_from(&link.service_name);
+    desired.cancel_reason = link.cancel_reason.clone().filter(|_| status == AppointmentStatus::Cancelled);
+    desired.sync_time = Some(context.now);
+    let kept =
+        appointment::take_over(tx, desired, previous, Origin::BookingTool, &context.cause, context.now)
+            .await?;
+    link.appointment_id = Some(kept.id);
+    store::appointment_link::save(tx, &link).await?;
+    Ok(Applied {
+        patient: kept.patient_id,
+        appointment: Some(kept.id),
+        ..Applied::new(EventStatus::Success, None)
+    })
+}
+
+/// Puts in what has changed at the tool since the record was `applied`.
+fn take_over(
+    desired: &mut Appointment,
+    link: &AppointmentLink,
+    applied: Option<&AppointmentLink>,
+    patient: PatientId,
+    (start, end): (DateTime<Utc>, DateTime<Utc>),
+    status: AppointmentStatus,
+) {
     // Merges move appointments here without the tool's knowing, so only what the tool itself changed counts.
     if applied.is_none_or(|old| old.external_patient_id != link.external_patient_id) {
         desired.patient_id = Some(patient);
@@ -165,19 +206,11 @@ pub(super) async fn settle(
         desired.status = status;
         desired.hold_expire_time = None;
     }
-    if applied.is_none_or(|old| old.therapist_name != link.therapist_name)
-        || desired.practitioner_id.is_none()
-    {
-        desired.practitioner_id = match link.therapist_name.as_deref().map(fold::name) {
-            Some(name) => store::practitioner::find_by_folded_name(tx, &name).await?,
-            None => None,
-        };
-    }
-    let service = named_service(tx, &link, applied, &desired).await?;
-    if let Some(service) = &service {
-        desired.service_id = service.as_ref().map(|service| service.id);
-    }
-    let (buffer_before, buffer_after) = match (&service, &previous) {
+}
+
+/// How long the practitioner is busy before and after. `service` is the one the record names now.
+fn buffers(service: Option<&Option<Service>>, previous: Option<&Appointment>) -> (TimeDelta, TimeDelta) {
+    match (service, previous) {
         (Some(Some(service)), _) => (
             TimeDelta::seconds(service.buffer_before_s.into()),
             TimeDelta::seconds(service.buffer_after_s.into()),
@@ -186,23 +219,7 @@ pub(super) async fn settle(
             (known.start_time - known.occupied_start_time, known.occupied_end_time - known.end_time)
         }
         (Some(None), _) | (None, None) => (TimeDelta::zero(), TimeDelta::zero()),
-    };
-    desired.occupied_start_time = desired.start_time - buffer_before;
-    desired.occupied_end_time = desired.end_time + buffer_after;
-    desired.therapist_name.clone_from(&link.therapist_name);
-    desired.service_name.clone_from(&link.service_name);
-    desired.cancel_reason = link.cancel_reason.clone().filter(|_| status == AppointmentStatus::Cancelled);
-    desired.sync_time = Some(context.now);
-    let kept =
-        appointment::take_over(tx, desired, previous, Origin::BookingTool, &context.cause, context.now)
-            .await?;
-    link.appointment_id = Some(kept.id);
-    store::appointment_link::save(tx, &link).await?;
-    Ok(Applied {
-        patient: kept.patient_id,
-        appointment: Some(kept.id),
-        ..Applied::new(EventStatus::Success, None)
-    })
+    }
 }
 
 /// The service the record names, if that is to be looked up: `Some(None)` means that the name is nobody's.

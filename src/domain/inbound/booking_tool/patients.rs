@@ -4,10 +4,10 @@ use chrono::Utc;
 
 use super::{Applied, Context, PATIENT_DELETED, appointments};
 use crate::{
-    domain::patient::{ARRIVAL_LOCK, Newcomer, arrive, tombstone},
+    domain::patient::{ARRIVAL_LOCK, Newcomer, TakenIn, arrive, tombstone},
     error::Result,
     provider::booking_tool::ToolPatient,
-    store::{self, TenantTx, patient_link::PatientLink},
+    store::{self, TenantTx, patient::Patient, patient_link::PatientLink},
     words::{EventStatus, LinkOrigin, Origin},
 };
 
@@ -45,21 +45,7 @@ pub(super) async fn upserted(
     let id = match link.patient_id {
         Some(id) => {
             let mut patient = store::patient::find_for_update(tx, id).await?;
-            // Only what changed at the tool: what the practice corrected since stays.
-            let first_name = said.first_name.clone().unwrap_or_default();
-            if first_name != link.first_name {
-                patient.first_name = first_name;
-            }
-            if said.last_name != link.last_name {
-                patient.last_name.clone_from(&said.last_name);
-            }
-            if said.phone != link.phone {
-                patient.phone.clone_from(&said.phone);
-            }
-            if said.birth_date != link.birth_date {
-                patient.birth_date = said.birth_date;
-            }
-            patient.booking_email.clone_from(&said.email);
+            take_over(&mut patient, &link, said);
             store::patient::update_data(tx, &patient, &tenant.phone_region).await?;
             id
         }
@@ -73,7 +59,7 @@ pub(super) async fn upserted(
             };
             let taken_in = arrive(tx, &tenant, &newcomer, Origin::BookingTool, true).await?;
             link.origin = Some(match taken_in {
-                crate::domain::patient::TakenIn::Matched(_) => LinkOrigin::Email,
+                TakenIn::Matched(_) => LinkOrigin::Email,
                 _ => LinkOrigin::Created,
             });
             link.link_time = Utc::now();
@@ -96,6 +82,24 @@ pub(super) async fn upserted(
         appointments::settle(tx, context, waiting, None, Some(id)).await?;
     }
     Ok(Applied { patient: Some(id), ..Applied::new(EventStatus::Success, None) })
+}
+
+/// Only what changed at the tool: what the practice corrected since stays. `link` holds what was said before.
+fn take_over(patient: &mut Patient, link: &PatientLink, said: &ToolPatient) {
+    let first_name = said.first_name.clone().unwrap_or_default();
+    if first_name != link.first_name {
+        patient.first_name = first_name;
+    }
+    if said.last_name != link.last_name {
+        patient.last_name.clone_from(&said.last_name);
+    }
+    if said.phone != link.phone {
+        patient.phone.clone_from(&said.phone);
+    }
+    if said.birth_date != link.birth_date {
+        patient.birth_date = said.birth_date;
+    }
+    patient.booking_email.clone_from(&said.email);
 }
 
 /// `patient.deleted`: the link goes, the person and the tool's data stay.

@@ -50,6 +50,7 @@ pub enum Hint {
 }
 
 impl Hint {
+    /// A code for answers.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoCustomFields => "NO_CUSTOM_FIELDS",

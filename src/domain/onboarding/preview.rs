@@ -79,6 +79,7 @@ pub struct Preview {
 }
 
 impl Loss {
+    /// A code for answers.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Milestone => "MILESTONE",

@@ -87,6 +87,7 @@ pub struct FieldValue {
     pub content: FieldContent,
 }
 
+/// What a custom field holds on one task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldContent {
     /// As it was told, not rounded.

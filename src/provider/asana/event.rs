@@ -26,6 +26,7 @@ pub enum Events {
     },
 }
 
+/// One answer of an event stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventPage {
     pub events: Vec<Event>,
@@ -51,6 +52,7 @@ pub struct Event {
     pub created_at: Option<DateTime<Utc>>,
 }
 
+/// A record that an event names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     pub gid: String,
@@ -58,6 +60,7 @@ pub struct Resource {
     pub subtype: Option<String>,
 }
 
+/// What of a record has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// As in `due_on` or `custom_fields`.
@@ -68,6 +71,7 @@ pub struct Change {
     pub value: Option<String>,
 }
 
+/// What happened to a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Changed,
@@ -82,6 +86,7 @@ pub enum Action {
     Other(String),
 }
 
+/// What a record is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResourceKind {
     Task,

@@ -33,6 +33,7 @@ impl Asana<'_> {
         self.send(Request::get(&["users", "me"]).fields(USER)).await?.one(User::of)
     }
 
+    /// Those that the user of the token is in.
     pub async fn workspaces(&self, offset: Option<&Offset>) -> Result<Page<Workspace>, CallError> {
         let request = Request::get(&["workspaces"]).fields(&["name", "is_organization"]).page(offset);
         self.send(request).await?.page(offset, Workspace::of)

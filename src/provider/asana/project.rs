@@ -52,6 +52,7 @@ impl Asana<'_> {
         self.send(request).await?.page(offset, Project::of)
     }
 
+    /// One of them; `Refused(NotFound)` also where the user does not see it.
     pub async fn project(&self, gid: &str) -> Result<Project, CallError> {
         self.send(Request::get(&["projects", gid]).fields(PROJECT)).await?.one(Project::of)
     }

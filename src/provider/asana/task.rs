@@ -51,6 +51,7 @@ pub struct Membership {
     pub section_name: Option<String>,
 }
 
+/// What a task stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskSubtype {
     Default,
@@ -108,11 +109,13 @@ impl Asana<'_> {
         self.send(request).await?.page(offset, Task::of)
     }
 
+    /// One level below a task.
     pub async fn subtasks(&self, task: &str, offset: Option<&Offset>) -> Result<Page<Task>, CallError> {
         let request = Request::get(&["tasks", task, "subtasks"]).fields(TASK).page(offset);
         self.send(request).await?.page(offset, Task::of)
     }
 
+    /// One of them; `Refused(NotFound)` also where the user does not see it.
     pub async fn task(&self, gid: &str) -> Result<Task, CallError> {
         self.send(Request::get(&["tasks", gid]).fields(TASK)).await?.one(Task::of)
     }
@@ -185,6 +188,7 @@ impl Task {
         }
     }
 
+    /// Whether it is in a project, by gid.
     pub fn is_in(&self, project: &str) -> bool {
         self.memberships.iter().any(|membership| membership.project == project)
     }

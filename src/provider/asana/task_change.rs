@@ -25,6 +25,7 @@ pub struct NewDates {
     pub due: NewDue,
 }
 
+/// What becomes of the first day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewStart {
     /// Not sent. A milestone's, which has none.
@@ -33,6 +34,7 @@ pub enum NewStart {
     On(NaiveDate),
 }
 
+/// What becomes of the last day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewDue {
     Clear,
@@ -42,6 +44,7 @@ pub enum NewDue {
     At(DateTime<Utc>),
 }
 
+/// What becomes of a custom field's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldChange {
     /// Rounded to the field's precision by the caller.
@@ -77,6 +80,7 @@ impl NewDates {
 }
 
 impl TaskChange {
+    /// Nothing is left to send.
     pub fn is_empty(&self) -> bool {
         self.dates.is_none() && self.fields.is_empty()
     }

@@ -24,6 +24,7 @@ pub struct Delivery {
     pub unfit: Vec<Unfit>,
 }
 
+/// Why a body is no delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     #[error("not JSON")]
@@ -41,6 +42,7 @@ pub fn parse(body: &[u8]) -> Result<Delivery, ParseError> {
 }
 
 impl Delivery {
+    /// Nothing happened; Asana only says that it is there.
     pub fn is_heartbeat(&self) -> bool {
         self.events.is_empty() && self.unfit.is_empty()
     }

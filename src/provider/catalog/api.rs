@@ -3,6 +3,7 @@
 
 use super::{Pair, Pointer, UrlTemplate};
 
+/// How a provider is asked.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Api {
     /// Without trailing slash. OAuth placeholders may stand in it.
@@ -43,6 +44,7 @@ pub struct Limit {
     pub per: LimitScope,
 }
 
+/// Whose requests are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitScope {
     /// One integration's credential.

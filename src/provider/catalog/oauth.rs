@@ -2,6 +2,7 @@
 
 use super::{Pair, Pointer, UrlTemplate};
 
+/// How a grant is asked for, renewed and ended.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OAuth {
     pub authorize_url: UrlTemplate,
@@ -85,6 +86,7 @@ pub enum Shape {
     Segment,
 }
 
+/// How a token is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refresh {
     pub rotation: Rotation,
@@ -159,12 +161,14 @@ pub struct Revoke {
     pub format: BodyFormat,
 }
 
+/// How a grant is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevokeMethod {
     Post,
     Delete,
 }
 
+/// What shows that a grant is ours to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevokeAuth {
     /// The access token.

@@ -9,6 +9,7 @@ use crate::{
     words::SignatureScheme,
 };
 
+/// How a provider delivers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Webhook {
     pub setup: Setup,
@@ -140,6 +141,7 @@ pub enum Handshake {
     },
 }
 
+/// How an address is asked for its echo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EchoMethod {
     Get,

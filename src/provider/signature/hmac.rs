@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{Refusal, Request, Verified, is_recent, the_only, unix_seconds};
 
+/// How a MAC is made and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hmac {
     pub hash: Hash,
@@ -65,6 +66,7 @@ pub struct SignedTime {
     pub format: TimeFormat,
 }
 
+/// How a time is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeFormat {
     UnixSeconds,

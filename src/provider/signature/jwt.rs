@@ -14,6 +14,7 @@ use crate::issuer::CompactToken;
 /// How far the signer's clock may be off.
 const LEEWAY_S: f64 = 60.0;
 
+/// A JWT that the secret signed, beside the body and not over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedToken {
     /// In lower case; its value is `Bearer` and the token.

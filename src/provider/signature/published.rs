@@ -12,6 +12,7 @@ const LEEWAY_S: f64 = 60.0;
 /// The most tokens of one delivery that are checked.
 const MAX_TOKENS: usize = 100;
 
+/// JWTs that are checked against keys which the provider publishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
     /// The JWK set.
@@ -24,6 +25,7 @@ pub struct Published {
     pub beside: Option<Scheme>,
 }
 
+/// Where the tokens are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenPlace {
     /// `authorization: Bearer <token>`.
@@ -57,6 +59,7 @@ pub struct Claim {
     pub is: Expected,
 }
 
+/// What a claim has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     Text(&'static str),

@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{Elements, Refusal, Request, Verified, the_only};
 
+/// A secret that is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
     pub at: TokenAt,

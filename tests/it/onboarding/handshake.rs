@@ -18,8 +18,7 @@ const FORGED: &str = "f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0";
 #[tokio::test]
 async fn a_second_secret_is_refused_and_the_first_one_stays() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_webhooks(&app, &[]).await;
     let webhook = planned.webhook(planned.workspace).unwrap();
 
@@ -37,8 +36,7 @@ async fn a_second_secret_is_refused_and_the_first_one_stays() {
 #[tokio::test]
 async fn an_address_that_nobody_made_takes_no_secret() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_webhooks(&app, &[]).await;
     let target = planned.webhook(planned.workspace).unwrap().target;
     let nobodys = format!("{}AAAA", &target[..target.len() - 4]);
@@ -55,10 +53,9 @@ async fn an_address_that_nobody_made_takes_no_secret() {
 #[tokio::test]
 async fn an_address_waits_for_its_secret_a_minute_at_most() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_projects(&[]).await;
-    let mut gate = double.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
+    let mut gate = planned.asana.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
     planned.activate().await.unwrap();
     gate.reached().await.unwrap();
     let waits = "SELECT count(*) FROM webhook_endpoint \
@@ -69,7 +66,7 @@ async fn an_address_waits_for_its_secret_a_minute_at_most() {
     gate.open();
 
     wait_until("the handshake was refused", crate::support::PATIENCE, async || {
-        double.deliveries().iter().any(|one| one.outcome == Outcome::Answered(409))
+        planned.asana.deliveries().iter().any(|one| one.outcome == Outcome::Answered(409))
     })
     .await;
     assert_eq!(planned.owner.value("SELECT count(*) FROM webhook_secret").await, "0");
@@ -79,13 +76,13 @@ async fn an_address_waits_for_its_secret_a_minute_at_most() {
 #[tokio::test]
 async fn a_secret_that_somebody_slipped_in_never_signs_anything() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_projects(&[]).await;
-    let mut gate = double.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
+    let mut gate = planned.asana.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
     planned.activate().await.unwrap();
     gate.reached().await.unwrap();
-    let target = double.requests().last().unwrap().body["data"]["target"].as_str().unwrap().to_string();
+    let target =
+        planned.asana.requests().last().unwrap().body["data"]["target"].as_str().unwrap().to_string();
 
     let (status, ..) = post(&target, &[("x-hook-secret", FORGED)], b"").await;
     gate.open();
@@ -106,13 +103,13 @@ async fn a_secret_that_somebody_slipped_in_never_signs_anything() {
 #[tokio::test]
 async fn a_doubled_or_empty_secret_is_no_handshake() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_projects(&[]).await;
-    let mut gate = double.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
+    let mut gate = planned.asana.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
     planned.activate().await.unwrap();
     gate.reached().await.unwrap();
-    let target = double.requests().last().unwrap().body["data"]["target"].as_str().unwrap().to_string();
+    let target =
+        planned.asana.requests().last().unwrap().body["data"]["target"].as_str().unwrap().to_string();
 
     let doubled = post(&target, &[("x-hook-secret", FORGED), ("x-hook-secret", "another")], b"").await;
     let empty = post(&target, &[("x-hook-secret", "")], b"").await;
@@ -128,12 +125,11 @@ async fn a_doubled_or_empty_secret_is_no_handshake() {
 #[tokio::test]
 async fn the_secret_is_the_one_that_the_handshake_told() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let project = planned.add_project("Wohnhaus am Wall");
     planned.with_webhooks(&app, &[project]).await;
 
-    for webhook in double.webhooks() {
+    for webhook in planned.asana.webhooks() {
         let digest = signature(&webhook.secret, HEARTBEAT);
         let (status, ..) = post(&webhook.target, &[("x-hook-signature", &digest)], HEARTBEAT).await;
         assert_eq!(status, 200);
@@ -145,11 +141,10 @@ async fn the_secret_is_the_one_that_the_handshake_told() {
 #[tokio::test]
 async fn the_handshake_is_answered_while_the_call_is_in_flight_and_nothing_is_locked() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_projects(&[]).await;
-    let mut before = double.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
-    let mut after = double.pause_next(Point::AfterApplying, Operation::CreateWebhook);
+    let mut before = planned.asana.pause_next(Point::BeforeApplying, Operation::CreateWebhook);
+    let mut after = planned.asana.pause_next(Point::AfterApplying, Operation::CreateWebhook);
     planned.activate().await.unwrap();
 
     before.reached().await.unwrap();
@@ -180,8 +175,7 @@ async fn the_handshake_is_answered_while_the_call_is_in_flight_and_nothing_is_lo
 #[tokio::test]
 async fn every_webhook_has_a_secret_and_an_address_of_its_own() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let project = planned.add_project("Wohnhaus am Wall");
     planned.with_webhooks(&app, &[project]).await;
     let (of_project, of_workspace) =
@@ -197,9 +191,8 @@ async fn every_webhook_has_a_secret_and_an_address_of_its_own() {
 #[tokio::test]
 async fn a_handshake_that_comes_twice_does_no_harm() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
-    double.add_fault(Rule::next(1, Fault::HandshakeTwice));
+    let planned = Planned::fresh(&app).await;
+    planned.asana.add_fault(Rule::next(1, Fault::HandshakeTwice));
     planned.with_webhooks(&app, &[]).await;
 
     let webhook = planned.webhook(planned.workspace).unwrap();
@@ -213,8 +206,7 @@ async fn a_handshake_that_comes_twice_does_no_harm() {
 #[tokio::test]
 async fn secrets_of_webhooks_are_sealed() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_webhooks(&app, &[]).await;
     let webhook = planned.webhook(planned.workspace).unwrap();
 

@@ -36,10 +36,9 @@ async fn preview(planned: &Planned, mapping: Option<FieldMapping>) -> PreviewFie
 #[tokio::test]
 async fn fields_are_suggested_by_name_and_type_and_show_what_they_hold() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
-    double.add_text_field(planned.workspace, "Bereichsnotiz");
-    double.edit_field(planned.area.gid, |field| field.description = "Wer es macht".into()).unwrap();
+    let planned = Planned::fresh(&app).await;
+    planned.asana.add_text_field(planned.workspace, "Bereichsnotiz");
+    planned.asana.edit_field(planned.area.gid, |field| field.description = "Wer es macht".into()).unwrap();
     planned.select(planned.workspace).await.unwrap();
 
     let found = list(&planned).await;
@@ -68,11 +67,10 @@ async fn fields_are_suggested_by_name_and_type_and_show_what_they_hold() {
 #[tokio::test]
 async fn fields_of_single_projects_are_listed_too_and_each_once() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
-    let own = double.add_field(planned.workspace, "Arbeitsbereich", false, Kind::Enum, &["Montage"]);
-    double.add_project(planned.workspace, "Wohnhaus", &[own.gid, planned.area.gid]);
-    double.add_project(planned.workspace, "Werkhalle", &[own.gid]);
+    let planned = Planned::fresh(&app).await;
+    let own = planned.asana.add_field(planned.workspace, "Arbeitsbereich", false, Kind::Enum, &["Montage"]);
+    planned.asana.add_project(planned.workspace, "Wohnhaus", &[own.gid, planned.area.gid]);
+    planned.asana.add_project(planned.workspace, "Werkhalle", &[own.gid]);
     planned.select(planned.workspace).await.unwrap();
 
     let found = list(&planned).await;
@@ -86,10 +84,9 @@ async fn fields_of_single_projects_are_listed_too_and_each_once() {
 #[tokio::test]
 async fn a_hundred_and_more_fields_are_all_paged_through() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     for nth in 0..130 {
-        double.add_text_field(planned.workspace, &format!("Feld {nth:03}"));
+        planned.asana.add_text_field(planned.workspace, &format!("Feld {nth:03}"));
     }
     planned.select(planned.workspace).await.unwrap();
 
@@ -133,10 +130,9 @@ async fn a_workspace_without_an_enum_field_gets_a_hint() {
 #[tokio::test]
 async fn the_area_is_mandatory_and_a_wrong_type_is_refused_by_its_field() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let duration = Kind::Number { precision: 0, format: Format::Duration };
-    let duration = double.add_field(planned.workspace, "Dauer", true, |_| duration, &[]);
+    let duration = planned.asana.add_field(planned.workspace, "Dauer", true, |_| duration, &[]);
     planned.select(planned.workspace).await.unwrap();
     let mapping = planned.mapping();
 
@@ -162,8 +158,7 @@ async fn the_area_is_mandatory_and_a_wrong_type_is_refused_by_its_field() {
 #[tokio::test]
 async fn a_saved_mapping_is_shown_and_saving_it_again_changes_nothing() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_projects(&[]).await;
     planned.map(planned.mapping()).await.unwrap();
     let first = planned.onboarding().await.field_mapping.unwrap();
@@ -187,8 +182,7 @@ async fn a_saved_mapping_is_shown_and_saving_it_again_changes_nothing() {
 #[tokio::test]
 async fn another_mapping_asks_for_the_initial_sync_again() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_projects(&[]).await;
     let only_one = OptionMapping {
         option_gid: planned.option(0).to_string(),
@@ -205,20 +199,20 @@ async fn another_mapping_asks_for_the_initial_sync_again() {
 #[tokio::test]
 async fn a_preview_shows_on_real_tasks_what_a_mapping_would_lose() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let project = planned.add_project("Wohnhaus am Wall");
-    let bare = double.add_project(planned.workspace, "Ohne Felder", &[]);
+    let bare = planned.asana.add_project(planned.workspace, "Ohne Felder", &[]);
     planned.add_task(project, "Dachstuhl", Some(planned.option(0)), 12.5.into());
     planned.add_task(project, "Ablage", Some(planned.option(2)), 3.into());
     planned.add_task(project, "Offen", None, Value::Null);
-    double
+    planned
+        .asana
         .add_task(
             project,
             json!({ "name": "Abnahme", "resource_subtype": "milestone", "due_on": "2027-03-09" }),
         )
         .unwrap();
-    double.add_task(bare, json!({ "name": "Sonstiges", "due_on": "2027-03-09" })).unwrap();
+    planned.asana.add_task(bare, json!({ "name": "Sonstiges", "due_on": "2027-03-09" })).unwrap();
     planned.select(planned.workspace).await.unwrap();
 
     let preview = preview(&planned, Some(planned.mapping())).await;
@@ -241,8 +235,7 @@ async fn a_preview_shows_on_real_tasks_what_a_mapping_would_lose() {
 #[tokio::test]
 async fn a_preview_without_a_mapping_takes_the_saved_one() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let project = planned.add_project("Wohnhaus am Wall");
     planned.add_task(project, "Dachstuhl", Some(planned.option(1)), 8.into());
     planned.select(planned.workspace).await.unwrap();

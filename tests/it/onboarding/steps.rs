@@ -64,10 +64,9 @@ async fn an_admin_is_led_from_the_workspace_to_webhooks_that_work() {
 #[tokio::test]
 async fn workspaces_are_paged_and_the_chosen_one_is_marked() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     for name in ["Zweitbüro", "Drittbüro"] {
-        double.join(double.add_workspace(name), planned.user);
+        planned.asana.join(planned.asana.add_workspace(name), planned.user);
     }
     planned.select(planned.workspace).await.unwrap();
 
@@ -91,10 +90,9 @@ async fn workspaces_are_paged_and_the_chosen_one_is_marked() {
 #[tokio::test]
 async fn choosing_the_workspace_again_keeps_the_mapping_and_another_one_begins_anew() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
-    let second = double.add_workspace("Zweitbüro");
-    double.join(second, planned.user);
+    let planned = Planned::fresh(&app).await;
+    let second = planned.asana.add_workspace("Zweitbüro");
+    planned.asana.join(second, planned.user);
     planned.add_project("Wohnhaus am Wall");
     planned.select(planned.workspace).await.unwrap();
     planned.map(planned.mapping()).await.unwrap();
@@ -111,10 +109,9 @@ async fn choosing_the_workspace_again_keeps_the_mapping_and_another_one_begins_a
 #[tokio::test]
 async fn a_workspace_of_which_something_was_read_cannot_be_exchanged() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
-    let second = double.add_workspace("Zweitbüro");
-    double.join(second, planned.user);
+    let planned = Planned::fresh(&app).await;
+    let second = planned.asana.add_workspace("Zweitbüro");
+    planned.asana.join(second, planned.user);
     planned.with_projects(&[]).await;
 
     let refused = planned.select(second).await.unwrap_err();
@@ -126,9 +123,8 @@ async fn a_workspace_of_which_something_was_read_cannot_be_exchanged() {
 #[tokio::test]
 async fn a_workspace_that_the_account_is_not_in_is_not_found() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
-    let strangers = double.add_workspace("Fremdes Büro");
+    let planned = Planned::fresh(&app).await;
+    let strangers = planned.asana.add_workspace("Fremdes Büro");
 
     let refused = planned.select(strangers).await.unwrap_err();
 
@@ -138,8 +134,7 @@ async fn a_workspace_that_the_account_is_not_in_is_not_found() {
 #[tokio::test]
 async fn the_plan_decides_how_often_asana_is_asked() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
 
     planned.select(planned.workspace).await.unwrap();
 
@@ -154,8 +149,7 @@ async fn the_plan_decides_how_often_asana_is_asked() {
 #[tokio::test]
 async fn steps_that_come_too_early_say_what_is_missing() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let list = proto::ListCustomFieldsRequest { integration_id: planned.id(), ..Default::default() };
     let preview = proto::PreviewFieldMappingRequest { integration_id: planned.id(), ..Default::default() };
 
@@ -181,8 +175,7 @@ async fn steps_that_come_too_early_say_what_is_missing() {
 #[tokio::test]
 async fn a_run_that_is_under_way_is_named_when_another_is_asked_for() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.add_project("Wohnhaus am Wall");
     planned.select(planned.workspace).await.unwrap();
     planned.map(planned.mapping()).await.unwrap();
@@ -203,8 +196,7 @@ async fn a_run_that_is_under_way_is_named_when_another_is_asked_for() {
 #[tokio::test]
 async fn an_integration_of_another_kind_or_tenant_has_no_onboarding() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let stranger = app.tenant("globex").await;
     let request = proto::GetOnboardingRequest { integration_id: planned.id() };
     let unknown = proto::GetOnboardingRequest { integration_id: Uuid::now_v7().to_string() };
@@ -232,9 +224,8 @@ async fn booking_integration(app: &TestApp, planned: &Planned) -> String {
 #[tokio::test]
 async fn an_account_that_lets_us_in_no_more_is_to_be_connected_again_first() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
-    double.revoke_token(&planned.token);
+    let planned = Planned::fresh(&app).await;
+    planned.asana.revoke_token(&planned.token);
 
     let refused = planned.select(planned.workspace).await.unwrap_err();
 
@@ -248,8 +239,7 @@ async fn an_account_that_lets_us_in_no_more_is_to_be_connected_again_first() {
 #[tokio::test]
 async fn a_run_by_hand_counts_as_the_newest_one() {
     let app = planned::app().without_worker().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_projects(&[]).await;
     let mut tx = planned.tx().await;
     let mut settings = store::planning::settings::find(&mut tx, planned.integration).await.unwrap().unwrap();

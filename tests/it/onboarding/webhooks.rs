@@ -1,6 +1,9 @@
 //! Our webhooks at Asana: one per project and one for the workspace, made again when they are gone.
 
+use axum::{Router, response::IntoResponse};
 use chrono::{TimeDelta, Utc};
+use http::HeaderMap;
+use serde_json::json;
 use stellwerk::{
     proto,
     sandbox::asana::{Fault, Operation, Outcome, Rule},
@@ -8,8 +11,11 @@ use stellwerk::{
     words::{Presence, SubscriptionState},
 };
 
+use tokio::net::TcpListener;
+
 use crate::support::{
     PATIENCE,
+    booking_tool::client,
     planned::{self, Planned, post, signature},
     wait_until,
 };
@@ -18,12 +24,11 @@ use crate::support::{
 #[tokio::test]
 async fn projects_tell_of_tasks_and_the_workspace_of_projects() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let projects = [planned.add_project("Wohnhaus"), planned.add_project("Werkhalle")];
     planned.with_webhooks(&app, &projects).await;
 
-    assert_eq!(double.webhooks().len(), 3);
+    assert_eq!(planned.asana.webhooks().len(), 3);
     let types = |resource| -> Vec<String> {
         let filters = planned.webhook(resource).unwrap().filters;
         let mut types: Vec<_> = filters.into_iter().filter_map(|filter| filter.resource_type).collect();
@@ -39,16 +44,15 @@ async fn projects_tell_of_tasks_and_the_workspace_of_projects() {
 #[tokio::test]
 async fn checking_webhooks_that_are_right_changes_nothing_and_costs_one_request() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let project = planned.add_project("Wohnhaus");
     planned.with_webhooks(&app, &[project]).await;
-    let before = double.webhooks();
+    let before = planned.asana.webhooks();
 
     planned.check(&app).await;
 
-    assert_eq!(double.webhooks().len(), before.len());
-    assert_eq!(double.webhooks()[0].target, before[0].target);
+    assert_eq!(planned.asana.webhooks().len(), before.len());
+    assert_eq!(planned.asana.webhooks()[0].target, before[0].target);
     assert_eq!(planned.asked(Operation::ListWebhooks), 1);
     assert_eq!(planned.asked(Operation::CreateWebhook), 0);
 }
@@ -56,19 +60,18 @@ async fn checking_webhooks_that_are_right_changes_nothing_and_costs_one_request(
 #[tokio::test]
 async fn a_webhook_that_asana_dropped_is_made_again_with_another_address_and_its_project_is_read() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let project = planned.add_project("Wohnhaus");
     planned.with_webhooks(&app, &[project]).await;
     let before = planned.webhook(project).unwrap();
-    double.drop_webhook(before.gid);
+    planned.asana.drop_webhook(before.gid);
 
     planned.check(&app).await;
 
     let after = planned.webhook(project).unwrap();
     assert_ne!(after.target, before.target);
     assert_ne!(after.secret, before.secret);
-    assert_eq!(double.webhooks().len(), 2);
+    assert_eq!(planned.asana.webhooks().len(), 2);
     let looked = planned.asked(Operation::GetEvents) + planned.asked(Operation::ListTasks);
     assert!(looked > 0, "what happened meanwhile was told to nobody");
 }
@@ -77,11 +80,10 @@ async fn a_webhook_that_asana_dropped_is_made_again_with_another_address_and_its
 #[tokio::test]
 async fn a_replaced_address_still_answers_for_a_while_and_then_no_more() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_webhooks(&app, &[]).await;
     let before = planned.webhook(planned.workspace).unwrap();
-    double.drop_webhook(before.gid);
+    planned.asana.drop_webhook(before.gid);
     planned.check(&app).await;
     let body = br#"{"events":[{"action":"changed","resource":{"gid":"7","resource_type":"project"}}]}"#;
     let digest = signature(&before.secret, body);
@@ -104,30 +106,28 @@ async fn a_replaced_address_still_answers_for_a_while_and_then_no_more() {
 #[tokio::test]
 async fn a_webhook_whose_making_was_not_answered_is_found_and_not_made_twice() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_projects(&[]).await;
-    double.add_fault(Rule::next(1, Fault::AnswerLost { hold: false }).on(Operation::CreateWebhook));
+    planned.asana.add_fault(Rule::next(1, Fault::AnswerLost { hold: false }).on(Operation::CreateWebhook));
 
     planned.activate().await.unwrap();
     app.work_until_idle().await;
 
-    assert_eq!(double.webhooks().len(), 1);
+    assert_eq!(planned.asana.webhooks().len(), 1);
     assert_eq!(planned.asked(Operation::CreateWebhook), 1);
     let subscription = planned.subscriptions().await.remove(0);
     assert_eq!(subscription.state, SubscriptionState::Active);
-    assert_eq!(subscription.external_id, Some(double.webhooks()[0].gid.to_string()));
+    assert_eq!(subscription.external_id, Some(planned.asana.webhooks()[0].gid.to_string()));
 }
 
 /// P12.
 #[tokio::test]
 async fn a_webhook_that_is_refused_says_so_and_the_others_are_made() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let project = planned.add_project("Wohnhaus");
     planned.with_projects(&[project]).await;
-    double.add_fault(Rule::next(1, Fault::HandshakeLost).on(Operation::CreateWebhook));
+    planned.asana.add_fault(Rule::next(1, Fault::HandshakeLost).on(Operation::CreateWebhook));
 
     planned.activate().await.unwrap();
     app.work_until_idle().await;
@@ -144,8 +144,7 @@ async fn a_webhook_that_is_refused_says_so_and_the_others_are_made() {
 #[tokio::test]
 async fn a_project_that_went_loses_its_webhook_and_a_new_one_gets_one() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     let (old, new) = (planned.add_project("Wohnhaus"), planned.add_project("Werkhalle"));
     planned.with_webhooks(&app, &[old]).await;
     let mut tx = planned.tx().await;
@@ -174,32 +173,48 @@ async fn a_project_that_went_loses_its_webhook_and_a_new_one_gets_one() {
 #[tokio::test]
 async fn strays_of_ours_are_deleted_and_those_of_others_are_left_alone() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_webhooks(&app, &[]).await;
-    let kept = planned.webhook(planned.workspace).unwrap();
+    let stray = planned.webhook(planned.workspace).unwrap();
     // The same row, whose endpoint was lost: its webhook is nobody's any more.
     planned.owner.run("UPDATE webhook_endpoint SET disable_time = now()").await;
+    let elsewhere = elsewhere().await;
+    let data = json!({ "resource": planned.workspace.to_string(), "target": elsewhere,
+        "filters": [{ "resource_type": "project", "action": "added" }] });
+    let request = client().post(format!("{}/webhooks", planned.asana.api_url())).bearer_auth(&planned.token);
+    request.json(&json!({ "data": data })).send().await.unwrap().error_for_status().unwrap();
 
     planned.check(&app).await;
 
-    let now: Vec<_> = double.webhooks().into_iter().map(|one| one.gid).collect();
-    assert_eq!(now.len(), 1);
-    assert_ne!(now[0], kept.gid);
+    let now = planned.asana.webhooks();
+    assert_eq!(now.len(), 2);
+    assert!(now.iter().all(|one| one.gid != stray.gid));
+    assert!(now.iter().any(|one| one.target == elsewhere));
+}
+
+/// The address of another program of the same account, which agrees to every handshake.
+async fn elsewhere() -> String {
+    let agree = async |headers: HeaderMap| {
+        let secret = headers.get("x-hook-secret").cloned();
+        (secret.map(|secret| [("x-hook-secret", secret)]), ()).into_response()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(agree)).await });
+    url
 }
 
 #[tokio::test]
 async fn nothing_is_registered_where_nothing_may_be_written() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_projects(&[]).await;
     planned.owner.run("UPDATE integration SET read_only = true").await;
 
     planned.activate().await.unwrap();
     app.work_until_idle().await;
 
-    assert_eq!(double.webhooks().len(), 0);
+    assert_eq!(planned.asana.webhooks().len(), 0);
     let onboarding = planned.onboarding().await;
     assert_eq!(onboarding.reason, "READ_ONLY");
 }
@@ -208,8 +223,7 @@ async fn nothing_is_registered_where_nothing_may_be_written() {
 #[tokio::test]
 async fn the_health_of_each_webhook_is_told() {
     let app = planned::app().start().await;
-    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
-    let planned = Planned::new(&app, &tenant, &double).await;
+    let planned = Planned::fresh(&app).await;
     planned.with_webhooks(&app, &[]).await;
     planned.check(&app).await;
 

@@ -57,6 +57,12 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
+    /// A tenant of its own with a double of its own: connected, and nothing chosen yet.
+    pub(crate) async fn fresh(app: &TestApp) -> Self {
+        let (tenant, double) = (app.tenant("acme").await, double().await);
+        Self::new(app, &tenant, &double).await
+    }
+
     /// Connected, and nothing chosen yet.
     pub(crate) async fn new(app: &TestApp, tenant: &TestTenant, double: &Asana) -> Self {
         let workspace = double.add_workspace("Planungsbüro am Wall");

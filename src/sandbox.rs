@@ -7,6 +7,7 @@ mod client;
 mod clock;
 mod control;
 mod gate;
+mod keeper;
 pub mod oauth;
 pub mod published;
 mod ring;

@@ -3,6 +3,9 @@
 //! A message says only which phase. Whoever works on it reads the task, compares the two sides, records what it is about to write,
 //! writes that in one request, and compares again with the answer. So edits merge, a repeat is harmless, and a write whose outcome
 //! nobody knows is looked up by the next reading.
+//!
+//! Nobody waits for it: whoever edits has gone on by the end of the debounce. So it leaves alone what of the
+//! budget is kept for people.
 
 use std::time::Duration;
 

@@ -242,6 +242,23 @@ async fn a_time_of_day_survives_a_change_of_the_start() {
 }
 
 #[tokio::test]
+async fn a_write_leaves_the_part_of_the_budget_that_is_kept_for_people() {
+    let scene = Scene::new().await;
+    let budget = |tokens| {
+        format!("UPDATE integration_flow SET capacity = 100, refill_per_s = 0.001, tokens = {tokens}")
+    };
+    scene.planner.owner.run(&budget(15)).await;
+
+    scene.change(due("2026-11-20")).await;
+    scene.until("pending THROTTLED").await;
+    assert_eq!(scene.planner.asana.requests().len(), 0);
+    scene.planner.owner.run(&budget(25)).await;
+    scene.until_synced().await;
+
+    assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly");
+}
+
+#[tokio::test]
 async fn writes_wait_while_they_are_paused() {
     let scene = Scene::new().await;
     scene.planner.change_integration(|row| row.outbound_paused = true).await;

@@ -131,7 +131,7 @@ impl<'a> Attempt<'a> {
     async fn read(&self, target: &Target) -> Result<Task, AsanaFailure> {
         let gid = target.task.as_str();
         let (domain, tenant, integration) = (self.domain, self.tenant, target.integration);
-        let ask = provider_call::asana(domain, tenant, integration, Urgency::Person, |way| async move {
+        let ask = provider_call::asana(domain, tenant, integration, Urgency::Background, |way| async move {
             way.asana().task(gid).await
         });
         ask.await

@@ -258,6 +258,38 @@ async fn a_write_leaves_the_part_of_the_budget_that_is_kept_for_people() {
     assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly");
 }
 
+/// However many users and projects there are.
+#[tokio::test]
+async fn a_write_needs_no_list_of_users_and_projects() {
+    let scene = Scene::new().await;
+    let other = scene.app.database.owner().await;
+
+    scene.change(due("2026-11-20")).await;
+    other.run("BEGIN; LOCK TABLE external_user, project IN ACCESS EXCLUSIVE MODE").await;
+    scene.until_synced().await;
+    other.run("COMMIT").await;
+
+    assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly");
+}
+
+#[tokio::test]
+async fn a_write_leaves_whose_a_phase_is_and_where_it_is_alone() {
+    let scene = Scene::over(&asana::double().await, |planner| {
+        let task = Scene::montage(planner);
+        let boss = planner.boss.gid().to_string();
+        planner.boss.change_task(task, json!({ "assignee": boss })).expect("assigned");
+        task
+    })
+    .await;
+    let place = "SELECT u.name || ' ' || r.name FROM phase p JOIN external_user u ON u.id = p.assignee_id \
+        JOIN phase_project l ON l.phase_id = p.id JOIN project r ON r.id = l.project_id";
+
+    scene.change(due("2026-11-20")).await;
+    scene.until_synced().await;
+
+    assert_eq!(scene.planner.owner.lines(place).await, ["Mara Vogt Haus am Wall"]);
+}
+
 #[tokio::test]
 async fn writes_wait_while_they_are_paused() {
     let scene = Scene::new().await;

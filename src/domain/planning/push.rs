@@ -54,9 +54,8 @@ struct Work {
 pub async fn queue(tx: &mut TenantTx, phase: &mut Phase, cause: &str, now: DateTime<Utc>) -> Result<()> {
     let message = NewMessage {
         kind: MessageKind::PhasePush,
-        // What is about one phase happens one after the other.
-        lane: format!("phase/{}", phase.id),
-        payload: serde_json::to_value(Work { phase_id: phase.id }).map_err(Error::internal)?,
+        lane: lane(phase.id),
+        payload: Work { phase_id: phase.id }.payload()?,
         cause: cause.into(),
         run_time: now,
         integration: Some(phase.integration_id),
@@ -69,6 +68,23 @@ pub async fn queue(tx: &mut TenantTx, phase: &mut Phase, cause: &str, now: DateT
         ..PhaseSync::default()
     };
     Ok(())
+}
+
+/// Takes away what was given up of a phase's writes: a later look or try says how it stands now.
+pub(super) async fn settle_dead(tx: &mut TenantTx, phase: PhaseId) -> Result<()> {
+    let asked = Work { phase_id: phase }.payload()?;
+    store::dead_letter::settle(tx, MessageKind::PhasePush, &lane(phase), &[asked]).await
+}
+
+/// What is about one phase happens one after the other.
+fn lane(phase: PhaseId) -> String {
+    format!("phase/{phase}")
+}
+
+impl Work {
+    fn payload(&self) -> Result<Value> {
+        serde_json::to_value(self).map_err(Error::internal)
+    }
 }
 
 /// Works on a message.

@@ -118,7 +118,7 @@ impl Attempt<'_> {
         let writes = store::intent::of_appointment(tx, row.id, 1).await?;
         let done = writes.first().filter(|intent| intent.state == IntentState::Done);
         write_down(tx, &row, None, done.map(|intent| intent.id), self.now).await?;
-        store::review_item::settle(tx, row.id, ReviewKind::RequiresManualReview, self.now).await
+        super::settle_trouble(tx, row.id, self.now).await
     }
 
     /// Leaves it to a person: the item says why.

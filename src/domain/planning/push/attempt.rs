@@ -226,6 +226,9 @@ impl<'a> Attempt<'a> {
         phase.sync.provider_sync_attempts = self.attempts;
         phase.sync.provider_sync_reason = reason.map(Into::into);
         store::planning::phase::save(tx, phase).await?;
+        if matches!(standing, ProviderSync::Synced | ProviderSync::Review) {
+            super::settle_dead(tx, phase.id).await?;
+        }
         if !is_news {
             return Ok(());
         }

@@ -2,11 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, QueryDsl, Selectable, SelectableHelper, dsl::now as db_now,
-    prelude::Queryable, update,
+    BoolExpressionMethods, ExpressionMethods, QueryDsl, Selectable, SelectableHelper, delete,
+    dsl::{now as db_now, sql},
+    expression::SqlLiteral,
+    prelude::Queryable,
+    sql_types::Bool,
+    update,
 };
 use diesel_async::RunQueryDsl;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Cached, TenantTx, schema::outbox};
 use crate::{
@@ -58,9 +63,12 @@ pub struct Cursor {
 type Query<'a> = diesel::helper_types::IntoBoxed<'a, outbox::table, diesel::pg::Pg>;
 
 /// The state stands in the statement as a word: a bound one would hide the index from generic plans.
+fn is_dead() -> SqlLiteral<Bool> {
+    sql("state = 'dead'")
+}
+
 fn matching(filter: &Filter) -> Query<'static> {
-    let is_dead = diesel::dsl::sql::<diesel::sql_types::Bool>("state = 'dead'");
-    let mut query = outbox::table.filter(is_dead).into_boxed();
+    let mut query = outbox::table.filter(is_dead()).into_boxed();
     if let Some(kind) = filter.kind {
         query = query.filter(outbox::kind.eq(kind));
     }
@@ -125,5 +133,17 @@ pub async fn requeue(tx: &mut TenantTx, id: MessageId) -> Result<()> {
     let dead = outbox::table.filter(outbox::id.eq(id)).filter(outbox::state.eq("dead"));
     let again = (outbox::state.eq("pending"), outbox::attempts.eq(0), outbox::run_time.eq(db_now));
     Cached(update(dead).set(again)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Takes those of a lane away that asked for any of this: somebody has done it since. Only for the server's
+/// own transactions.
+pub async fn settle(tx: &mut TenantTx, kind: MessageKind, lane: &str, asked: &[Value]) -> Result<()> {
+    let overtaken = outbox::table
+        .filter(is_dead())
+        .filter(outbox::lane.eq(lane))
+        .filter(outbox::kind.eq(kind))
+        .filter(outbox::payload.eq_any(asked));
+    Cached(delete(overtaken)).execute(tx.conn()).await?;
     Ok(())
 }

@@ -81,11 +81,16 @@ pub async fn runs(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) ->
 /// The last 500 changes that came from an integration's provider since `since`. A change is as old as the
 /// provider says: by the event that told it, or by the version that was read. What was taken in before the
 /// provider's clock had reached it counts as new.
+/// What was taken in before the first run that succeeded had ended was there before us: nobody was late.
 pub async fn ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) -> Result<Ages> {
     let query = sql_query(
-        "WITH recent AS ( \
+        "WITH first AS (SELECT min(end_time) AS end_time FROM sync_log \
+             WHERE integration_id = $1 AND state IN ('succeeded', 'partial')), \
+         recent AS ( \
              SELECT c.change_time, coalesce(e.occurred_time, b.confirmed_time) AS occurred_time \
-             FROM booking b JOIN appointment_change c ON c.appointment_id = b.appointment_id \
+             FROM booking b JOIN first ON true \
+                 JOIN appointment_change c ON c.appointment_id = b.appointment_id \
+                     AND c.change_time > first.end_time \
                  LEFT JOIN webhook_event e ON e.id = CASE WHEN c.cause LIKE 'webhook_event/%' \
                      THEN substr(c.cause, 15)::uuid END \
              WHERE b.integration_id = $1 AND b.is_current AND b.update_time >= $2 AND c.origin = 'calcom' \

@@ -82,6 +82,7 @@ async fn what_went_wrong_at_the_provider_is_told_where_the_person_came_from() {
     }
 }
 
+/// Asana's trap 32.
 #[tokio::test]
 async fn a_state_is_used_once() {
     let asana = double("asana").await;
@@ -99,6 +100,7 @@ async fn a_state_is_used_once() {
     assert_eq!(made.unwrap().state(), IntegrationState::Connected);
 }
 
+/// Asana's trap 32.
 #[tokio::test]
 async fn a_way_is_open_for_ten_minutes() {
     let asana = double("asana").await;
@@ -196,7 +198,7 @@ async fn one_providers_page_cannot_speak_for_another() {
     assert_eq!(param(&to.unwrap(), "reason"), "WRONG_PROVIDER");
 }
 
-/// P3.
+/// Asana's trap 32. P3.
 #[tokio::test]
 async fn only_who_began_it_completes_it() {
     let asana = double("asana").await;

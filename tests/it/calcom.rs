@@ -12,3 +12,4 @@ mod repairs;
 mod runs;
 mod subscriptions;
 mod traps;
+mod unread;

@@ -3,5 +3,6 @@
 mod deliveries;
 mod handshake;
 mod mapping;
+mod quiet;
 mod steps;
 mod webhooks;

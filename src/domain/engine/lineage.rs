@@ -24,7 +24,7 @@ use crate::{
         event_type::EventType,
         intent::Intent,
     },
-    words::{AppointmentStatus, BookingStatus, ChangeKind, IntentKind, Origin, ProviderSync, ReviewKind},
+    words::{AppointmentStatus, BookingStatus, ChangeKind, IntentKind, Origin, ProviderSync},
 };
 
 mod appointment;
@@ -293,7 +293,7 @@ async fn take_in_echo(
         // Whoever pushed had given up; otherwise they settle it themselves.
         if was_given_up && appointment::agrees(&row, &head) {
             row.sync = appointment::synced();
-            store::review_item::settle(tx, id, ReviewKind::RequiresManualReview, now).await?;
+            push::settle_trouble(tx, id, now).await?;
             push::find_out(tx, &context.cause, id, now).await?;
         }
         // By what name the provider knows it is nobody's edit.

@@ -123,6 +123,22 @@ pub async fn calcom<T, F: Future<Output = Result<T, calcom::CallError>>>(
     }
 }
 
+/// Whether Cal.com does not even say whose credential this is: asked when something else was not answered
+/// again and again.
+pub async fn is_calcom_out(
+    domain: &Domain,
+    tenant: TenantId,
+    integration: IntegrationId,
+    urgency: Urgency,
+) -> Result<bool> {
+    match calcom(domain, tenant, integration, urgency, |way| async move { way.calcom().me().await }).await {
+        Ok(_) => Ok(false),
+        Err(CallFailure::NotNow { .. } | CallFailure::Credential | CallFailure::Consent) => Ok(true),
+        Err(CallFailure::Call(error)) => Ok(error.class() == Class::Transient),
+        Err(CallFailure::Own(error)) => Err(error),
+    }
+}
+
 /// The way to an integration's provider, whatever its budget; for questions about the way itself. Errors:
 /// `CredentialRefused`, `ProviderUnavailable`.
 pub async fn open(domain: &Domain, tenant: TenantId, integration: IntegrationId) -> Result<Way> {

@@ -21,7 +21,7 @@ use crate::{
         appointment::{Appointment, SyncStanding},
         outbox::{Claimed, NewMessage, Outcome},
     },
-    words::{AppointmentStatus, MessageKind, Origin, ProviderSync},
+    words::{AppointmentStatus, MessageKind, Origin, ProviderSync, ReviewKind},
 };
 
 mod attempt;
@@ -145,6 +145,25 @@ pub async fn find_out(
     Ok(())
 }
 
+/// Nothing is left to do for an appointment, nor for a person to look at.
+pub(super) async fn settle_trouble(tx: &mut TenantTx, id: AppointmentId, now: DateTime<Utc>) -> Result<()> {
+    store::review_item::settle(tx, id, ReviewKind::RequiresManualReview, now).await?;
+    let asked = |is_urgent| Work::Appointment { appointment_id: id, is_urgent }.payload();
+    let asked = [asked(false)?, asked(true)?];
+    store::dead_letter::settle(tx, MessageKind::AppointmentPush, &lane(id), &asked).await
+}
+
+/// What is about one appointment happens one after the other, its end included.
+fn lane(id: AppointmentId) -> String {
+    format!("appointment/{id}")
+}
+
+impl Work {
+    fn payload(&self) -> Result<serde_json::Value> {
+        serde_json::to_value(self).map_err(Error::internal)
+    }
+}
+
 /// Works on a message.
 pub async fn run(
     domain: &Domain,
@@ -239,7 +258,7 @@ async fn promise(
 
 async fn push(
     tx: &mut TenantTx,
-    lane: AppointmentId,
+    about: AppointmentId,
     work: &Work,
     cause: &str,
     integration: Option<IntegrationId>,
@@ -247,9 +266,8 @@ async fn push(
 ) -> Result<MessageId> {
     let message = NewMessage {
         kind: MessageKind::AppointmentPush,
-        // What is about one appointment happens one after the other, its end included.
-        lane: format!("appointment/{lane}"),
-        payload: serde_json::to_value(work).map_err(Error::internal)?,
+        lane: lane(about),
+        payload: work.payload()?,
         cause: cause.into(),
         run_time: now,
         integration,

@@ -274,6 +274,8 @@ async fn take_in_one(ground: &Ground<'_>, cause: &str, booking: &Booking) -> Res
     let applied = lineage::apply(&mut tx, &context, Seen::of(booking)).await?;
     if applied.outcome == lineage::Outcome::NeedsLook {
         refresh::queue(&mut tx, ground.id(), &booking.uid, cause, now).await?;
+    } else {
+        refresh::settle_dead(&mut tx, ground.id(), &booking.uid).await?;
     }
     tx.commit().await?;
     Ok(applied.outcome == lineage::Outcome::Changed)

@@ -28,6 +28,10 @@ const QUIET_AT_MOST: TimeDelta = TimeDelta::seconds(10);
 /// What cannot be true is read again after this: Cal.com reads from a replica,
 /// and tells of some cancellations before it has made them.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Tries of one read while others are answered, as many as any message has.
+const ATTEMPTS: i32 = 6;
+/// How long a read is put off that is not answered, nor is anything else.
+const WHILE_OUT: Duration = Duration::from_secs(30);
 /// Moves that are followed either way, at most.
 const FOLLOWED: usize = 20;
 /// How long an integration without a credential is left alone.
@@ -76,12 +80,32 @@ pub async fn queue_forced(
     store::outbox::push(tx, asked.message(cause, now)?).await
 }
 
+/// Takes away what was given up of reading a booking: it was read since.
+pub(super) async fn settle_dead(tx: &mut TenantTx, integration: IntegrationId, uid: &str) -> Result<()> {
+    Asked { integration_id: integration, uid: uid.into(), force: false }.settle_dead(tx).await
+}
+
 impl Asked {
+    fn lane(&self) -> String {
+        format!("booking/{}/{}", self.integration_id, self.uid)
+    }
+
+    fn payload(&self) -> Result<serde_json::Value> {
+        serde_json::to_value(self).map_err(Error::internal)
+    }
+
+    /// A look that a person asked for does more than others, which do not make it good.
+    async fn settle_dead(&self, tx: &mut TenantTx) -> Result<()> {
+        let plain = Self { force: false, uid: self.uid.clone(), ..*self };
+        let done = [plain.payload()?, self.payload()?];
+        store::dead_letter::settle(tx, MessageKind::BookingRefresh, &self.lane(), &done).await
+    }
+
     fn message(&self, cause: &str, now: DateTime<Utc>) -> Result<NewMessage> {
         Ok(NewMessage {
             kind: MessageKind::BookingRefresh,
-            lane: format!("booking/{}/{}", self.integration_id, self.uid),
-            payload: serde_json::to_value(self).map_err(Error::internal)?,
+            lane: self.lane(),
+            payload: self.payload()?,
             cause: cause.into(),
             run_time: now,
             integration: Some(self.integration_id),
@@ -99,7 +123,7 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: serde_json::Value)
     }
     let read = match read(domain, tenant, &asked).await {
         Ok(read) => read,
-        Err(failure) => return unread(failure),
+        Err(failure) => return unread(domain, message, asked.integration_id, failure).await,
     };
     let certainty = if message.attempts <= 1 { Certainty::Read } else { Certainty::Reread };
     let context = Context {
@@ -153,6 +177,9 @@ async fn take_in(
         if let (true, true, Some(appointment)) = (asked.force, is_clear, applied.appointment) {
             lineage::follow_head(&mut tx, context, appointment).await?;
         }
+    }
+    if is_clear {
+        asked.settle_dead(&mut tx).await?;
     }
     tx.commit().await?;
     Ok(is_clear)
@@ -227,7 +254,13 @@ async fn get(
     .await
 }
 
-fn unread(failure: CallFailure) -> Result<Outcome> {
+/// Why it was not read. While the provider answers nobody, no try is used up.
+async fn unread(
+    domain: &Domain,
+    message: &Claimed,
+    integration: IntegrationId,
+    failure: CallFailure,
+) -> Result<Outcome> {
     Ok(match failure {
         CallFailure::NotNow { after, reason } => Outcome::Release { after, reason: Some(reason.into()) },
         CallFailure::Credential => {
@@ -240,7 +273,14 @@ fn unread(failure: CallFailure) -> Result<Outcome> {
         CallFailure::Call(error) if error.class() == Class::Permanent => {
             Outcome::Dead { reason: error.reason().into() }
         }
-        CallFailure::Call(error) => return Err(Error::internal(error)),
+        CallFailure::Call(error) if message.attempts < ATTEMPTS => return Err(Error::internal(error)),
+        CallFailure::Call(error) => {
+            let (tenant, urgency) = (message.tenant_id, Urgency::Background);
+            match provider_call::is_calcom_out(domain, tenant, integration, urgency).await? {
+                true => Outcome::Release { after: WHILE_OUT, reason: Some("PROVIDER_OUT".into()) },
+                false => Outcome::Dead { reason: error.reason().into() },
+            }
+        }
         CallFailure::Own(error) => return Err(error),
     })
 }

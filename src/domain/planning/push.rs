@@ -3,6 +3,9 @@
 //! A message says only which phase. Whoever works on it reads the task, compares the two sides, records what
 //! it is about to write, writes that in one request, and compares again with the answer. So edits merge, a
 //! repeat is harmless, and a write whose outcome nobody knows is looked up by the next reading.
+//!
+//! Nobody waits for it: whoever edits has gone on by the end of the debounce. So it leaves alone what of the
+//! budget is kept for people.
 
 use std::time::Duration;
 
@@ -51,9 +54,8 @@ struct Work {
 pub async fn queue(tx: &mut TenantTx, phase: &mut Phase, cause: &str, now: DateTime<Utc>) -> Result<()> {
     let message = NewMessage {
         kind: MessageKind::PhasePush,
-        // What is about one phase happens one after the other.
-        lane: format!("phase/{}", phase.id),
-        payload: serde_json::to_value(Work { phase_id: phase.id }).map_err(Error::internal)?,
+        lane: lane(phase.id),
+        payload: Work { phase_id: phase.id }.payload()?,
         cause: cause.into(),
         run_time: now,
         integration: Some(phase.integration_id),
@@ -66,6 +68,23 @@ pub async fn queue(tx: &mut TenantTx, phase: &mut Phase, cause: &str, now: DateT
         ..PhaseSync::default()
     };
     Ok(())
+}
+
+/// Takes away what was given up of a phase's writes: a later look or try says how it stands now.
+pub(super) async fn settle_dead(tx: &mut TenantTx, phase: PhaseId) -> Result<()> {
+    let asked = Work { phase_id: phase }.payload()?;
+    store::dead_letter::settle(tx, MessageKind::PhasePush, &lane(phase), &[asked]).await
+}
+
+/// What is about one phase happens one after the other.
+fn lane(phase: PhaseId) -> String {
+    format!("phase/{phase}")
+}
+
+impl Work {
+    fn payload(&self) -> Result<Value> {
+        serde_json::to_value(self).map_err(Error::internal)
+    }
 }
 
 /// Works on a message.

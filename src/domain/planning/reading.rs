@@ -24,7 +24,7 @@ impl Lens {
     pub(super) async fn of(tx: &mut TenantTx, integration: IntegrationId) -> Result<Self> {
         let settings = store::planning::settings::require(tx, integration).await?;
         let options = store::planning::settings::area_mappings(tx, integration).await?;
-        let dictionary = dictionary(tx, &settings).await?;
+        let dictionary = dictionary(tx, &settings, &options).await?;
         Ok(Self { settings, options, dictionary })
     }
 

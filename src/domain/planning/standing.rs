@@ -64,6 +64,7 @@ pub(super) async fn stand(
                 provider_sync_reason: None,
                 ..phase.sync.clone()
             };
+            push::settle_dead(tx, phase.id).await?;
         }
         return Ok(());
     }

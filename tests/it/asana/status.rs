@@ -18,6 +18,7 @@ async fn a_dashboard_tells_what_is_read_and_what_is_not() {
     planner.user("Erika Muster", "erika@example.org");
     let task = planner.task("Rohbau", "2026-11-13");
     planner.sync().await;
+    assert_eq!(status(&planner).await.ages.changes, 0, "what the first run finds is no change");
     let practitioner = tenant.put_practitioner("Mara Vogt").await;
     planner.map(&planner.boss, &practitioner).await;
     planner.boss.set_dates(task, None, Some(day("2026-12-24"))).expect("changed");

@@ -242,6 +242,55 @@ async fn a_time_of_day_survives_a_change_of_the_start() {
 }
 
 #[tokio::test]
+async fn a_write_leaves_the_part_of_the_budget_that_is_kept_for_people() {
+    let scene = Scene::new().await;
+    let budget = |tokens| {
+        format!("UPDATE integration_flow SET capacity = 100, refill_per_s = 0.001, tokens = {tokens}")
+    };
+    scene.planner.owner.run(&budget(15)).await;
+
+    scene.change(due("2026-11-20")).await;
+    scene.until("pending THROTTLED").await;
+    assert_eq!(scene.planner.asana.requests().len(), 0);
+    scene.planner.owner.run(&budget(25)).await;
+    scene.until_synced().await;
+
+    assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly");
+}
+
+/// However many users and projects there are.
+#[tokio::test]
+async fn a_write_needs_no_list_of_users_and_projects() {
+    let scene = Scene::new().await;
+    let other = scene.app.database.owner().await;
+
+    scene.change(due("2026-11-20")).await;
+    other.run("BEGIN; LOCK TABLE external_user, project IN ACCESS EXCLUSIVE MODE").await;
+    scene.until_synced().await;
+    other.run("COMMIT").await;
+
+    assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly");
+}
+
+#[tokio::test]
+async fn a_write_leaves_whose_a_phase_is_and_where_it_is_alone() {
+    let scene = Scene::over(&asana::double().await, |planner| {
+        let task = Scene::montage(planner);
+        let boss = planner.boss.gid().to_string();
+        planner.boss.change_task(task, json!({ "assignee": boss })).expect("assigned");
+        task
+    })
+    .await;
+    let place = "SELECT u.name || ' ' || r.name FROM phase p JOIN external_user u ON u.id = p.assignee_id \
+        JOIN phase_project l ON l.phase_id = p.id JOIN project r ON r.id = l.project_id";
+
+    scene.change(due("2026-11-20")).await;
+    scene.until_synced().await;
+
+    assert_eq!(scene.planner.owner.lines(place).await, ["Mara Vogt Haus am Wall"]);
+}
+
+#[tokio::test]
 async fn writes_wait_while_they_are_paused() {
     let scene = Scene::new().await;
     scene.planner.change_integration(|row| row.outbound_paused = true).await;

@@ -88,6 +88,7 @@ async fn a_token_that_lasts_is_used_as_it_is() {
     assert_eq!(linked.refreshes(), 0);
 }
 
+/// Asana's trap 13.
 #[tokio::test]
 async fn a_token_is_replaced_ahead_of_its_expiry_and_the_new_refresh_token_kept() {
     let linked = Linked::new().await;
@@ -102,6 +103,7 @@ async fn a_token_is_replaced_ahead_of_its_expiry_and_the_new_refresh_token_kept(
     assert_eq!(linked.history().await, ["given 1 -", "refreshed 2 -", "refreshed 3 -", "refreshed 4 -"]);
 }
 
+/// Asana's trap 13.
 #[tokio::test]
 async fn a_refresh_token_that_does_not_come_back_stays() {
     let google = double("google").await;
@@ -117,7 +119,7 @@ async fn a_refresh_token_that_does_not_come_back_stays() {
     assert_eq!(google.requests(), ["authorization_code", "refresh_token", "refresh_token"]);
 }
 
-/// P14.
+/// Asana's trap 14. P14.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn instances_that_race_for_a_single_use_token_make_one_refresh() {
     let linked = Linked::new().await;
@@ -202,7 +204,7 @@ async fn a_grant_that_was_taken_back_needs_to_be_connected_again() {
     assert_eq!(linked.history().await, ["given 1 -", "refused 1 GRANT_REFUSED"]);
 }
 
-/// The other one's token came between the question and the answer.
+/// Asana's trap 15. The other one's token came between the question and the answer.
 #[tokio::test]
 async fn a_refused_refresh_token_means_nothing_when_another_one_is_here_by_then() {
     let linked = Linked::new().await;
@@ -217,6 +219,7 @@ async fn a_refused_refresh_token_means_nothing_when_another_one_is_here_by_then(
     assert_eq!(linked.shown().await.state(), IntegrationState::Connected);
 }
 
+/// Asana's trap 15.
 #[tokio::test]
 async fn what_is_not_the_grants_fault_never_disconnects() {
     let linked = Linked::new().await;

@@ -104,6 +104,7 @@ async fn the_same_account_is_the_same_integration_and_another_one_is_refused_the
     assert_eq!(shown(&acme, &made.integration_id).await.account_id, made.account_id);
 }
 
+/// Asana's trap 31.
 #[tokio::test]
 async fn disconnecting_revokes_and_destroys_and_leaves_a_history() {
     let (asana, app, acme, made) = linked().await;

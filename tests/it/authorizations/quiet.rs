@@ -12,7 +12,7 @@ use crate::support::{
     wait_until,
 };
 
-/// P10. At every level and in both shapes of the log.
+/// Asana's trap 35. P10. At every level and in both shapes of the log.
 #[tokio::test]
 async fn no_state_code_verifier_token_or_secret_is_ever_logged() {
     let installation = Installation::new().await;

@@ -65,6 +65,33 @@ async fn a_move_replaces_the_booking_and_a_cancellation_ends_it() {
     assert_eq!((ended.status, ended.cancellation_reason.as_deref()), (Status::Cancelled, Some("ill")));
 }
 
+/// P12.
+#[tokio::test]
+async fn a_write_that_succeeds_takes_what_was_given_up_before_off_the_list() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    let owner = app.database.owner().await;
+    for work in ["\"is_urgent\": true, \"appointment_id\"", "\"hold_id\""] {
+        let dead = format!(
+            "INSERT INTO outbox (tenant_id, id, kind, lane, payload, cause, state, reason) \
+             VALUES ('{}', gen_random_uuid(), 'appointment_push', 'appointment/{id}', '{{{work}: \"{id}\"}}', \
+             'test', 'dead', 'INTERNAL')",
+            acme.id
+        );
+        owner.run(&dead).await;
+    }
+
+    practice.reschedule(id, on_day(3, 11)).await;
+    practice.until_synced(id).await;
+
+    // What somebody else's work was is not done by it.
+    let left = "SELECT payload ? 'hold_id' FROM outbox WHERE state = 'dead'";
+    assert_eq!(owner.lines(left).await, ["t"]);
+}
+
 #[tokio::test]
 async fn a_hold_reaches_calcom_when_it_is_booked() {
     let app = app().start().await;

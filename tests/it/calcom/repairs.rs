@@ -159,6 +159,29 @@ async fn the_age_of_a_change_that_was_found_late_counts_from_when_it_was_made() 
     assert!((290.0..360.0).contains(&age), "{age}");
 }
 
+/// P15. It was not late: nobody was there to see it.
+#[tokio::test]
+async fn what_was_there_before_the_first_run_is_no_change_that_came_late() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let mut linked = Linked::prepare(&app, &tenant, &double).await;
+    double.clock().advance(-TimeDelta::minutes(5));
+    linked.book_there(on_day(3, 10)).await;
+    double.clock().advance(TimeDelta::minutes(5));
+
+    linked.link().await;
+    linked.idle().await;
+    let at_first = linked.status().await.ages;
+    linked.book_there(on_day(4, 10)).await;
+    linked.idle().await;
+    let then = linked.status().await.ages;
+
+    assert_eq!(linked.appointments().await.len(), 2);
+    assert_eq!((at_first.changes, at_first.p95_s), (0, None));
+    assert_eq!(then.changes, 1);
+    assert!(then.p95_s.is_some_and(|age| age < 60.0), "{then:?}");
+}
+
 #[tokio::test]
 async fn a_sweep_that_was_called_off_does_not_shorten_the_next_one() {
     let app = calcom::app().reachable().start().await;

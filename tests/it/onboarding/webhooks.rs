@@ -102,7 +102,7 @@ async fn a_replaced_address_still_answers_for_a_while_and_then_no_more() {
     assert_eq!(post(&now.target, &[("x-hook-signature", &digest)], body).await.0, 200);
 }
 
-/// P7.
+/// Trap 30: nothing else is ever made there. P7.
 #[tokio::test]
 async fn a_webhook_whose_making_was_not_answered_is_found_and_not_made_twice() {
     let app = planned::app().start().await;

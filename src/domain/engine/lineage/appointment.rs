@@ -122,7 +122,7 @@ pub(super) async fn follow(
         appointment::take_over(tx, desired, Some(row), Origin::Calcom, &ground.context.cause, now).await?
     };
     if kept.sync.provider_sync == ProviderSync::Synced {
-        store::review_item::settle(tx, id, ReviewKind::RequiresManualReview, now).await?;
+        push::settle_trouble(tx, id, now).await?;
         if was_given_up {
             push::find_out(tx, &ground.context.cause, id, now).await?;
         }

@@ -9,10 +9,12 @@ use super::{
     attempt::{Attempt, HALTED, Next},
 };
 use crate::{
-    domain::{consent, engine::provider_call::CallFailure},
+    domain::{
+        consent,
+        engine::provider_call::{self, CallFailure},
+    },
     error::Result,
     ids::{AppointmentId, IntegrationId, IntentId, ReviewItemId},
-    provider::calcom::Class,
     store::{
         self, TenantTx,
         appointment::{Appointment, Change, SyncStanding},
@@ -88,14 +90,8 @@ impl Attempt<'_> {
         Ok(Next::End(Outcome::Retry { after: pause, reason: reason.into() }))
     }
 
-    /// Whether the provider does not even say whose credential this is.
     async fn is_out(&self, integration: IntegrationId) -> Result<bool> {
-        match self.ask(integration, |way| async move { way.calcom().me().await }).await {
-            Ok(_) => Ok(false),
-            Err(CallFailure::NotNow { .. } | CallFailure::Credential | CallFailure::Consent) => Ok(true),
-            Err(CallFailure::Call(error)) => Ok(error.class() == Class::Transient),
-            Err(CallFailure::Own(error)) => Err(error),
-        }
+        provider_call::is_calcom_out(self.domain, self.tenant, integration, self.urgency).await
     }
 
     /// Nothing is left to do.
@@ -118,7 +114,7 @@ impl Attempt<'_> {
         let writes = store::intent::of_appointment(tx, row.id, 1).await?;
         let done = writes.first().filter(|intent| intent.state == IntentState::Done);
         write_down(tx, &row, None, done.map(|intent| intent.id), self.now).await?;
-        store::review_item::settle(tx, row.id, ReviewKind::RequiresManualReview, self.now).await
+        super::settle_trouble(tx, row.id, self.now).await
     }
 
     /// Leaves it to a person: the item says why.

@@ -131,7 +131,7 @@ impl<'a> Attempt<'a> {
     async fn read(&self, target: &Target) -> Result<Task, AsanaFailure> {
         let gid = target.task.as_str();
         let (domain, tenant, integration) = (self.domain, self.tenant, target.integration);
-        let ask = provider_call::asana(domain, tenant, integration, Urgency::Person, |way| async move {
+        let ask = provider_call::asana(domain, tenant, integration, Urgency::Background, |way| async move {
             way.asana().task(gid).await
         });
         ask.await
@@ -226,6 +226,9 @@ impl<'a> Attempt<'a> {
         phase.sync.provider_sync_attempts = self.attempts;
         phase.sync.provider_sync_reason = reason.map(Into::into);
         store::planning::phase::save(tx, phase).await?;
+        if matches!(standing, ProviderSync::Synced | ProviderSync::Review) {
+            super::settle_dead(tx, phase.id).await?;
+        }
         if !is_news {
             return Ok(());
         }

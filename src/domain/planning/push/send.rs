@@ -1,5 +1,7 @@
 //! Sending a recorded write, and what its answer says. No transaction is open meanwhile.
 
+use std::sync::Arc;
+
 use super::{
     attempt::{Attempt, Write, left_out, settle_intent},
     observe::Observed,
@@ -7,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
-        engine::provider_call::{self, AsanaFailure, Urgency},
+        engine::provider_call::{self, AsanaFailure, Urgency, Way},
         planning::reading::Lens,
     },
     error::Result,
@@ -28,11 +30,9 @@ impl Attempt<'_> {
     pub(super) async fn send(&self, write: Write) -> Result<Outcome> {
         let (gid, change) = (write.target.task.as_str(), &write.order.change);
         let (domain, tenant, integration) = (self.domain, self.tenant, write.target.integration);
-        let answer =
-            provider_call::asana_write(domain, tenant, integration, Urgency::Person, |way| async move {
-                way.asana().update_task(gid, change).await
-            })
-            .await;
+        let put = |way: Arc<Way>| async move { way.asana().update_task(gid, change).await };
+        let urgency = Urgency::Background;
+        let answer = provider_call::asana_write(domain, tenant, integration, urgency, put).await;
         match answer {
             Ok(task) => retry_deadlocks(|| self.settle(&write, &task)).await,
             Err(AsanaFailure::Call(CallError::Refused(refusal))) => self.refused(write, refusal).await,

@@ -31,7 +31,10 @@ use crate::{
         asana::{CallError, Refusal, Task},
         call::Class,
     },
-    store::{self, TenantTx, planning::settings::PlanningSettings},
+    store::{
+        self, TenantTx,
+        planning::settings::{AreaMapping, PlanningSettings},
+    },
     words::ConsentScope,
 };
 
@@ -82,7 +85,7 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         check_consent(&mut tx, ground.id(), ConsentScope::Planning).await?;
-        let dictionary = dictionary(&mut tx, &settings).await?;
+        let dictionary = whole_dictionary(&mut tx, &settings).await?;
         let flow = store::integration_flow::find(&mut tx, ground.id()).await?;
         tx.end_reading();
         let pace = flow.map_or(Pace { burst: 0.0, per_second: 1.0, at_once: AT_ONCE }, |flow| Pace {
@@ -134,7 +137,7 @@ impl<'a> Reader<'a> {
     /// Loads again what the tool's ids mean here, after users and projects were read.
     pub(super) async fn learn(&mut self) -> Result<()> {
         let mut tx = self.tx().await?;
-        self.dictionary = dictionary(&mut tx, &self.settings).await?;
+        self.dictionary = whole_dictionary(&mut tx, &self.settings).await?;
         tx.end_reading();
         Ok(())
     }
@@ -192,27 +195,36 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What the tool's ids mean here.
+/// What the tool's ids mean here, those of all its users and projects included.
+async fn whole_dictionary(tx: &mut TenantTx, settings: &PlanningSettings) -> Result<Dictionary> {
+    let id = settings.integration_id;
+    let options = store::planning::settings::area_mappings(tx, id).await?;
+    let users = store::planning::user::all_of(tx, id).await?;
+    let projects = store::planning::project_cursor::readable(tx, id).await?;
+    Ok(Dictionary {
+        users: users.into_iter().map(|user| (user.external_id, user.id)).collect(),
+        projects: projects.into_iter().collect(),
+        ..dictionary(tx, settings, &options).await?
+    })
+}
+
+/// What the values of a task mean here; whose it is and where takes a [`whole_dictionary()`].
 pub(in crate::domain::planning) async fn dictionary(
     tx: &mut TenantTx,
     settings: &PlanningSettings,
+    options: &[AreaMapping],
 ) -> Result<Dictionary> {
-    let id = settings.integration_id;
     let tenant = store::tenant::current(tx).await?;
-    let mappings = store::planning::settings::area_mappings(tx, id).await?;
-    let users = store::planning::user::all_of(tx, id).await?;
-    let projects = store::planning::project_cursor::readable(tx, id).await?;
-    let health = store::planning::health::find(tx, id).await?;
+    let health = store::planning::health::find(tx, settings.integration_id).await?;
     Ok(Dictionary {
         // Checked when it was set.
         zone: tenant.time_zone.parse().unwrap_or_default(),
         area_field: settings.area_field_id.clone(),
         hours_field: settings.hours_field_id.clone(),
         hours_precision: settings.hours_precision,
-        areas: mappings.into_iter().filter_map(|one| Some((one.option_id, one.area?))).collect(),
-        users: users.into_iter().map(|user| (user.external_id, user.id)).collect(),
-        projects: projects.into_iter().collect(),
+        areas: options.iter().filter_map(|one| Some((one.option_id.clone(), one.area?))).collect(),
         skew: TimeDelta::milliseconds(health.clock_skew_ms),
+        ..Dictionary::default()
     })
 }
 

@@ -25,8 +25,9 @@ pub(in crate::domain::planning) struct Dictionary {
     pub(in crate::domain::planning) hours_precision: Option<i16>,
     /// By option; one that is not here is ignored.
     pub(in crate::domain::planning) areas: HashMap<String, Area>,
+    /// Only for whoever reads: a write changes neither whose a phase is nor where.
     pub(in crate::domain::planning) users: HashMap<String, ExternalUserId>,
-    /// Those whose tasks are phases.
+    /// Those whose tasks are phases; likewise.
     pub(in crate::domain::planning) projects: HashMap<String, ProjectId>,
     /// By how much the tool's clock is ahead of ours.
     pub(in crate::domain::planning) skew: TimeDelta,

@@ -172,6 +172,20 @@ async fn webhooks_are_listed_made_with_filters_and_deleted() {
     assert!(silent.secret.is_none());
 }
 
+/// Trap 35: it may repeat what we answered, addresses and people among it.
+#[tokio::test]
+async fn what_a_delivery_failed_with_is_not_asked_for_and_not_shown_if_it_comes() {
+    let told =
+        json!([{ "gid": "91", "target": "https://hub.example.org/a?b=c", "last_failure_content": "Erika" }]);
+    let double = Double::answering([page(told, None)]).await;
+
+    let page = double.asana().webhooks("12", None, None).await.unwrap();
+
+    assert!(!double.the_one().uri.query().unwrap().contains("last_failure_content"));
+    let shown = format!("{page:?}");
+    assert!(shown.contains("91") && !shown.contains("Erika") && !shown.contains("b=c"), "{shown}");
+}
+
 #[tokio::test]
 async fn events_are_asked_for_with_the_newest_token() {
     let answer = || reply(200, json!({ "data": [], "sync": "next", "has_more": false }));

@@ -8,7 +8,7 @@ use stellwerk::{
 };
 
 use super::{Scene, due, hours};
-use crate::support::{PATIENCE, asana, calcom::no_key, wait_until};
+use crate::support::{PATIENCE, asana, asana::day, calcom::no_key, wait_until};
 
 fn refuse(scene: &Scene, status: u16, message: &str) {
     let refusal = Refusal { status, message: message.into(), sync: None, retry_after_seconds: None };
@@ -76,6 +76,50 @@ async fn a_refusal_shows_with_its_reason_and_can_be_requeued() {
         assert_eq!(scene.there(), "2026-11-02 2026-11-20 40 assembly", "{status}");
         assert_eq!(scene.intents().await, ["refused", "done"], "{status}");
     }
+}
+
+/// P12. Once a later write has made it good, nobody needs to look at it.
+#[tokio::test]
+async fn a_write_that_succeeds_takes_what_was_given_up_before_off_the_list() {
+    let scene = Scene::new().await;
+    refuse(&scene, 403, "No.");
+    scene.change(due("2026-11-20")).await;
+    scene.until("review NOT_ALLOWED").await;
+    until_dead(&scene, "NOT_ALLOWED").await;
+
+    scene.change(hours("8")).await;
+    scene.until_synced().await;
+
+    assert_eq!(scene.there(), "2026-11-02 2026-11-20 8 assembly");
+    assert_eq!(dead(&scene).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn of_writes_of_one_phase_that_are_given_up_one_after_the_other_the_last_is_listed() {
+    let scene = Scene::new().await;
+    for (status, reason) in [(403, "NOT_ALLOWED"), (402, "PLAN_LIMIT")] {
+        refuse(&scene, status, "No.");
+        scene.change(hours(&status.to_string())).await;
+        scene.until(&format!("review {reason}")).await;
+
+        until_dead(&scene, reason).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_off_the_list_when_somebody_does_the_same_there() {
+    let scene = Scene::new().await;
+    refuse(&scene, 403, "No.");
+    scene.change(due("2026-11-20")).await;
+    scene.until("review NOT_ALLOWED").await;
+    until_dead(&scene, "NOT_ALLOWED").await;
+
+    let (from, until) = (Some(day("2026-11-02")), Some(day("2026-11-20")));
+    scene.planner.boss.set_dates(scene.task, from, until).unwrap();
+    scene.planner.heed(scene.planner.project, &[asana::told("changed", scene.task)]).await;
+
+    assert_eq!(scene.standing().await, "synced");
+    assert_eq!(dead(&scene).await, [""; 0]);
 }
 
 #[tokio::test]

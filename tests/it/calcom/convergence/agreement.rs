@@ -59,9 +59,7 @@ const APPOINTMENTS: &str = "SELECT row_to_json(t) FROM (SELECT a.*, p.email FROM
     LEFT JOIN patient p ON p.tenant_id = a.tenant_id AND p.id = a.patient_id ORDER BY a.id) t";
 const KNOWN: &str = "SELECT row_to_json(t) FROM (SELECT * FROM booking ORDER BY id) t";
 const INTENTS: &str = "SELECT row_to_json(t) FROM (SELECT * FROM intent WHERE attempts > 0 ORDER BY id) t";
-/// A look at one booking that was given up is made good by the next look at all of them.
-const DEAD: &str =
-    "SELECT kind || ' ' || reason FROM outbox WHERE state = 'dead' AND kind <> 'booking_refresh'";
+const DEAD: &str = "SELECT kind || ' ' || reason FROM outbox WHERE state = 'dead'";
 /// What the desk gave twice; the constraint over occupied time says the same in other words.
 const HELD_TWICE: &str = "SELECT a.id || ' and ' || b.id FROM appointment a JOIN appointment b \
     ON a.tenant_id = b.tenant_id AND a.practitioner_id = b.practitioner_id AND a.id < b.id \

@@ -104,6 +104,25 @@ async fn the_same_account_is_the_same_integration_and_another_one_is_refused_the
     assert_eq!(shown(&acme, &made.integration_id).await.account_id, made.account_id);
 }
 
+/// A provider whose token answer does not say whose account it is, is asked; one that cannot be is refused.
+#[tokio::test]
+async fn an_account_that_the_token_answer_leaves_out_is_asked_for() {
+    let asana = double("asana").await;
+    let app = app("asana", &asana).start().await;
+    let acme = app.tenant("acme").await;
+    let told = connect(&app, &acme, "asana").await;
+    asana.keep_account_secret();
+
+    let asked = connect(&app, &acme, "asana").await;
+    asana.account("", "");
+    let code = obtain_code(&app, &acme.admin, start_request("asana")).await;
+    let unknown = complete(&acme.admin, &code).await.unwrap_err();
+
+    assert_eq!(asked.integration_id, told.integration_id);
+    assert_eq!((asked.account_id, asked.account_name), (told.account_id, told.account_name));
+    assert_eq!((unknown.code(), reason(&unknown)), (Code::FailedPrecondition, "ACCOUNT_UNKNOWN".into()));
+}
+
 #[tokio::test]
 async fn disconnecting_revokes_and_destroys_and_leaves_a_history() {
     let (asana, app, acme, made) = linked().await;

@@ -151,8 +151,8 @@ async fn a_calendar_is_connected_by_a_grant_as_by_a_key() {
     let made = connect(&app, &acme, "calcom").await;
 
     assert_eq!(
-        (made.state(), made.instance_url.as_str()),
-        (IntegrationState::Connected, "https://api.cal.com/v2")
+        (made.state(), made.instance_url),
+        (IntegrationState::Connected, format!("{}/v2", calcom.url()))
     );
     let owner = app.database.owner().await;
     assert_eq!(owner.lines("SELECT kind || ' ' || state FROM sync_log").await, ["full queued"]);

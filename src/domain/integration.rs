@@ -32,7 +32,7 @@ mod trial;
 pub use connect::{NewIntegration, create};
 pub(in crate::domain) use connect::{check_limit, connected, rate};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
-pub use health::{Health, health};
+pub use health::{Health, advice, health};
 pub use providers::{Linkable, providers};
 pub use status::{Planning, Status, status};
 pub use trial::{Trial, test};

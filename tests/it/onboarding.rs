@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod handshake;
+mod lost_fields;
 mod mapping;
 mod steps;
 mod webhooks;

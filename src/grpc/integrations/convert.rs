@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    integration::{Health, Planning, Status, Trial, health},
+    integration::{Health, Planning, Status, Trial, advice, health},
     wire::{span, text, timestamp},
 };
 use crate::{
@@ -25,6 +25,8 @@ const SHOWN: usize = 200;
 /// The dashboard at this moment.
 pub(super) fn status(domain: &Domain, status: Status, now: DateTime<Utc>) -> proto::IntegrationStatus {
     let (health, health_reason) = health(&status);
+    let health_reason = health_reason.unwrap_or_default();
+    let health_advice = advice(&status, &health_reason);
     let flow = status.flow.as_ref();
     let event_type_count = number(status.event_types.len() as i64);
     let mut event_types = status.event_types;
@@ -58,7 +60,8 @@ pub(super) fn status(domain: &Domain, status: Status, now: DateTime<Utc>) -> pro
         last_change_age: status.ages.last_s.map(seconds),
         p95_change_age: status.ages.p95_s.map(seconds),
         health: proto::IntegrationHealth::from(health).into(),
-        health_reason: health_reason.unwrap_or_default(),
+        health_reason,
+        health_advice: health_advice.into(),
         planning: status.planning.map(Into::into),
         credential_expire_time: status.credential_expire_time.map(timestamp),
     }

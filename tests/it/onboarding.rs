@@ -1,6 +1,7 @@
 //! From a planning tool that was just connected to one that is in step, and its webhooks.
 
 mod deliveries;
+mod ends;
 mod handshake;
 mod lost_fields;
 mod mapping;

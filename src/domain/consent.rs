@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Domain,
     idempotency::{Claim, Key, claim},
-    integration,
+    integration, sync_log,
 };
 use crate::{
     caller::{Caller, Person},
@@ -96,6 +96,7 @@ pub async fn grant(
     store::consent::insert(&mut tx, &row).await?;
     if to.consent_required && patient.is_none() {
         integration::make_up(&mut tx, &to, &caller.subject, now).await?;
+        sync_log::begin_refused(&mut tx, &to, &caller.subject, now).await?;
     }
     tx.commit().await?;
     if to.consent_required {

@@ -8,6 +8,7 @@ use super::{
     Domain, access, credential,
     engine::{provider_call, reconcile, subscription},
     idempotency::{Claim, Key, claim},
+    sync_log,
 };
 use crate::{
     caller::Caller,
@@ -32,7 +33,7 @@ mod trial;
 pub use connect::{NewIntegration, create};
 pub(in crate::domain) use connect::{check_limit, connected, rate};
 pub use disconnect::{give_up as give_up_disconnecting, run as run_disconnecting};
-pub use health::{Health, health};
+pub use health::{Health, advice, health};
 pub use providers::{Linkable, providers};
 pub use status::{Planning, Status, status};
 pub use trial::{Trial, test};
@@ -199,7 +200,8 @@ async fn changeable(domain: &Domain, caller: &Caller, id: IntegrationId) -> Resu
     Ok(found)
 }
 
-/// Queues what the end of a pause, of a restriction or of a missing credential makes possible.
+/// Queues what becomes possible when a pause, a restriction, the lack of a credential or the need of a consent
+/// ends.
 pub(in crate::domain) async fn catch_up(
     tx: &mut TenantTx,
     before: &Integration,
@@ -210,7 +212,11 @@ pub(in crate::domain) async fn catch_up(
     if !matches!(after.provider.as_str(), CALCOM | ASANA) || after.state != IntegrationState::Connected {
         return Ok(());
     }
-    let is_back = before.state != after.state;
+    let is_opened = before.consent_required && !after.consent_required;
+    if is_opened {
+        sync_log::begin_refused(tx, after, cause, now).await?;
+    }
+    let is_back = before.state != after.state || is_opened;
     let hears = before.inbound_paused && !after.inbound_paused;
     let writes = (before.outbound_paused && !after.outbound_paused) || (before.read_only && !after.read_only);
     if is_back || writes || hears {

@@ -85,10 +85,12 @@ pub async fn get(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<
     let subscriptions = store::subscription::of_integration(&mut tx, id).await?;
     let newest_run = store::sync_log::newest_of_everything(&mut tx, id).await?;
     let may_flow = consent::opens(&mut tx, &integration).await?;
+    let fields = store::planning::project::fields(&mut tx, id).await?;
     tx.end_reading();
     let steps = progress::steps(&progress::Facts {
         integration: &integration,
         settings: settings.as_ref(),
+        lost_field: settings.as_ref().and_then(|settings| fields.lost(settings)),
         may_flow,
         newest_run: newest_run.as_ref(),
         subscriptions: &subscriptions,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Domain,
+    Domain, consent,
     engine::sync_run,
     idempotency::{Claim, Key, claim},
     integration::{CALCOM, micros},
@@ -15,7 +15,8 @@ use crate::{
     page::{Page, Paged},
     provider::asana::PROVIDER as ASANA,
     store::{
-        self,
+        self, TenantTx,
+        integration::Integration,
         sync_log::{Filter, SyncLog},
     },
     words::{IntegrationState, SyncKind, SyncState},
@@ -74,6 +75,50 @@ pub async fn start(
     sync_run::queue(&mut tx, &run, now).await?;
     tx.commit().await?;
     Ok(run)
+}
+
+/// Begins the run of everything again that was refused for lack of a consent, now that data may flow; unless
+/// another one is under way.
+pub(in crate::domain) async fn begin_refused(
+    tx: &mut TenantTx,
+    integration: &Integration,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let newest = store::sync_log::newest_of_everything(tx, integration.id).await?;
+    let Some(refused) = newest.filter(was_refused) else { return Ok(()) };
+    if integration.state != IntegrationState::Connected || !consent::opens(tx, integration).await? {
+        return Ok(());
+    }
+    let run = SyncLog::queued(SyncLogId::new(), integration.id, refused.kind, cause, micros(now));
+    if store::sync_log::insert(tx, &run).await? {
+        sync_run::queue(tx, &run, now).await?;
+    }
+    Ok(())
+}
+
+/// Keeps in mind that a run could not begin for lack of a consent: whoever agrees begins it.
+pub(in crate::domain) async fn note_refused(domain: &Domain, caller: &Caller, run: SyncLog) -> Result<()> {
+    let mut tx = domain.store.caller(caller).await?;
+    // Locked, so that nobody agrees meanwhile and finds nothing to begin.
+    let integration = store::integration::find_for_update(&mut tx, run.integration_id).await?;
+    let newest = store::sync_log::newest_of_everything(&mut tx, integration.id).await?;
+    if consent::opens(&mut tx, &integration).await? || newest.as_ref().is_some_and(was_refused) {
+        tx.end_reading();
+        return Ok(());
+    }
+    let refused = SyncLog {
+        state: SyncState::Failed,
+        reason: Some(consent::MISSING.into()),
+        end_time: Some(run.start_time),
+        ..run
+    };
+    store::sync_log::insert(&mut tx, &refused).await?;
+    tx.commit().await
+}
+
+fn was_refused(run: &SyncLog) -> bool {
+    run.state == SyncState::Failed && run.reason.as_deref() == Some(consent::MISSING)
 }
 
 /// Calls a run off: one that waits ends here, one that runs ends with its next page; what was taken over

@@ -64,7 +64,7 @@ impl IntegrationService for IntegrationApi {
         let paged = integration::list(&self.domain, &caller, provider, &page).await?;
         Ok(Response::new(proto::ListIntegrationsResponse {
             next_page_token: tokens.next(paged.next)?,
-            integrations: paged.rows.into_iter().map(Into::into).collect(),
+            integrations: paged.rows.into_iter().map(|row| convert::integration(&self.domain, row)).collect(),
         }))
     }
 
@@ -75,7 +75,8 @@ impl IntegrationService for IntegrationApi {
         let (caller, request) = checked(request)?;
         let found =
             integration::get(&self.domain, &caller, id("integration_id", &request.integration_id)?).await?;
-        Ok(Response::new(proto::GetIntegrationResponse { integration: Some(found.into()) }))
+        let integration = Some(convert::integration(&self.domain, found));
+        Ok(Response::new(proto::GetIntegrationResponse { integration }))
     }
 
     async fn create_integration(
@@ -93,7 +94,8 @@ impl IntegrationService for IntegrationApi {
             read_only: request.read_only,
         };
         let made = integration::create(&self.domain, &caller, &key, new, Utc::now()).await?;
-        Ok(Response::new(proto::CreateIntegrationResponse { integration: Some(made.into()) }))
+        let integration = Some(convert::integration(&self.domain, made));
+        Ok(Response::new(proto::CreateIntegrationResponse { integration }))
     }
 
     async fn update_integration(
@@ -105,7 +107,8 @@ impl IntegrationService for IntegrationApi {
         let of = id("integration_id", &request.integration_id)?;
         let changes = changes(request)?;
         let changed = integration::update(&self.domain, &caller, &key, of, changes, Utc::now()).await?;
-        Ok(Response::new(proto::UpdateIntegrationResponse { integration: Some(changed.into()) }))
+        let integration = Some(convert::integration(&self.domain, changed));
+        Ok(Response::new(proto::UpdateIntegrationResponse { integration }))
     }
 
     async fn test_integration(
@@ -126,7 +129,8 @@ impl IntegrationService for IntegrationApi {
         let key = key("DisconnectIntegration", &request.idempotency_key, &request);
         let of = id("integration_id", &request.integration_id)?;
         let ended = integration::disconnect(&self.domain, &caller, &key, of, Utc::now()).await?;
-        Ok(Response::new(proto::DisconnectIntegrationResponse { integration: Some(ended.into()) }))
+        let integration = Some(convert::integration(&self.domain, ended));
+        Ok(Response::new(proto::DisconnectIntegrationResponse { integration }))
     }
 
     async fn start_authorization(
@@ -172,7 +176,9 @@ impl IntegrationService for IntegrationApi {
         let of = id("integration_id", &request.integration_id)?;
         let now = Utc::now();
         let status = integration::status(&self.domain, &caller, of, now).await?;
-        Ok(Response::new(proto::GetIntegrationStatusResponse { status: Some(convert::status(status, now)) }))
+        Ok(Response::new(proto::GetIntegrationStatusResponse {
+            status: Some(convert::status(&self.domain, status, now)),
+        }))
     }
 
     async fn watch_integration_status(

@@ -69,6 +69,8 @@ struct World {
     person: Person,
     /// In place of what is asked for.
     granted: Option<Vec<String>>,
+    /// Token answers say nothing of whose account it is.
+    is_secretive: bool,
     faults: VecDeque<Fault>,
     codes: HashMap<String, Code>,
     grants: Vec<Grant>,
@@ -127,6 +129,11 @@ impl OAuth {
     /// What is granted from now on, whatever is asked for.
     pub fn grant_only(&self, scopes: &[&str]) {
         self.inner.world().granted = Some(scopes.iter().map(ToString::to_string).collect());
+    }
+
+    /// From now on token answers leave out whose account it is.
+    pub fn keep_account_secret(&self) {
+        self.inner.world().is_secretive = true;
     }
 
     /// Whose consent is given from now on.
@@ -219,10 +226,7 @@ async fn serve(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         body: body.into(),
     };
     let row = inner.row;
-    let account = match &row.account {
-        catalog::oauth::Account::Call(call) => Some(call.url),
-        _ => None,
-    };
+    let account = row.account.call().map(|call| call.url);
     if is_at(row.authorize_url, &asked) {
         consent::page(&inner, &asked)
     } else if is_at(row.token_url, &asked) {

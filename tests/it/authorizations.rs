@@ -31,7 +31,8 @@ async fn a_person_who_agrees_comes_back_and_the_account_is_connected() {
     assert_eq!((made.provider.as_str(), made.state()), ("asana", IntegrationState::Connected));
     assert_eq!((made.account_id.as_str(), made.account_name.as_str()), (ACCOUNT, "Erika Muster"));
     assert_eq!(made.name, "Planungsbüro am Wall");
-    assert_eq!(made.instance_url, "https://app.asana.com/api/1.0");
+    // Where it is really asked: a double stands in.
+    assert_eq!(made.instance_url, format!("{}/api/1.0", asana.url()));
     assert_eq!(asana.requests(), ["authorization_code"]);
     let owner = app.database.owner().await;
     let left = "SELECT count(*) FROM oauth_authorization \

@@ -1,5 +1,7 @@
 //! Consents: who gave them and from where, and that no data flow without one where one is needed.
 
+mod runs;
+
 use chrono::{DateTime, Utc};
 use stellwerk::{
     domain::integration::Changes,
@@ -268,7 +270,8 @@ async fn of_planning_nothing_is_kept_from_the_moment_a_consent_is_revoked() {
         ..appointments_for(planner.integration)
     };
     let given = grant(&tenant.admin, planning).await.unwrap();
-    planner.sync().await;
+    // What was refused begins by itself.
+    planner.idle().await;
     let told = planner.phases().await.len();
     planner.task("Dachstuhl", "2026-11-20");
     let mut gate = double.pause_next(Stage::AfterApplying, Asked::ListTasks);

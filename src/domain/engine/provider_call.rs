@@ -185,15 +185,19 @@ fn way(domain: &Domain, integration: &Integration, bearer: Bearer) -> Result<Way
         asana::PROVIDER => asana::DEFAULT_BASE,
         _ => calcom::DEFAULT_INSTANCE,
     };
-    let instance = integration.instance_url.as_deref().unwrap_or(documented);
-    let mut instance: Url = instance.parse().map_err(Error::internal)?;
-    // A grant is of the provider itself, which a sandbox may stand in for.
-    if integration.granted_account_id.is_some()
-        && let Some(base) = domain.deployments.base(&integration.provider)
-    {
-        instance = rebase(&instance, base);
-    }
+    let instance = address(domain, integration);
+    let instance = instance.as_deref().unwrap_or(documented).parse().map_err(Error::internal)?;
     Ok(Way { egress: domain.egress.clone(), instance, credential: bearer.used(), secret: bearer.secret })
+}
+
+/// Where an integration's provider is asked; none for one that never is. A grant is of the provider itself,
+/// which a sandbox may stand in for.
+pub fn address(domain: &Domain, integration: &Integration) -> Option<String> {
+    let written = integration.instance_url.as_deref()?;
+    let granted = integration.granted_account_id.as_ref();
+    let base = granted.and_then(|_| domain.deployments.base(&integration.provider));
+    let moved = base.and_then(|base| Some(rebase(&written.parse().ok()?, base)));
+    Some(moved.map_or_else(|| written.into(), Into::into))
 }
 
 fn count<T, R: Refuses>(result: &Result<T, CallError<R>>) {

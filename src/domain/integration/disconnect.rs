@@ -13,6 +13,7 @@ use crate::{
     },
     ids::TenantId,
     store::{self, TenantTx, outbox::Outcome, subscription::Subscription},
+    telemetry,
     words::{CredentialEvent, SubscriptionState, SyncState},
 };
 
@@ -43,41 +44,42 @@ pub async fn run(domain: &Domain, tenant: TenantId, payload: &Value, now: DateTi
     if integration.state != IntegrationState::Disconnecting {
         return Ok(Outcome::Done);
     }
+    let is_patient = now - integration.update_time < PATIENCE;
+    let mut webhooks_left = None;
     for subscription in subscriptions.iter().filter(|one| one.state != SubscriptionState::Removed) {
         match subscription::take_back(domain, tenant, subscription).await {
             Ok(()) => note_removed(domain, tenant, subscription, now).await?,
-            // It can no longer be asked for anything.
-            Err(CallFailure::Credential) => {
-                end(domain, tenant, id, Some(WEBHOOKS_LEFT), now).await?;
-                return Ok(Outcome::Done);
-            }
-            Err(CallFailure::NotNow { after, reason }) if now - integration.update_time < PATIENCE => {
+            Err(CallFailure::NotNow { after, reason }) if is_patient => {
                 return Ok(Outcome::Release { after, reason: Some(reason.into()) });
             }
-            Err(CallFailure::NotNow { .. }) => {
-                end(domain, tenant, id, Some(WEBHOOKS_LEFT), now).await?;
-                return Ok(Outcome::Done);
+            // It can no longer be asked for anything.
+            Err(CallFailure::NotNow { .. } | CallFailure::Credential) => {
+                webhooks_left = Some(WEBHOOKS_LEFT);
+                break;
             }
             Err(failure) => return Err(failure.into()),
         }
     }
     // Last, because afterwards nothing of ours could be taken back.
-    let left = match credential::revoke(domain, tenant, id).await {
+    let grant_left = match credential::revoke(domain, tenant, id).await {
         Ok(Remains::Nothing) => None,
-        Ok(Remains::Grant) | Err(BearerError::Missing) => Some(GRANT_LEFT),
-        Err(BearerError::NotNow { after, reason }) if now - integration.update_time < PATIENCE => {
+        Err(BearerError::NotNow { after, reason }) if is_patient => {
             return Ok(Outcome::Release { after, reason: Some(reason.into()) });
         }
-        Err(BearerError::NotNow { .. }) => Some(GRANT_LEFT),
+        Ok(Remains::Grant) | Err(BearerError::Missing | BearerError::NotNow { .. }) => Some(GRANT_LEFT),
         Err(BearerError::Own(error)) => return Err(error),
     };
-    end(domain, tenant, id, left, now).await?;
+    end(domain, tenant, id, webhooks_left.or(grant_left), now).await?;
     Ok(Outcome::Done)
 }
 
-/// Ends the integration all the same: no attempt is left.
+/// Ends the integration all the same: no attempt is left. The provider is told once more that its grant is over.
 pub async fn give_up(domain: &Domain, tenant: TenantId, payload: &Value, now: DateTime<Utc>) -> Result<()> {
-    end(domain, tenant, order(payload)?, Some(WEBHOOKS_LEFT), now).await
+    let id = order(payload)?;
+    if let Err(BearerError::Own(error)) = credential::revoke(domain, tenant, id).await {
+        telemetry::log_error("a provider could not be told that an account was disconnected", &error);
+    }
+    end(domain, tenant, id, Some(WEBHOOKS_LEFT), now).await
 }
 
 fn order(payload: &Value) -> Result<IntegrationId> {

@@ -1,7 +1,11 @@
 //! How an integration fares, in a word: what a person who looks at a list of them needs first.
 
 use super::Status;
-use crate::words::{Breaker, IntegrationState, SubscriptionState};
+use crate::{
+    domain::consent,
+    store::planning::project,
+    words::{Breaker, IntegrationState, SubscriptionState},
+};
 
 /// In a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,10 @@ pub fn health(status: &Status) -> (Health, Option<String>) {
         }
         IntegrationState::Connected => {}
     }
+    // Nothing is asked, so that nothing of what follows is news.
+    if !status.may_flow {
+        return (Health::Degraded, Some(consent::MISSING.into()));
+    }
     if status.flow.as_ref().is_some_and(|flow| flow.breaker == Breaker::Open) {
         return failing("PROVIDER_OUT");
     }
@@ -41,11 +49,39 @@ pub fn health(status: &Status) -> (Health, Option<String>) {
     }
 }
 
+/// What a person does about a reason that [`health`] gives; empty where there is nothing but to wait.
+pub fn advice(status: &Status, reason: &str) -> &'static str {
+    let left = status.integration.state_reason.as_deref();
+    match (reason, left) {
+        ("INTEGRATION_DISCONNECTED", Some("GRANT_LEFT" | "WEBHOOKS_LEFT")) => {
+            "Take this program off the connected apps in the account's settings at the provider."
+        }
+        ("INTEGRATION_DISCONNECTED", _) => "Connect the account again if data are to flow.",
+        (consent::MISSING, _) => "Grant a consent for this integration: what waits for it goes on by itself.",
+        (project::AREA_FIELD_LOST | project::HOURS_FIELD_LOST, _) => {
+            "Choose the fields anew and read everything again, or add the field to its projects again."
+        }
+        ("PROVIDER_OUT", _) => "",
+        ("RUNS_FAILING" | "LAST_RUN_FAILED", _) => "Look at the reason of the newest run, and begin another.",
+        ("DEAD_LETTERS", _) => "Look at what was given up, and requeue it.",
+        ("REVIEW_NEEDED", _) => "Decide the review items that are open.",
+        ("WEBHOOKS_FAILED", _) => "Look at the reason of each webhook, and activate webhooks again.",
+        ("ABSENCES_UNAVAILABLE" | "TIME_ENTRIES_UNAVAILABLE", _) => {
+            "See that the account's plan at the provider includes them, and that the account may see them."
+        }
+        ("INBOUND_PAUSED" | "OUTBOUND_PAUSED", _) => "End the pause if data are to flow.",
+        ("", _) => "",
+        _ => "Connect the account again.",
+    }
+}
+
 /// What needs a look.
 fn lack(status: &Status) -> Option<&'static str> {
     let planning = status.planning.as_ref().map(|planning| &planning.health);
     let is_failed = |state: SubscriptionState| state == SubscriptionState::Failed;
+    let lost_field = status.planning.as_ref().and_then(|planning| planning.lost_field);
     let lacks = [
+        (lost_field.is_some(), lost_field.unwrap_or_default()),
         (status.runs.consecutive_errors > 0, "LAST_RUN_FAILED"),
         (status.waiting.dead_letters > 0, "DEAD_LETTERS"),
         (status.waiting.open_reviews > 0, "REVIEW_NEEDED"),
@@ -82,6 +118,7 @@ mod tests {
         };
         Status {
             integration: Integration::new(IntegrationId::new(), "asana", "Planning", Utc::now()),
+            may_flow: true,
             runs,
             ages: Ages { last_s: None, p95_s: None, changes: 0 },
             waiting: Waiting { messages: 0, oldest_age_s: None, dead_letters: 0, open_reviews: 0 },
@@ -125,6 +162,26 @@ mod tests {
         });
 
         assert_eq!(refused, (Health::NeedsReconnect, Some("CREDENTIAL_REFUSED".into())));
+    }
+
+    #[test]
+    fn a_missing_consent_explains_everything_that_fails_for_it() {
+        let mut lacking = status();
+        (lacking.may_flow, lacking.runs.consecutive_errors) = (false, 9);
+
+        assert_eq!(health(&lacking), (Health::Degraded, Some("CONSENT_MISSING".into())));
+        assert!(advice(&lacking, "CONSENT_MISSING").starts_with("Grant a consent"));
+    }
+
+    #[test]
+    fn what_a_provider_could_not_be_told_is_left_to_a_person() {
+        let mut ended = status();
+        ended.integration.state = IntegrationState::Disconnected;
+        let plain = advice(&ended, "INTEGRATION_DISCONNECTED");
+        ended.integration.state_reason = Some("GRANT_LEFT".into());
+
+        assert!(plain.starts_with("Connect the account again"));
+        assert!(advice(&ended, "INTEGRATION_DISCONNECTED").contains("connected apps"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Domain, Integration, IntegrationId, Result};
 use crate::{
     caller::Caller,
-    domain::{engine::reconcile, planning::sync},
+    domain::{consent, engine::reconcile, planning::sync},
     ids::WebhookEndpointId,
     provider::asana::PROVIDER as ASANA,
     store::{
@@ -18,7 +18,7 @@ use crate::{
         integration_health::{Ages, Runs, Waiting},
         planning::{
             health::{self, PlanningHealth},
-            project_cursor, reading,
+            project, project_cursor, reading,
             settings::{self, AreaMapping, PlanningSettings},
         },
         subscription::Subscription,
@@ -35,6 +35,8 @@ const CHANGES_BACK: TimeDelta = TimeDelta::days(1);
 #[derive(Debug, Clone)]
 pub struct Status {
     pub integration: Integration,
+    /// No consent is needed, or one lives.
+    pub may_flow: bool,
     /// Runs of the last 30 days.
     pub runs: Runs,
     /// How old the provider's changes of the last 24 hours were when they took effect here.
@@ -66,6 +68,8 @@ pub struct Planning {
     pub settings: Option<PlanningSettings>,
     pub areas: Vec<AreaMapping>,
     pub health: PlanningHealth,
+    /// A mapped field that no project has any more, a code.
+    pub lost_field: Option<&'static str>,
     pub last_absences_time: Option<DateTime<Utc>>,
     pub last_time_entries_time: Option<DateTime<Utc>>,
     /// Users who are somebody here, and who are not.
@@ -98,6 +102,7 @@ pub async fn status(
     let status = Status {
         credential_expire_time: credential.and_then(|credential| credential.expire_time),
         planning: if is_planning { Some(planning(&mut tx, id).await?) } else { None },
+        may_flow: consent::opens(&mut tx, &integration).await?,
         integration,
         runs: store::integration_health::runs(&mut tx, id, now - RUNS_BACK).await?,
         ages,
@@ -129,7 +134,9 @@ async fn planning(tx: &mut TenantTx, id: IntegrationId) -> Result<Planning> {
     let areas = settings::area_mappings(tx, id).await?;
     let (mapped_users, unmapped_users) = reading::count_users(tx, id).await?;
     let expected = project_cursor::expected(tx, id).await?;
+    let standing = project::fields(tx, id).await?;
     Ok(Planning {
+        lost_field: settings.as_ref().and_then(|settings| standing.lost(settings)),
         settings,
         areas,
         health: health::find(tx, id).await?,

@@ -50,6 +50,8 @@ pub(super) struct Facts<'a> {
     pub(super) integration: &'a Integration,
     /// Absent while nothing was chosen.
     pub(super) settings: Option<&'a PlanningSettings>,
+    /// A mapped field that no project has any more, a code.
+    pub(super) lost_field: Option<&'static str>,
     /// Data may flow: consent was given where it is needed.
     pub(super) may_flow: bool,
     /// The newest run of everything, and the one that is under way.
@@ -102,9 +104,10 @@ fn workspace(facts: &Facts<'_>) -> Status {
 }
 
 fn field_mapping(facts: &Facts<'_>) -> Status {
-    match facts.settings.filter(|settings| settings.area_field_id.is_some()) {
-        Some(settings) => done(Step::FieldMapping, settings.mapping_time),
-        None => ready(Step::FieldMapping, "AREA_NOT_MAPPED"),
+    match (facts.settings.filter(|settings| settings.area_field_id.is_some()), facts.lost_field) {
+        (Some(_), Some(lost)) => status(Step::FieldMapping, StepState::Failed, lost),
+        (Some(settings), None) => done(Step::FieldMapping, settings.mapping_time),
+        (None, _) => ready(Step::FieldMapping, "AREA_NOT_MAPPED"),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
         engine::{subscription, sync_run},
         idempotency::{Claim, Key, claim},
         integration::micros,
+        sync_log,
     },
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId},
@@ -17,7 +18,8 @@ use crate::{
     words::{IntegrationState, SyncKind},
 };
 
-/// Queues a run that reads everything, or returns the one that this key began.
+/// Queues a run that reads everything, or returns the one that this key began. One that is refused for lack of a
+/// consent begins by itself when there is one.
 ///
 /// Errors: `NotFound`, `Invalid`, `WorkspaceNotSelected`, `FieldMappingMissing`, `ConsentMissing`,
 /// `IntegrationState`, `SyncRunning`, `IdempotencyKeyReused`.
@@ -45,6 +47,9 @@ pub async fn start_initial_sync(
         return Err(Error::FieldMappingMissing);
     }
     if !consent::opens(&mut tx, &integration).await? {
+        // With the transaction goes the claim: the key is free for when there is one.
+        drop(tx);
+        sync_log::note_refused(domain, caller, run).await?;
         return Err(Error::ConsentMissing);
     }
     if !store::sync_log::insert(&mut tx, &run).await? {

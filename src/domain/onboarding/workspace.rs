@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Noun, Result},
     ids::IntegrationId,
     page::{Page, Paged},
-    provider::asana::{Offset, Workspace},
+    provider::asana::{self, Offset, Workspace},
     store::{self, planning::settings::PlanningSettings},
     words::Plan,
 };
@@ -97,21 +97,16 @@ pub async fn select(
             plan: plan.unwrap_or(begun.plan),
             ..begun
         };
-        let (capacity, refill_per_s) = integration::rate(per_minute(row.plan))?;
-        store::integration_flow::insert(&mut tx, id, capacity, refill_per_s).await?;
-        store::integration_flow::set_rate(&mut tx, id, capacity, refill_per_s).await?;
+        // Who only repeats the choice keeps the rate that was given since.
+        if plan.is_some() || !is_same {
+            let (capacity, refill_per_s) = integration::rate(asana::requests_per_minute(row.plan))?;
+            store::integration_flow::insert(&mut tx, id, capacity, refill_per_s).await?;
+            store::integration_flow::set_rate(&mut tx, id, capacity, refill_per_s).await?;
+        }
         store::planning::settings::save(&mut tx, &row).await?;
     }
     tx.commit().await?;
     super::get(domain, caller, id).await
-}
-
-/// What a plan lets one authorisation ask (asana.md §4).
-fn per_minute(plan: Plan) -> u32 {
-    match plan {
-        Plan::Free => 150,
-        Plan::Paid => 1500,
-    }
 }
 
 async fn read(ground: &Ground<'_>) -> Result<Vec<Workspace>> {

@@ -4,7 +4,7 @@ use chrono::Utc;
 use secrecy::ExposeSecret;
 use tonic::Request;
 
-use super::{Domain, Result, Tokens, checked, filters, id, key, proto, wire::timestamp};
+use super::{Domain, Result, Tokens, checked, convert, filters, id, key, proto, wire::timestamp};
 use crate::{
     domain::{
         authorization::{self, Start},
@@ -56,7 +56,7 @@ pub(super) async fn complete(
     let key = key("CompleteAuthorization", &request.idempotency_key, &request);
     let code = request.completion_code.into();
     let made = authorization::complete(domain, &caller, &key, &code, Utc::now()).await?;
-    Ok(proto::CompleteAuthorizationResponse { integration: Some(made.into()) })
+    Ok(proto::CompleteAuthorizationResponse { integration: Some(convert::integration(domain, made)) })
 }
 
 pub(super) async fn refresh(
@@ -66,7 +66,7 @@ pub(super) async fn refresh(
     let (caller, request) = checked(request)?;
     let of = id("integration_id", &request.integration_id)?;
     let found = credential::refresh_now(domain, &caller, of).await?;
-    Ok(proto::RefreshCredentialResponse { integration: Some(found.into()) })
+    Ok(proto::RefreshCredentialResponse { integration: Some(convert::integration(domain, found)) })
 }
 
 pub(super) async fn changes(

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    integration::{self, Health, Planning, Status, Trial},
+    integration::{Health, Planning, Status, Trial, advice, health},
     wire::{span, text, timestamp},
 };
 use crate::{
-    domain::appointment::is_stale,
+    domain::{Domain, appointment::is_stale, engine::provider_call},
     ids::WebhookEndpointId,
     proto,
     store::{
@@ -23,15 +23,17 @@ use crate::{
 const SHOWN: usize = 200;
 
 /// The dashboard at this moment.
-pub(super) fn status(status: Status, now: DateTime<Utc>) -> proto::IntegrationStatus {
-    let (health, health_reason) = integration::health(&status);
+pub(super) fn status(domain: &Domain, status: Status, now: DateTime<Utc>) -> proto::IntegrationStatus {
+    let (health, health_reason) = health(&status);
+    let health_reason = health_reason.unwrap_or_default();
+    let health_advice = advice(&status, &health_reason);
     let flow = status.flow.as_ref();
     let event_type_count = number(status.event_types.len() as i64);
     let mut event_types = status.event_types;
     event_types
         .sort_by_key(|one| one.archived || (one.unsupported_reason.is_none() && one.service_id.is_some()));
     proto::IntegrationStatus {
-        integration: Some(status.integration.into()),
+        integration: Some(integration(domain, status.integration)),
         breaker: flow.map_or(proto::BreakerState::Closed, |flow| flow.breaker.into()).into(),
         breaker_until_time: flow.and_then(|flow| flow.breaker_until).map(timestamp),
         pause_until_time: flow.and_then(|flow| flow.pause_until).filter(|end| *end > now).map(timestamp),
@@ -58,7 +60,8 @@ pub(super) fn status(status: Status, now: DateTime<Utc>) -> proto::IntegrationSt
         last_change_age: status.ages.last_s.map(seconds),
         p95_change_age: status.ages.p95_s.map(seconds),
         health: proto::IntegrationHealth::from(health).into(),
-        health_reason: health_reason.unwrap_or_default(),
+        health_reason,
+        health_advice: health_advice.into(),
         planning: status.planning.map(Into::into),
         credential_expire_time: status.credential_expire_time.map(timestamp),
     }
@@ -134,30 +137,30 @@ impl From<&AreaMapping> for proto::PlanningFieldOption {
     }
 }
 
-impl From<Integration> for proto::Integration {
-    fn from(row: Integration) -> Self {
-        let state = match row.state {
-            IntegrationState::Connected => proto::IntegrationState::Connected,
-            IntegrationState::NeedsReconnect => proto::IntegrationState::NeedsReconnect,
-            IntegrationState::Disconnecting => proto::IntegrationState::Disconnecting,
-            IntegrationState::Disconnected => proto::IntegrationState::Disconnected,
-        };
-        Self {
-            integration_id: row.id.to_string(),
-            provider: row.provider,
-            name: row.name,
-            state: state.into(),
-            state_reason: row.state_reason.unwrap_or_default(),
-            instance_url: row.instance_url.unwrap_or_default(),
-            account_id: row.account_id.unwrap_or_default(),
-            account_name: row.account_name.unwrap_or_default(),
-            inbound_paused: row.inbound_paused,
-            outbound_paused: row.outbound_paused,
-            read_only: row.read_only,
-            consent_required: row.consent_required,
-            create_time: Some(timestamp(row.create_time)),
-            update_time: Some(timestamp(row.update_time)),
-        }
+/// With the address that is really asked.
+pub(super) fn integration(domain: &Domain, row: Integration) -> proto::Integration {
+    let address = provider_call::address(domain, &row);
+    let state = match row.state {
+        IntegrationState::Connected => proto::IntegrationState::Connected,
+        IntegrationState::NeedsReconnect => proto::IntegrationState::NeedsReconnect,
+        IntegrationState::Disconnecting => proto::IntegrationState::Disconnecting,
+        IntegrationState::Disconnected => proto::IntegrationState::Disconnected,
+    };
+    proto::Integration {
+        integration_id: row.id.to_string(),
+        provider: row.provider,
+        name: row.name,
+        state: state.into(),
+        state_reason: row.state_reason.unwrap_or_default(),
+        instance_url: address.unwrap_or_default(),
+        account_id: row.account_id.unwrap_or_default(),
+        account_name: row.account_name.unwrap_or_default(),
+        inbound_paused: row.inbound_paused,
+        outbound_paused: row.outbound_paused,
+        read_only: row.read_only,
+        consent_required: row.consent_required,
+        create_time: Some(timestamp(row.create_time)),
+        update_time: Some(timestamp(row.update_time)),
     }
 }
 

@@ -65,7 +65,7 @@ impl Source for Watching {
                 self.is_due = false;
                 let now = Utc::now();
                 let found = integration::status(&self.domain, &self.caller, self.integration, now).await?;
-                let status = convert::status(found, now);
+                let status = convert::status(&self.domain, found, now);
                 let hash = hash(&status);
                 if hash == self.seen {
                     continue;

@@ -197,7 +197,7 @@ impl Change {
 }
 
 impl Action {
-    fn of(word: String) -> Self {
+    pub(super) fn of(word: String) -> Self {
         match word.as_str() {
             "changed" => Self::Changed,
             "added" => Self::Added,
@@ -221,7 +221,7 @@ impl Action {
 }
 
 impl ResourceKind {
-    fn of(word: String) -> Self {
+    pub(super) fn of(word: String) -> Self {
         match word.as_str() {
             "task" => Self::Task,
             "project" => Self::Project,

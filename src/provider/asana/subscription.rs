@@ -38,6 +38,8 @@ pub struct Subscription {
     pub resource: Option<String>,
     pub target: Option<String>,
     pub is_active: bool,
+    /// Those that let pass everything of a kind and action; absent when Asana does not say what they are.
+    pub filters: Option<Vec<Filter>>,
     pub created_at: Option<DateTime<Utc>>,
     pub last_success_at: Option<DateTime<Utc>>,
     pub last_failure_at: Option<DateTime<Utc>>,
@@ -56,6 +58,7 @@ pub struct CreatedSubscription {
 
 const SUBSCRIPTION: &[&str] = &[
     "active",
+    "filters",
     "resource",
     "target",
     "created_at",
@@ -94,6 +97,12 @@ impl Asana<'_> {
         Ok(CreatedSubscription { subscription: answer.one(Subscription::of)?, secret })
     }
 
+    /// Has a webhook tell of something else, at the same address and with the same secret.
+    pub async fn filter_webhook(&self, gid: &str, filters: &[Filter]) -> Result<Subscription, CallError> {
+        let data = json!({ "filters": json_of(filters) });
+        self.send(Request::put(&["webhooks", gid], data).fields(SUBSCRIPTION)).await?.one(Subscription::of)
+    }
+
     /// What is on its way arrives all the same.
     pub async fn delete_webhook(&self, gid: &str) -> Result<(), CallError> {
         self.send(Request::delete(&["webhooks", gid])).await.map(drop)
@@ -104,16 +113,33 @@ impl SubscriptionWish<'_> {
     fn json(&self) -> Value {
         let mut data = json!({ "resource": self.resource, "target": self.target });
         if !self.filters.is_empty() {
-            let filters = self.filters.iter().map(Filter::json);
-            data["filters"] = filters.collect();
+            data["filters"] = json_of(&self.filters);
         }
         data
     }
 }
 
+fn json_of(filters: &[Filter]) -> Value {
+    filters.iter().map(Filter::json).collect()
+}
+
 impl Filter {
     fn json(&self) -> Value {
         json!({ "resource_type": self.kind.as_str(), "action": self.action.as_str() })
+    }
+
+    /// Of a webhook's filters those that are not narrowed any further. None where one of them is not told.
+    fn of_list(told: &[Value]) -> Option<Vec<Self>> {
+        let mut filters = Vec::new();
+        for told in told {
+            let told = Fields::of(told)?;
+            let kind = told.text("resource_type").map(ResourceKind::of)?;
+            let action = told.text("action").map(Action::of)?;
+            if told.text("resource_subtype").is_none() && told.list("fields").is_empty() {
+                filters.push(Self { kind, action });
+            }
+        }
+        Some(filters)
     }
 }
 
@@ -124,6 +150,7 @@ impl Subscription {
             resource: fields.object("resource").and_then(|resource| resource.key("gid")),
             target: fields.text("target"),
             is_active: fields.flag("active").unwrap_or_default(),
+            filters: fields.get("filters").and_then(Value::as_array).and_then(|told| Filter::of_list(told)),
             created_at: fields.time("created_at"),
             last_success_at: fields.time("last_success_at"),
             last_failure_at: fields.time("last_failure_at"),

@@ -37,8 +37,17 @@ pub(super) static ASANA: Provider = Provider {
             sends_redirect_uri: false,
             needs_scope: None,
         },
-        // The documentation shows `id`, clients see `gid`.
-        account: Account::Token { id: &["/data/gid", "/data/id"], name: &["/data/name"] },
+        // The documentation shows `id`, clients see `gid`; neither is promised.
+        account: Account::Token {
+            id: &["/data/gid", "/data/id"],
+            name: &["/data/name"],
+            otherwise: Some(AccountCall {
+                url: "https://app.asana.com/api/1.0/users/me",
+                is_list: false,
+                id: "/data/gid",
+                name: "/data/name",
+            }),
+        },
         client: Client::Ours,
     }),
     api: Some(Api {

@@ -41,7 +41,7 @@ pub(super) static DROPBOX: Provider = Provider {
             sends_redirect_uri: false,
             needs_scope: None,
         },
-        account: Account::Token { id: &["/account_id"], name: &["/account_id"] },
+        account: Account::Token { id: &["/account_id"], name: &["/account_id"], otherwise: None },
         client: Client::Ours,
     }),
     api: Some(Api {

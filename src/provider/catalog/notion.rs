@@ -35,7 +35,7 @@ pub(super) static NOTION: Provider = Provider {
             sends_redirect_uri: false,
             needs_scope: None,
         },
-        account: Account::Token { id: &["/workspace_id"], name: &["/workspace_name"] },
+        account: Account::Token { id: &["/workspace_id"], name: &["/workspace_name"], otherwise: None },
         client: Client::Ours,
     }),
     api: Some(Api {

@@ -118,8 +118,9 @@ pub enum Rotation {
 /// Where the id of the account behind a grant is found. It never comes from a person's browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
-    /// In the token answer: the first place that holds a text or a number.
-    Token { id: &'static [Pointer], name: &'static [Pointer] },
+    /// In the token answer: the first place that holds a text or a number. Where none does, in the answer to
+    /// `otherwise`.
+    Token { id: &'static [Pointer], name: &'static [Pointer], otherwise: Option<AccountCall> },
     /// In the claims of the token answer's `id_token`, which came over TLS from the token endpoint itself
     /// (OpenID Connect Core §3.1.3.7); several are joined with a dot.
     IdToken { id: &'static [&'static str], name: &'static [&'static str] },
@@ -127,6 +128,17 @@ pub enum Account {
     Call(AccountCall),
     /// The host or path that gave the token is the account's own: this placeholder.
     Placeholder(&'static str),
+}
+
+impl Account {
+    /// The call that says whose account it is, if it comes to one.
+    pub fn call(&self) -> Option<&AccountCall> {
+        match self {
+            Self::Call(call) => Some(call),
+            Self::Token { otherwise, .. } => otherwise.as_ref(),
+            Self::IdToken { .. } | Self::Placeholder(_) => None,
+        }
+    }
 }
 
 /// A `GET` with the new access token.

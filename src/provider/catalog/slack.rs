@@ -50,6 +50,7 @@ pub(super) static SLACK: Provider = Provider {
         account: Account::Token {
             id: &["/team/id", "/enterprise/id"],
             name: &["/team/name", "/enterprise/name"],
+            otherwise: None,
         },
         client: Client::Ours,
     }),

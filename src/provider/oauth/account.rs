@@ -49,9 +49,12 @@ impl Door<'_> {
         placeholders: &Placeholders,
     ) -> Result<Account, AccountError> {
         let (id, name) = match &self.row.account {
-            row::Account::Token { id, name } => {
+            row::Account::Token { id, name, otherwise } => {
                 let answer = Value::Object(tokens.rest.clone());
-                (first(&answer, id), first(&answer, name))
+                match (first(&answer, id), otherwise) {
+                    (None, Some(call)) => self.ask(call, tokens).await?,
+                    (id, _) => (id, first(&answer, name)),
+                }
             }
             row::Account::IdToken { id, name } => {
                 let claims = self.claims(tokens).ok_or(AccountError::Unsaid)?;

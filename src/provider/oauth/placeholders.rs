@@ -8,7 +8,7 @@ use url::{Host, Url};
 use super::OAuth;
 use crate::provider::catalog::{
     UrlTemplate,
-    oauth::{Account, Placeholder, Shape},
+    oauth::{Placeholder, Shape},
 };
 
 /// What stands in the places of a row's placeholders; each was checked for its shape.
@@ -103,9 +103,9 @@ impl Endpoints {
             }
             None => None,
         };
-        let account = match &row.account {
-            Account::Call(call) => Some(url(call.url)?),
-            Account::Token { .. } | Account::IdToken { .. } | Account::Placeholder(_) => None,
+        let account = match row.account.call() {
+            Some(call) => Some(url(call.url)?),
+            None => None,
         };
         Some(Self { authorize: url(row.authorize_url)?, token: url(row.token_url)?, revoke, account })
     }

@@ -79,7 +79,8 @@ pub(super) fn tokens(
         answer["ok"] = true.into();
     }
     match &inner.row.account {
-        Account::Token { id: places, name: names } => {
+        Account::Token { .. } if world.is_secretive => {}
+        Account::Token { id: places, name: names, .. } => {
             // The id last: at some providers it is all the name there is.
             for (places, text) in [(names, &name), (places, &id)] {
                 if let Some(place) = places.first() {
@@ -112,7 +113,7 @@ pub(super) fn account(inner: &Inner, asked: &Asked) -> Response {
     if !world.grants.iter().any(|grant| grant.access.iter().any(|one| one == bearer)) {
         return text(StatusCode::UNAUTHORIZED, "unknown token");
     }
-    let (Account::Call(call), Some(settings)) = (&inner.row.account, &world.settings) else {
+    let (Some(call), Some(settings)) = (inner.row.account.call(), &world.settings) else {
         return text(StatusCode::NOT_FOUND, "no such route");
     };
     let mut one = Value::Object(Map::new());

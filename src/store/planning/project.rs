@@ -6,7 +6,7 @@ use diesel::{
     SelectableHelper, insert_into,
     prelude::{Insertable, Queryable},
     sql_query,
-    sql_types::{Array, BigInt, Numeric, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Numeric, Uuid as SqlUuid},
     update,
 };
 use diesel_async::RunQueryDsl;
@@ -18,6 +18,7 @@ use crate::{
     page::{Page, Paged},
     store::{
         Cached, TenantTx,
+        planning::settings::PlanningSettings,
         schema::{phase_project, project},
     },
     words::Presence,
@@ -47,6 +48,47 @@ pub struct Project {
     /// When its phases were read completely last.
     pub sync_time: Option<DateTime<Utc>>,
     pub update_time: DateTime<Utc>,
+}
+
+/// Which of the mapped fields the projects have that are present and not archived.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct Fields {
+    /// One of them was read completely once, so that its tasks could have an area.
+    #[diesel(sql_type = Bool)]
+    was_read: bool,
+    #[diesel(sql_type = Bool)]
+    has_area: bool,
+    /// One that has the area's has the hours' as well.
+    #[diesel(sql_type = Bool)]
+    has_hours: bool,
+}
+
+/// No project has the field of the area any more.
+pub const AREA_FIELD_LOST: &str = "AREA_FIELD_LOST";
+/// No project whose phases are read has the field of the planned hours.
+pub const HOURS_FIELD_LOST: &str = "HOURS_FIELD_LOST";
+
+impl Fields {
+    /// Which mapped field somebody has to map anew. Of a mapping by which nothing was read yet nobody knows.
+    pub fn lost(&self, settings: &PlanningSettings) -> Option<&'static str> {
+        let is_known = self.was_read && settings.initial_sync_time >= settings.mapping_time;
+        match (self.has_area, self.has_hours) {
+            (false, _) if is_known && settings.area_field_id.is_some() => Some(AREA_FIELD_LOST),
+            (_, false) if is_known && settings.hours_field_id.is_some() => Some(HOURS_FIELD_LOST),
+            _ => None,
+        }
+    }
+}
+
+/// What the projects of an integration have.
+pub async fn fields(tx: &mut TenantTx, integration: IntegrationId) -> Result<Fields> {
+    let query = sql_query(
+        "SELECT coalesce(bool_or(sync_time IS NOT NULL), false) AS was_read, \
+             coalesce(bool_or(has_area_field), false) AS has_area, \
+             coalesce(bool_or(has_area_field AND has_hours_field), false) AS has_hours \
+         FROM project WHERE integration_id = $1 AND presence = 'present' AND NOT is_archived",
+    );
+    Ok(Cached(query.bind::<SqlUuid, _>(integration)).get_result(tx.conn()).await?)
 }
 
 /// Which projects a list shows.

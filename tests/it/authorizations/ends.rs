@@ -104,6 +104,25 @@ async fn the_same_account_is_the_same_integration_and_another_one_is_refused_the
     assert_eq!(shown(&acme, &made.integration_id).await.account_id, made.account_id);
 }
 
+/// A provider whose token answer does not say whose account it is, is asked; one that cannot be is refused.
+#[tokio::test]
+async fn an_account_that_the_token_answer_leaves_out_is_asked_for() {
+    let asana = double("asana").await;
+    let app = app("asana", &asana).start().await;
+    let acme = app.tenant("acme").await;
+    let told = connect(&app, &acme, "asana").await;
+    asana.keep_account_secret();
+
+    let asked = connect(&app, &acme, "asana").await;
+    asana.account("", "");
+    let code = obtain_code(&app, &acme.admin, start_request("asana")).await;
+    let unknown = complete(&acme.admin, &code).await.unwrap_err();
+
+    assert_eq!(asked.integration_id, told.integration_id);
+    assert_eq!((asked.account_id, asked.account_name), (told.account_id, told.account_name));
+    assert_eq!((unknown.code(), reason(&unknown)), (Code::FailedPrecondition, "ACCOUNT_UNKNOWN".into()));
+}
+
 /// Asana's trap 31.
 #[tokio::test]
 async fn disconnecting_revokes_and_destroys_and_leaves_a_history() {
@@ -133,8 +152,8 @@ async fn a_calendar_is_connected_by_a_grant_as_by_a_key() {
     let made = connect(&app, &acme, "calcom").await;
 
     assert_eq!(
-        (made.state(), made.instance_url.as_str()),
-        (IntegrationState::Connected, "https://api.cal.com/v2")
+        (made.state(), made.instance_url),
+        (IntegrationState::Connected, format!("{}/v2", calcom.url()))
     );
     let owner = app.database.owner().await;
     assert_eq!(owner.lines("SELECT kind || ' ' || state FROM sync_log").await, ["full queued"]);

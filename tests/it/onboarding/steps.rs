@@ -146,6 +146,44 @@ async fn the_plan_decides_how_often_asana_is_asked() {
     assert_eq!(settings.plan, Plan::Paid);
 }
 
+/// A budget that is there already follows what is said about the plan later.
+#[tokio::test]
+async fn another_plan_or_rate_counts_at_once_and_a_repeated_choice_keeps_it() {
+    let app = planned::app().without_worker().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    let capacity = async || {
+        let mut tx = planned.tx().await;
+        let flow = store::integration_flow::find(&mut tx, planned.integration).await.unwrap().unwrap();
+        flow.capacity
+    };
+    let choose = async |plan: WorkspacePlan| {
+        let request = proto::SelectWorkspaceRequest {
+            integration_id: planned.id(),
+            workspace_gid: planned.workspace.to_string(),
+            plan: plan.into(),
+            ..Default::default()
+        };
+        planned.admin.onboarding().select_workspace(request).await.unwrap();
+        capacity().await
+    };
+
+    let paid = choose(WorkspacePlan::Paid).await;
+    let free = choose(WorkspacePlan::Free).await;
+    let rate = proto::UpdateIntegrationRequest {
+        integration_id: planned.id(),
+        requests_per_minute: 600,
+        ..Default::default()
+    };
+    planned.admin.integrations().update_integration(rate).await.unwrap();
+    let agreed = capacity().await;
+    let repeated = choose(WorkspacePlan::Unspecified).await;
+    let paid_again = choose(WorkspacePlan::Paid).await;
+
+    assert_eq!([paid, free, agreed, repeated, paid_again], [750.0, 75.0, 300.0, 300.0, 750.0]);
+    assert_eq!(planned.owner.value("SELECT count(*) FROM integration_flow").await, "1");
+}
+
 #[tokio::test]
 async fn steps_that_come_too_early_say_what_is_missing() {
     let app = planned::app().without_worker().start().await;

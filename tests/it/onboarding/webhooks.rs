@@ -76,6 +76,68 @@ async fn a_webhook_that_asana_dropped_is_made_again_with_another_address_and_its
     assert!(looked > 0, "what happened meanwhile was told to nobody");
 }
 
+/// Somebody with access to the account, or an older version of ours, has it tell of less.
+#[tokio::test]
+async fn a_webhook_with_other_filters_gets_the_right_ones_and_keeps_its_address() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    let project = planned.add_project("Wohnhaus");
+    planned.with_webhooks(&app, &[project]).await;
+    let before = planned.webhook(project).unwrap();
+    let task = |action: &str| json!({ "resource_type": "task", "action": action });
+    let other = [
+        json!([task("changed")]),
+        json!([]),
+        json!(["changed", "added", "removed", "deleted", "undeleted"].map(|action| {
+            let mut filter = task(action);
+            filter["resource_subtype"] = json!("milestone");
+            filter
+        })),
+    ];
+
+    for filters in other {
+        planned.filter_there(before.gid, &filters).await;
+        assert_ne!(planned.webhook(project).unwrap().filters, before.filters, "{filters}");
+        double.forget_requests();
+        planned.check(&app).await;
+
+        let after = planned.webhook(project).unwrap();
+        assert_eq!((after.gid, &after.target, &after.filters), (before.gid, &before.target, &before.filters));
+        let looked = planned.asked(Operation::GetEvents) + planned.asked(Operation::ListTasks);
+        assert!(looked > 0, "what it did not tell of nobody heard");
+    }
+    assert_eq!(planned.onboarding().await.active_webhook_count, 2);
+}
+
+/// P12.
+#[tokio::test]
+async fn filters_that_may_not_be_put_right_are_told() {
+    let app = planned::app().start().await;
+    let (tenant, double) = (app.tenant("acme").await, planned::double().await);
+    let planned = Planned::new(&app, &tenant, &double).await;
+    planned.with_webhooks(&app, &[]).await;
+    let webhook = planned.webhook(planned.workspace).unwrap();
+    let less = json!([{ "resource_type": "project", "action": "changed" }]);
+    planned.filter_there(webhook.gid, &less).await;
+    let read_only = |read_only: bool| proto::UpdateIntegrationRequest {
+        integration_id: planned.id(),
+        read_only,
+        update_mask: Some(prost_types::FieldMask { paths: vec!["read_only".into()] }),
+        ..Default::default()
+    };
+
+    planned.admin.integrations().update_integration(read_only(true)).await.unwrap();
+    planned.check(&app).await;
+    let held = planned.subscriptions().await.remove(0);
+    planned.admin.integrations().update_integration(read_only(false)).await.unwrap();
+    app.work_until_idle().await;
+
+    assert_eq!((held.state, held.reason.as_deref()), (SubscriptionState::Failed, Some("READ_ONLY")));
+    assert_eq!(planned.subscriptions().await[0].state, SubscriptionState::Active);
+    assert_eq!(planned.webhook(planned.workspace).unwrap().filters, webhook.filters);
+}
+
 /// What was on its way to the address before is still taken.
 #[tokio::test]
 async fn a_replaced_address_still_answers_for_a_while_and_then_no_more() {
@@ -227,10 +289,8 @@ async fn the_health_of_each_webhook_is_told() {
     planned.with_webhooks(&app, &[]).await;
     planned.check(&app).await;
 
-    let request = proto::GetIntegrationStatusRequest { integration_id: planned.id() };
-    let status = planned.admin.integrations().get_integration_status(request).await.unwrap().into_inner();
+    let shown = planned.status().await.subscriptions.remove(0);
 
-    let shown = status.status.unwrap().subscriptions.remove(0);
     assert_eq!(shown.state(), proto::SubscriptionState::Active);
     assert!(shown.provider_success_time.is_some());
     assert!(shown.last_delivery_time.is_some());

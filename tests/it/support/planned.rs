@@ -168,6 +168,13 @@ impl Planned {
         answer.into_inner().onboarding.expect("an onboarding")
     }
 
+    /// The dashboard.
+    pub(crate) async fn status(&self) -> proto::IntegrationStatus {
+        let request = proto::GetIntegrationStatusRequest { integration_id: self.id() };
+        let answer = self.admin.integrations().get_integration_status(request).await.expect("a status");
+        answer.into_inner().status.expect("a status")
+    }
+
     pub(crate) async fn select(&self, workspace: Gid) -> Result<proto::Onboarding, Status> {
         let request = proto::SelectWorkspaceRequest {
             integration_id: self.id(),
@@ -257,6 +264,14 @@ impl Planned {
     /// The double's webhook about a project or the workspace.
     pub(crate) fn webhook(&self, resource: Gid) -> Option<Webhook> {
         self.asana.webhooks().into_iter().find(|one| one.resource == resource)
+    }
+
+    /// Changes what a webhook tells of, as anybody with the account's token may.
+    pub(crate) async fn filter_there(&self, webhook: Gid, filters: &Value) {
+        let url = format!("{}/webhooks/{webhook}", self.asana.api_url());
+        let body = json!({ "data": { "filters": filters } });
+        let request = super::booking_tool::client().put(url).bearer_auth(&self.token).json(&body);
+        assert_eq!(request.send().await.expect("an answer").status().as_u16(), 200);
     }
 
     pub(crate) fn asked(&self, operation: Operation) -> u64 {

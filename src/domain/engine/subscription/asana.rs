@@ -134,7 +134,7 @@ pub(super) async fn check(ground: &Ground<'_>) -> Result<(), Stop> {
     // What is on its way to an address that was replaced long ago never arrives.
     store::webhook_endpoint::disable_leftovers(&mut tx, ground.id(), now - LATE, now).await?;
     if done.iter().any(|made| matches!(made, Ok(true))) {
-        // What happened before they were made they told nobody; the streams of events kept it.
+        // What happened before they told of it nobody heard; the streams of events kept it.
         reconcile::queue(&mut tx, ground.id(), "subscription_check", now).await?;
     }
     tx.commit().await?;
@@ -157,10 +157,14 @@ fn wanted<'a>(
 }
 
 impl Round<'_> {
-    /// Whether one was made.
+    /// Whether one was made, or is told of more than before.
     async fn check_one(&self, resource: &Resource) -> Result<bool, Stop> {
         let known = self.known.iter().find(|one| one.resource == resource.name());
         if let Some((known, listed)) = known.and_then(|known| Some((known, self.fitting(known, resource)?))) {
+            let wanted = resource.filters();
+            if listed.filters.as_ref().is_some_and(|told| !is_same(told, &wanted)) {
+                return self.filter(known, listed, &wanted).await;
+            }
             save(self.ground, &with_health(known.clone(), listed)).await?;
             return Ok(false);
         }
@@ -185,6 +189,29 @@ impl Round<'_> {
                 && listed.resource.as_deref() == Some(resource.gid())
         };
         self.listed.iter().find(fits).map(|(listed, _)| listed)
+    }
+
+    /// Has a webhook tell of what it is there for: somebody changed that, or we did. False: it was refused.
+    async fn filter(&self, known: &Subscription, listed: &Listed, wanted: &[Filter]) -> Result<bool, Stop> {
+        let ground = self.ground;
+        if let Err(reason) = may_write(ground) {
+            save(ground, &failed(known.clone(), reason)).await?;
+            return Ok(false);
+        }
+        let changed = write(ground.domain, ground.tenant, ground.id(), move |way| async move {
+            way.asana().filter_webhook(&listed.gid, wanted).await
+        });
+        match changed.await {
+            Ok(changed) => {
+                save(ground, &with_health(known.clone(), &changed)).await?;
+                Ok(true)
+            }
+            Err(AsanaFailure::Call(CallError::Refused(refusal))) => {
+                save(ground, &failed(known.clone(), refusal.reason())).await?;
+                Ok(false)
+            }
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     /// Makes a webhook at an address of its own. The row says how it ended. False: it was refused.
@@ -309,6 +336,10 @@ impl Round<'_> {
         tracing::debug!(workspace = %self.workspace, webhooks = wanted.len(), "webhooks checked");
         Ok(())
     }
+}
+
+fn is_same(told: &[Filter], wanted: &[Filter]) -> bool {
+    wanted.iter().all(|one| told.contains(one)) && told.iter().all(|one| wanted.contains(one))
 }
 
 /// What is on its way to a replaced address is still taken for a while. One that never had a secret ends at

@@ -51,7 +51,14 @@ fn next_of(
     subscriptions: &[Subscription],
 ) -> (Step, StepState, String) {
     let integration = integration(IntegrationState::Connected);
-    let facts = Facts { integration: &integration, settings, may_flow: true, newest_run, subscriptions };
+    let facts = Facts {
+        integration: &integration,
+        settings,
+        lost_field: None,
+        may_flow: true,
+        newest_run,
+        subscriptions,
+    };
     let steps = steps(&facts);
     let (next, reason) = next(&steps);
     let state = steps.iter().find(|step| step.step == next).map_or(StepState::Done, |step| step.state);
@@ -90,6 +97,7 @@ fn what_comes_later_waits_for_what_comes_before() {
     let facts = Facts {
         integration: &integration,
         settings: None,
+        lost_field: None,
         may_flow: true,
         newest_run: None,
         subscriptions: &[],
@@ -111,6 +119,7 @@ fn a_credential_that_is_no_longer_taken_comes_first() {
     let facts = Facts {
         integration: &lost,
         settings: Some(&settings),
+        lost_field: None,
         may_flow: true,
         newest_run: None,
         subscriptions: &[],
@@ -155,12 +164,32 @@ fn a_missing_consent_is_named_before_anything_is_read() {
     let facts = Facts {
         integration: &integration,
         settings: Some(&settings),
+        lost_field: None,
         may_flow: false,
         newest_run: None,
         subscriptions: &[],
     };
 
     assert_eq!(next(&steps(&facts)), (Step::InitialSync, "CONSENT_MISSING".into()));
+}
+
+#[test]
+fn a_mapped_field_that_is_gone_asks_for_the_mapping_again() {
+    let integration = integration(IntegrationState::Connected);
+    let settings = synced();
+    let facts = Facts {
+        integration: &integration,
+        settings: Some(&settings),
+        lost_field: Some("AREA_FIELD_LOST"),
+        may_flow: true,
+        newest_run: None,
+        subscriptions: &[],
+    };
+
+    let steps = steps(&facts);
+
+    assert_eq!(next(&steps), (Step::FieldMapping, "AREA_FIELD_LOST".into()));
+    assert_eq!((steps[2].state, steps[3].state), (StepState::Failed, StepState::Done));
 }
 
 #[test]

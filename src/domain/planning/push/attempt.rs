@@ -9,11 +9,11 @@ use crate::{
     domain::{
         Domain,
         engine::provider_call::{self, AsanaFailure, Urgency},
-        planning::reading::Lens,
+        planning::{reading::Lens, sync::refresh},
     },
     error::{Error, Noun, Result},
     ids::{IntegrationId, MessageId, PhaseId, PhaseIntentId, TenantId},
-    provider::asana::Task,
+    provider::asana::{Refusal, Task},
     store::{
         self, TenantTx,
         outbox::{Claimed, Outcome},
@@ -232,8 +232,20 @@ impl<'a> Attempt<'a> {
         if !is_news {
             return Ok(());
         }
+        if reason == Some(Refusal::FieldNotOnTask.reason()) {
+            self.look_at_fields(tx, phase).await?;
+        }
         let change = PhaseChange::of(phase, PhaseChangeKind::Sync, Origin::System, &self.cause(), self.now);
         store::planning::phase_change::insert(tx, &[change]).await
+    }
+
+    /// Perhaps somebody took the field off the project, or deleted it: what the projects have is asked anew.
+    async fn look_at_fields(&self, tx: &mut TenantTx, phase: &Phase) -> Result<()> {
+        for project in store::planning::project::of_phase(tx, phase.id).await? {
+            let (of, gid) = (phase.integration_id, project.external_id.as_str());
+            refresh::queue_project(tx, of, gid, &self.cause(), self.now).await?;
+        }
+        Ok(())
     }
 }
 
@@ -246,7 +258,7 @@ enum Planned {
 
 /// Why the task cannot hold what is left.
 pub(super) fn left_out(task: &Task) -> &'static str {
-    if task.custom_fields.is_none() { "PLAN_LIMIT" } else { "FIELD_NOT_ON_TASK" }
+    if task.custom_fields.is_none() { "PLAN_LIMIT" } else { Refusal::FieldNotOnTask.reason() }
 }
 
 pub(super) async fn settle_intent(

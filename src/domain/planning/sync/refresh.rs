@@ -69,7 +69,28 @@ pub async fn queue(
         area: settings.as_ref().and_then(|settings| settings.area_field_id.as_deref()),
         hours: settings.as_ref().and_then(|settings| settings.hours_field_id.as_deref()),
     };
-    let hints = Hints::of(events, fields, now);
+    push(tx, integration, project, &Hints::of(events, fields, now), (cause, now)).await
+}
+
+/// Queues a look at what a project's tasks can have: one of them lacks what it was thought to have.
+pub async fn queue_project(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    project: &str,
+    cause: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let hints = Hints { projects: [project.into()].into(), ..Hints::default() };
+    push(tx, integration, Some(project), &hints, (cause, now)).await
+}
+
+async fn push(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    project: Option<&str>,
+    hints: &Hints,
+    (cause, now): (&str, DateTime<Utc>),
+) -> Result<()> {
     if hints.is_empty() {
         return Ok(());
     }

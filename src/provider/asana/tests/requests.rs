@@ -142,6 +142,10 @@ async fn webhooks_are_listed_made_with_filters_and_deleted() {
         page(json!([]), None),
         reply(201, &made),
         reply(201, json!({ "data": { "gid": "92" } })),
+        data(json!({ "gid": "92", "filters": [
+            { "resource_type": "project", "action": "undeleted" },
+            { "resource_type": "task", "action": "changed", "fields": ["due_on"] },
+        ] })),
         data(json!({})),
     ])
     .await;
@@ -153,13 +157,15 @@ async fn webhooks_are_listed_made_with_filters_and_deleted() {
     asana.webhooks("12", Some("34"), None).await.unwrap();
     let created = asana.create_webhook(&of_workspace).await.unwrap();
     let silent = asana.create_webhook(&of_project).await.unwrap();
+    let filtered = asana.filter_webhook("92", &of_workspace.filters).await.unwrap();
     asana.delete_webhook("91").await.unwrap();
 
     let asked = double.asked();
     check(&asked[0], Method::GET, "/webhooks");
     check(&asked[1], Method::POST, "/webhooks");
     check(&asked[2], Method::POST, "/webhooks");
-    check(&asked[3], Method::DELETE, "/webhooks/91");
+    check(&asked[3], Method::PUT, "/webhooks/92");
+    check(&asked[4], Method::DELETE, "/webhooks/91");
     assert_eq!(query(&asked[0]), pairs(&[("workspace", "12"), ("resource", "34"), ("limit", "100")]));
     let filters = json!([{ "resource_type": "project", "action": "undeleted" }]);
     let target = "https://hub.example.org/a?b=c";
@@ -168,6 +174,12 @@ async fn webhooks_are_listed_made_with_filters_and_deleted() {
         json!({ "data": { "resource": "12", "target": target, "filters": filters } })
     );
     assert_eq!(body(&asked[2]), json!({ "data": { "resource": "34", "target": target } }));
+    assert_eq!(
+        body(&asked[3]),
+        json!({ "data": { "filters": [{ "resource_type": "project", "action": "undeleted" }] } })
+    );
+    // What lets only a part of a kind pass is none of ours.
+    assert_eq!(filtered.filters, Some(of_workspace.filters));
     assert_eq!(created.secret.map(|told| told.expose_secret().to_owned()).as_deref(), Some(secret));
     assert!(silent.secret.is_none());
 }

@@ -5,7 +5,8 @@ use std::{fs, net::SocketAddr, time::Duration};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use stellwerk::proto::{
-    GetPhaseRequest, ListPhasesRequest, SignatureScheme, UpdatePhaseRequest, WebhookEndpoint,
+    GetPhaseRequest, ListAbsencesRequest, ListPhasesRequest, SignatureScheme, UpdatePhaseRequest,
+    WebhookEndpoint,
 };
 use tonic::transport::Endpoint;
 
@@ -157,6 +158,11 @@ async fn the_demo_is_linked_with_asanas_double_and_phases_move_both_ways() {
     wait_until("the phase has moved at the board", PATIENCE, async || {
         let told: Value = client().get(&at_board).send().await.unwrap().json().await.unwrap();
         told["start_on"] == "2027-04-05" && told["due_on"] == "2027-04-16"
+    })
+    .await;
+    wait_until("somebody's days off are here", PATIENCE, async || {
+        let absences = admin.planning().list_absences(ListAbsencesRequest::default()).await.unwrap();
+        absences.into_inner().absences.iter().any(|one| !one.practitioner_id.is_empty())
     })
     .await;
     dev.interrupt().await;

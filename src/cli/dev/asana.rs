@@ -13,18 +13,20 @@ use crate::{
     cli::Failure,
     config::Config,
     domain::{
-        Domain,
+        Domain, access,
         authorization::{self, Start},
+        engine::reconcile,
         idempotency::Key,
         integration,
         onboarding::{self, Absences, NewMapping, suggest},
+        planning::user_mapping,
     },
     error::Result,
     ids::{IntegrationId, PhaseId},
     page::{MAX_SIZE, Page},
     provider::deployment::ReturnUrl,
     sandbox::asana::{self, Asana, Client, Settings},
-    store,
+    store::{self, planning::user::Filter, practitioner::PractitionerFields},
     words::{AbsenceSource, IntegrationState, Plan, SyncState},
 };
 
@@ -101,6 +103,7 @@ impl DemoAsana {
         if !has_run(domain, demo, id).await? {
             return Ok(None);
         }
+        introduce(domain, &caller, id).await?;
         onboarding::activate_webhooks(domain, &caller, &unrepeated("ActivateWebhooks"), id, Utc::now())
             .await?;
         self.hears(domain, &caller, id).await?;
@@ -189,6 +192,32 @@ async fn suggested(domain: &Domain, caller: &Caller, id: IntegrationId) -> Resul
         hours_field: best(suggest::FieldRole::Hours).map(|shown| shown.field.gid.clone()),
         absences: Absences { source: AbsenceSource::OutOfOffice, project: None, kind_field: None },
     })
+}
+
+/// Says who one of the board's people is, as an admin would: the absences of those who are nobody here are
+/// not read.
+async fn introduce(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<()> {
+    let filter = Filter { integration: Some(id), unmapped_only: true };
+    let page = Page { size: 1, after: None };
+    let Some(one) = user_mapping::list(domain, caller, &filter, &page).await?.rows.pop() else {
+        return Ok(());
+    };
+    let now = Utc::now();
+    let practitioner = match one.suggestion {
+        // From an earlier start.
+        Some((known, _)) => known,
+        None => {
+            let fields = PractitionerFields { name: one.user.name, ..PractitionerFields::default() };
+            let key = unrepeated("PutPractitioner");
+            access::put_practitioner(domain, caller, &key, None, fields, now).await?.id
+        }
+    };
+    let key = unrepeated("SetUserMapping");
+    user_mapping::set(domain, caller, &key, one.user.id, Some(practitioner), now).await?;
+    // Else they would come with the next full hour.
+    let mut tx = domain.store.caller(caller).await?;
+    reconcile::queue_absences(&mut tx, id, &caller.subject, now).await?;
+    tx.commit().await
 }
 
 /// Whether the first run ended in time.

@@ -36,14 +36,15 @@ setup: ## only set up what is missing: PostgreSQL's programs, the npm tools
 test: setup lint ## lint, then every test: Rust, TypeScript, browser
 	@# Named kinds instead of --all-targets, which would run the benches too.
 	cargo test --locked --all-features --lib --bins --tests
+	@# With the examples, the dependencies are those that the tests were built with.
 	cargo build --locked --all-features --bins --examples
 	cd clients/typescript && npm run build && npm run check && npm run size && npm test
 
 lint: ## formatting, clippy, rustdoc and buf; warnings are errors
 	@scripts/setup tools
-	cargo fmt --check
-	cargo clippy --locked --all-targets --all-features -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features
+	cargo fmt --check -p stellwerk -p stellwerk-proto
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
 	$(BUF) lint
 	$(BUF) format --diff --exit-code --path proto/stellwerk
 	@$(MAKE) --no-print-directory breaking

@@ -1,6 +1,6 @@
-//! Another Rust backend calls stellwerk. Run it with `cargo run --features client --example client`.
+//! Another Rust backend calls stellwerk. Run it with `cargo run --example client`.
 
-use stellwerk::proto::{ListPatientsRequest, patient_service_client::PatientServiceClient};
+use stellwerk_proto::{ListPatientsRequest, patient_service_client::PatientServiceClient};
 use tonic::{Request, metadata::MetadataValue, transport::Endpoint};
 
 #[tokio::main]

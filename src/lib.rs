@@ -25,16 +25,5 @@ pub mod web;
 pub mod words;
 pub mod worker;
 
-/// The wire types, generated from `proto/stellwerk/v1`.
-#[allow(clippy::all, clippy::expect_used, unreachable_pub, rustdoc::all)]
-pub mod proto {
-    tonic::include_proto!("stellwerk.v1");
-
-    /// The field rules: one `impl Validate` per request, generated from the protos' annotations.
-    mod rules {
-        mod stellwerk {
-            pub(super) use crate::proto as v1;
-        }
-        include!(concat!(env!("OUT_DIR"), "/validate_impl.rs"));
-    }
-}
+/// The wire types.
+pub use stellwerk_proto as proto;

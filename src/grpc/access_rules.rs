@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use prost::Message;
 use prost_reflect::DescriptorPool;
+pub use stellwerk_proto::DESCRIPTORS;
 
 use crate::{
     caller::Caller,
@@ -12,9 +13,6 @@ use crate::{
     proto::{AccessRule, Role as WireRole},
     words::Role,
 };
-
-/// Our descriptors with their options, as reflection serves them.
-pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// Services that need no credential: they tell nothing about a tenant.
 pub const OPEN_SERVICES: [&str; 3] = [

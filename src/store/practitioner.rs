@@ -31,7 +31,7 @@ pub struct Practitioner {
 }
 
 /// What a caller says about a practitioner.
-#[derive(Debug, Clone, Insertable, AsChangeset)]
+#[derive(Debug, Clone, Default, Insertable, AsChangeset)]
 #[diesel(table_name = practitioner, treat_none_as_null = true, treat_none_as_default_value = false)]
 pub struct PractitionerFields {
     pub name: String,

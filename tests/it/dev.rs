@@ -10,9 +10,9 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use stellwerk::{
     proto::{
-        Appointment, AppointmentStatus, GetPhaseRequest, IntegrationState, ListAppointmentsRequest,
-        ListIntegrationsRequest, ListPhasesRequest, ListReviewItemsRequest, ReviewState, SignatureScheme,
-        SyncOrigin, UpdatePhaseRequest, WebhookEndpoint,
+        Appointment, AppointmentStatus, GetPhaseRequest, IntegrationState, ListAbsencesRequest,
+        ListAppointmentsRequest, ListIntegrationsRequest, ListPhasesRequest, ListReviewItemsRequest,
+        ReviewState, SignatureScheme, SyncOrigin, UpdatePhaseRequest, WebhookEndpoint,
     },
     sandbox::calcom::{self, Calcom},
 };
@@ -175,6 +175,11 @@ async fn the_demo_is_linked_with_asanas_double_and_phases_move_both_ways() {
     wait_until("the phase has moved at the board", PATIENCE, async || {
         let told: Value = client().get(&at_board).send().await.unwrap().json().await.unwrap();
         told["start_on"] == "2027-04-05" && told["due_on"] == "2027-04-16"
+    })
+    .await;
+    wait_until("somebody's days off are here", PATIENCE, async || {
+        let absences = admin.planning().list_absences(ListAbsencesRequest::default()).await.unwrap();
+        absences.into_inner().absences.iter().any(|one| !one.practitioner_id.is_empty())
     })
     .await;
     dev.interrupt().await;

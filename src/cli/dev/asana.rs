@@ -17,16 +17,18 @@ use crate::{
     cli::Failure,
     config::Config,
     domain::{
-        Domain,
+        Domain, access,
         authorization::{self, Start},
+        engine::reconcile,
         onboarding::{self, Absences, NewMapping, suggest},
+        planning::user_mapping,
     },
     error::Result,
     ids::{IntegrationId, PhaseId},
     page::{MAX_SIZE, Page},
     provider::deployment::ReturnUrl,
     sandbox::asana::{self, Asana, Client, Gid, Settings},
-    store,
+    store::{self, planning::user::Filter, practitioner::PractitionerFields},
     words::{AbsenceSource, IntegrationState, Plan},
 };
 
@@ -102,13 +104,17 @@ impl DemoAsana {
             broken => self.dance(domain, &caller, broken.map(|link| link.id)).await?,
         };
         let settings = onboarding::get(domain, &caller, id).await?.settings;
-        if settings.is_some_and(|settings| settings.initial_sync_time.is_some()) {
+        let is_read = settings.is_some_and(|settings| settings.initial_sync_time.is_some());
+        if is_read {
             link::catch_up(domain, &caller, id).await?;
         } else {
             self.begin(domain, &caller, id).await?;
         }
         if !link::has_run(domain, &caller, id).await? {
             return Ok(None);
+        }
+        if !is_read {
+            introduce(domain, &caller, id).await?;
         }
         onboarding::activate_webhooks(domain, &caller, &unrepeated("ActivateWebhooks"), id, Utc::now())
             .await?;
@@ -220,4 +226,30 @@ fn open_office(double: &Asana, client: Client) -> Result<asana::Demo, Failure> {
     let demo = double.add_demo(client).map_err(|error| Failure::failed(&error))?;
     double.keep().map_err(|error| Failure::refused(&error))?;
     Ok(demo)
+}
+
+/// Says who one of the board's people is, as an admin would: the absences of those who are nobody here are
+/// not read.
+async fn introduce(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<()> {
+    let filter = Filter { integration: Some(id), unmapped_only: true };
+    let page = Page { size: 1, after: None };
+    let Some(one) = user_mapping::list(domain, caller, &filter, &page).await?.rows.pop() else {
+        return Ok(());
+    };
+    let now = Utc::now();
+    let practitioner = match one.suggestion {
+        // From an earlier start.
+        Some((known, _)) => known,
+        None => {
+            let fields = PractitionerFields { name: one.user.name, ..PractitionerFields::default() };
+            let key = unrepeated("PutPractitioner");
+            access::put_practitioner(domain, caller, &key, None, fields, now).await?.id
+        }
+    };
+    let key = unrepeated("SetUserMapping");
+    user_mapping::set(domain, caller, &key, one.user.id, Some(practitioner), now).await?;
+    // Else they would come with the next full hour.
+    let mut tx = domain.store.caller(caller).await?;
+    reconcile::queue_absences(&mut tx, id, &caller.subject, now).await?;
+    tx.commit().await
 }

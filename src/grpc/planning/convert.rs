@@ -155,17 +155,16 @@ impl From<absence::Shown> for proto::Absence {
     }
 }
 
-impl From<(TimeEntry, Option<PractitionerId>)> for proto::TimeEntry {
-    fn from((entry, practitioner): (TimeEntry, Option<PractitionerId>)) -> Self {
-        Self {
-            time_entry_id: entry.id.to_string(),
-            integration_id: entry.integration_id.to_string(),
-            phase_id: entry.phase_id.to_string(),
-            external_user_id: text(entry.user_id),
-            practitioner_id: text(practitioner),
-            entry_date: entry.entry_date.to_string(),
-            minutes: entry.minutes,
-        }
+/// `practitioner`: whose account the user of the planning tool is.
+pub(super) fn time_entry((entry, practitioner): (TimeEntry, Option<PractitionerId>)) -> proto::TimeEntry {
+    proto::TimeEntry {
+        time_entry_id: entry.id.to_string(),
+        integration_id: entry.integration_id.to_string(),
+        phase_id: entry.phase_id.to_string(),
+        external_user_id: text(entry.user_id),
+        practitioner_id: text(practitioner),
+        entry_date: entry.entry_date.to_string(),
+        minutes: entry.minutes,
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::Utc;
 use tonic::{Request, Response, Status};
 
-use super::convert::optional_date;
+use super::convert::{optional_date, time_entry};
 use crate::{
     domain::{
         Domain,
@@ -60,7 +60,7 @@ pub(super) async fn list_time_entries(
     let paged = queries::list_time_entries(domain, &caller, &filter, &page).await?;
     Ok(Response::new(ListTimeEntriesResponse {
         next_page_token: tokens.next(paged.next)?,
-        time_entries: paged.rows.into_iter().map(Into::into).collect(),
+        time_entries: paged.rows.into_iter().map(time_entry).collect(),
     }))
 }
 

@@ -1,7 +1,7 @@
 // What clients/README.md says works as it stands there.
 
 import { execFile, execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -9,7 +9,7 @@ import { build } from "esbuild";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { CHROMIUM, serve } from "../support/browser.js";
-import { BINARY } from "../support/stellwerk.js";
+import { BINARY, TARGET } from "../support/stellwerk.js";
 import { World } from "../support/world.js";
 
 const ROOT = resolve(import.meta.dirname, "../../../..");
@@ -102,14 +102,25 @@ test("the package installs in an empty project, where Node's snippet counts the 
   expect(stdout).toBe("3 patients\n");
 });
 
-test("the Rust snippet is the example, which counts the patients", async () => {
+// What is not in the repository's workspace gets none of its patches; and no `protoc` is there to be found.
+test("the Rust snippet counts the patients from a crate of somebody else's", { timeout: 900_000 }, async () => {
   const { env } = await environment();
-  const binary = process.env["STELLWERK_EXAMPLE"] ?? join(ROOT, "target/debug/examples/client");
+  const crate = project("backend");
+  const recipe = snippets("toml")[0]!.replace('git = "…"', `path = "${join(ROOT, "proto")}"`);
+  writeFileSync(join(crate, "Cargo.toml"), `[package]\nname = "backend"\nedition = "2024"\n\n${recipe}`);
+  mkdirSync(join(crate, "src"));
+  writeFileSync(join(crate, "src/main.rs"), snippets("rust")[0]!);
+  // The same versions as here, which are on this machine.
+  copyFileSync(join(ROOT, "Cargo.lock"), join(crate, "Cargo.lock"));
+  const cargo = { ...env, CARGO_TARGET_DIR: TARGET, PROTOC: join(crate, "no-such-protoc") };
 
-  const { stdout } = await run(binary, [], { env });
+  const { stdout } = await run("cargo", ["run", "--quiet", "--offline"], { cwd: crate, env: cargo });
 
-  expect(snippets("rust")).toEqual([readFileSync(join(ROOT, "examples/client.rs"), "utf8")]);
   expect(stdout).toBe("3 patients\n");
+});
+
+test("the Rust snippet is the example", () => {
+  expect(snippets("rust")).toEqual([readFileSync(join(ROOT, "examples/client.rs"), "utf8")]);
 });
 
 test("Python's snippet counts the patients", { timeout: 300_000 }, async () => {

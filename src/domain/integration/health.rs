@@ -61,7 +61,6 @@ pub fn advice(status: &Status, reason: &str) -> &'static str {
         (project::AREA_FIELD_LOST | project::HOURS_FIELD_LOST, _) => {
             "Choose the fields anew and read everything again, or add the field to its projects again."
         }
-        ("PROVIDER_OUT", _) => "",
         ("RUNS_FAILING" | "LAST_RUN_FAILED", _) => "Look at the reason of the newest run, and begin another.",
         ("DEAD_LETTERS", _) => "Look at what was given up, and requeue it.",
         ("REVIEW_NEEDED", _) => "Decide the review items that are open.",
@@ -70,7 +69,7 @@ pub fn advice(status: &Status, reason: &str) -> &'static str {
             "See that the account's plan at the provider includes them, and that the account may see them."
         }
         ("INBOUND_PAUSED" | "OUTBOUND_PAUSED", _) => "End the pause if data are to flow.",
-        ("", _) => "",
+        ("PROVIDER_OUT" | "", _) => "",
         _ => "Connect the account again.",
     }
 }

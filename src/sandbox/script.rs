@@ -68,8 +68,15 @@ pub(crate) struct Script<F, O, T> {
 }
 
 struct Lines<F, O, T> {
-    rules: Vec<(u64, Rule<F, O, T>, Option<StdRng>)>,
+    rules: Vec<Kept<F, O, T>>,
     last_id: u64,
+}
+
+struct Kept<F, O, T> {
+    id: u64,
+    rule: Rule<F, O, T>,
+    /// For a rule by chance.
+    draws: Option<StdRng>,
 }
 
 impl<F, O, T> Default for Script<F, O, T> {
@@ -88,19 +95,19 @@ impl<F: Clone, O: Clone, T: Clone> Script<F, O, T> {
         let mut lines = self.lines();
         lines.last_id += 1;
         let id = lines.last_id;
-        lines.rules.push((id, rule, draws));
+        lines.rules.push(Kept { id, rule, draws });
         id
     }
 
     /// What is left of the script, with the id of each line.
     pub(crate) fn rules(&self) -> Vec<(u64, Rule<F, O, T>)> {
-        self.lines().rules.iter().map(|(id, rule, _)| (*id, rule.clone())).collect()
+        self.lines().rules.iter().map(|kept| (kept.id, kept.rule.clone())).collect()
     }
 
     pub(crate) fn remove(&self, id: u64) -> bool {
         let mut lines = self.lines();
         let count = lines.rules.len();
-        lines.rules.retain(|(one, ..)| *one != id);
+        lines.rules.retain(|kept| kept.id != id);
         lines.rules.len() < count
     }
 
@@ -112,7 +119,7 @@ impl<F: Clone, O: Clone, T: Clone> Script<F, O, T> {
     pub(crate) fn strike(&self, concerns: impl Fn(&Rule<F, O, T>) -> bool) -> Vec<F> {
         let mut lines = self.lines();
         let mut struck = Vec::new();
-        for (_, rule, draws) in lines.rules.iter_mut().filter(|(_, rule, _)| concerns(rule)) {
+        for Kept { rule, draws, .. } in lines.rules.iter_mut().filter(|kept| concerns(&kept.rule)) {
             let strikes = match (&mut rule.when, draws) {
                 (When::Next(left), _) => std::mem::replace(left, left.saturating_sub(1)) > 0,
                 (When::Chance { probability, .. }, Some(draws)) => draws.random::<f64>() < *probability,
@@ -123,7 +130,7 @@ impl<F: Clone, O: Clone, T: Clone> Script<F, O, T> {
                 struck.push(rule.fault.clone());
             }
         }
-        lines.rules.retain(|(_, rule, _)| rule.when != When::Next(0));
+        lines.rules.retain(|kept| kept.rule.when != When::Next(0));
         struck
     }
 

@@ -6,6 +6,7 @@ pub mod calcom;
 mod client;
 mod clock;
 mod gate;
+mod keeper;
 pub mod oauth;
 pub mod published;
 mod ring;

@@ -1,5 +1,5 @@
-//! Asana's double: workspaces, projects, tasks, time entries and absences of its own, in memory, behind the
-//! REST API, event streams and webhooks as they are documented, over real HTTP.
+//! Asana's double: workspaces, projects, tasks, time entries and absences of its own, in memory and if wanted
+//! in a file, behind the REST API, event streams and webhooks as they are documented, over real HTTP.
 //!
 //! What it copies on purpose are the traps: ids too large for a double, records that tell nothing nobody
 //! asked for, offsets and sync tokens that do not last, a start date that is refused without its due date,
@@ -65,6 +65,8 @@ pub enum Error {
     NotLoopback,
     #[error("the HTTP client could not be built")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Kept(#[from] crate::sandbox::keeper::Unusable),
     #[error("the sandbox cannot listen")]
     Listen(#[from] std::io::Error),
     #[error("Asana knows no such {noun}")]
@@ -78,7 +80,9 @@ impl Error {
         match self {
             Self::Unknown { .. } => http::StatusCode::NOT_FOUND,
             Self::Refused(refusal) => refusal.http_status(),
-            Self::NotLoopback | Self::Client(_) | Self::Listen(_) => http::StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotLoopback | Self::Client(_) | Self::Kept(_) | Self::Listen(_) => {
+                http::StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 }

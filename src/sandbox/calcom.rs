@@ -1,5 +1,5 @@
-//! Cal.com's double: hosts, event types and bookings of its own, in memory, behind API v2 and webhooks as the
-//! public source has them, over real HTTP.
+//! Cal.com's double: hosts, event types and bookings of its own, in memory and if wanted in a file, behind API
+//! v2 and webhooks as the public source has them, over real HTTP.
 //!
 //! What it copies on purpose are the traps: a new uid for every reschedule, webhooks that arrive before the
 //! answer, two error envelopes and no code for a slot that is taken, an old contract for whoever forgets the
@@ -54,6 +54,8 @@ pub enum Error {
     NotLoopback,
     #[error("the HTTP client could not be built")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Kept(#[from] crate::sandbox::keeper::Unusable),
     #[error("the sandbox cannot listen")]
     Listen(#[from] std::io::Error),
     #[error("Cal.com knows no such {noun}")]
@@ -73,7 +75,9 @@ impl Error {
         match self {
             Self::Unknown { .. } => http::StatusCode::NOT_FOUND,
             Self::Refused(refusal) => refusal.http_status(),
-            Self::NotLoopback | Self::Client(_) | Self::Listen(_) => http::StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotLoopback | Self::Client(_) | Self::Kept(_) | Self::Listen(_) => {
+                http::StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 }

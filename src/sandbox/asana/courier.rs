@@ -128,6 +128,11 @@ impl Inner {
         for one in due {
             self.carry(one.delivery, one.parcel).await;
         }
+        let wants = |webhook: &webhook::Webhook| webhook.is_dead(now) || webhook.heartbeat_at <= now;
+        // Asked several times a second, a change hardly ever.
+        if !self.world().webhooks.values().any(wants) {
+            return;
+        }
         let heartbeats: Vec<Gid> = {
             let mut world = self.world_mut();
             world.webhooks.retain(|_, webhook| !webhook.is_dead(now));

@@ -4,6 +4,7 @@ use chrono::{Datelike as _, Days, NaiveDate, Weekday};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Asana, Client, CustomField, Error, Gid, Task};
@@ -34,7 +35,7 @@ pub struct Office {
 }
 
 /// Who and what [`Asana::add_demo`] made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Demo {
     pub workspace: Gid,
     /// The first is the admin who is asked for consent.
@@ -82,7 +83,14 @@ impl Asana {
             person.log_time(*task, 150, today)?;
             person.take_leave(workspace, today + Days::new(14), today + Days::new(18))?;
         }
-        Ok(Demo { workspace, users, area, hours, projects, tasks })
+        let demo = Demo { workspace, users, area, hours, projects, tasks };
+        self.inner.world_mut().demo = Some(demo.clone());
+        Ok(demo)
+    }
+
+    /// What [`Self::add_demo`] made, here or in the life that was kept.
+    pub fn demo(&self) -> Option<Demo> {
+        self.inner.world().demo.clone()
     }
 
     /// Many projects of many tasks, all of them with dates, an area and hours. Nobody is told.

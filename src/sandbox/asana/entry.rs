@@ -1,13 +1,13 @@
 //! Time entries and absences. Neither has an event, nor a time of its last change.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::gid::Gid;
 use super::refusal::Refusal;
 use super::world::World;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeEntry {
     pub gid: Gid,
     pub task: Gid,
@@ -22,7 +22,7 @@ pub struct TimeEntry {
 }
 
 /// Out of office: whole days, both of them included.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OooEntry {
     pub gid: Gid,
     pub workspace: Gid,

@@ -93,9 +93,12 @@ pub struct Change {
     pub new_value: Option<Ref>,
 }
 
-/// The last so many events, and what streams have read of them.
+/// The last so many events, and what streams have read of them. Events are not kept for another life: tokens
+/// of streams that were not read to their end are dead then.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Log {
     most: usize,
+    #[serde(skip)]
     events: VecDeque<Event>,
     /// Ever written.
     count: u64,

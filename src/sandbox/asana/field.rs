@@ -1,6 +1,6 @@
 //! Custom fields and their values.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use chrono::NaiveDate;
@@ -9,7 +9,7 @@ use super::gid::Gid;
 use super::refusal::Refusal;
 use super::world::World;
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CustomField {
     pub gid: Gid,
     pub workspace: Gid,
@@ -25,7 +25,7 @@ pub struct CustomField {
     pub created_by: Option<Gid>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Text,
@@ -53,18 +53,18 @@ pub enum Format {
 }
 
 /// Never deleted, only disabled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnumOption {
     pub gid: Gid,
     pub name: String,
     pub is_enabled: bool,
-    pub color: &'static str,
+    pub color: String,
 }
 
 const COLORS: [&str; 8] = ["green", "blue", "orange", "purple", "yellow-green", "aqua", "pink", "cool-gray"];
 
 /// What a task has in a field; a task without one has null there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Held {
     Text(String),
@@ -80,18 +80,25 @@ pub enum Held {
 pub struct Decimal(i64);
 
 impl Serialize for Decimal {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.json().serialize(serializer)
     }
 }
 
-const MILLION: i64 = 1_000_000;
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::rounded(f64::deserialize(deserializer)?, PLACES))
+    }
+}
+
+const PLACES: u32 = 6;
+const MILLION: i64 = 10_i64.pow(PLACES);
 
 impl Decimal {
     /// Rounded to so many places, half away from zero.
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "as a double rounds")]
     pub(crate) fn rounded(number: f64, places: u32) -> Self {
-        let step = 10_i64.pow(6 - places.min(6));
+        let step = 10_i64.pow(PLACES - places.min(PLACES));
         let steps = (number * MILLION as f64 / step as f64).round();
         Self((steps as i64).saturating_mul(step))
     }
@@ -210,7 +217,7 @@ impl World {
             gid: self.next(),
             name: (*name).to_owned(),
             is_enabled: true,
-            color: COLORS[nth % COLORS.len()],
+            color: COLORS[nth % COLORS.len()].to_owned(),
         };
         names.iter().enumerate().map(make).collect()
     }

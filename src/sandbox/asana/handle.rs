@@ -87,6 +87,11 @@ impl Asana {
         }
     }
 
+    /// Keeps everything from now on in [`Settings::kept_in`], if it was not found there.
+    pub fn keep(&self) -> Result<(), Error> {
+        Ok(self.inner.keeper.begin(&*self.inner.world())?)
+    }
+
     /// Waits until no request and no webhook is under way. Webhooks held back, or to be repeated, do not
     /// count.
     pub async fn quiet(&self) {
@@ -143,6 +148,11 @@ impl Asana {
         let mut world = self.inner.world_mut();
         world.grants.clients.retain(|one| one.id != client.id);
         world.grants.clients.push(client);
+    }
+
+    /// An app that was registered before.
+    pub fn client(&self, id: &str) -> Option<Client> {
+        self.inner.world().grants.clients.iter().find(|client| client.id == id).cloned()
     }
 
     /// What the consent page does from now on.

@@ -18,10 +18,12 @@ use super::refusal::Refusal;
 use super::settings::{Clock, Settings};
 use super::world::World;
 use crate::sandbox::gate::Gates;
+use crate::sandbox::keeper::{Changing, Keeper};
 use crate::sandbox::ring::Ring;
 
 pub(crate) struct Inner {
     pub(super) address: SocketAddr,
+    pub(super) keeper: Keeper,
     world: RwLock<World>,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
@@ -48,9 +50,12 @@ impl Drop for Busy {
 
 impl Inner {
     pub(crate) fn new(settings: Settings, address: SocketAddr) -> Result<Self, Error> {
+        let (keeper, kept) = Keeper::open(settings.kept_in.as_deref())?;
+        let world = kept.unwrap_or_else(|| World::new(&settings));
         Ok(Self {
             address,
-            world: RwLock::new(World::new(&settings)),
+            keeper,
+            world: RwLock::new(world),
             clock: settings.clock.clone(),
             throttle: Throttle::new(settings.limits),
             script: Script::default(),
@@ -74,8 +79,8 @@ impl Inner {
         self.world.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn world_mut(&self) -> RwLockWriteGuard<'_, World> {
-        self.world.write().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn world_mut(&self) -> Changing<'_, RwLockWriteGuard<'_, World>> {
+        Changing::new(self.world.write().unwrap_or_else(PoisonError::into_inner), &self.keeper)
     }
 
     /// That of the courier.

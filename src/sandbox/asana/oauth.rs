@@ -26,7 +26,6 @@ const DEFAULT: &str = "default";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     pub id: String,
-    #[serde(skip_serializing)]
     pub secret: String,
     /// Compared as they stand.
     pub redirect_uris: Vec<String>,
@@ -54,7 +53,7 @@ pub enum Consent {
     Deny,
 }
 
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Grants {
     pub(crate) clients: Vec<Client>,
     codes: HashMap<String, Code>,
@@ -66,7 +65,7 @@ pub(crate) struct Grants {
 }
 
 /// One authorisation: limits and webhooks hang on it, whatever token is shown.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Grant {
     pub(crate) id: u64,
     pub(crate) app: String,
@@ -76,6 +75,7 @@ pub(crate) struct Grant {
 }
 
 /// What a code was given for; it can be spent once, soon.
+#[derive(Serialize, Deserialize)]
 struct Code {
     client: String,
     user: Gid,
@@ -85,6 +85,7 @@ struct Code {
     until: DateTime<Utc>,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Access {
     grant: u64,
     /// `None`: never.

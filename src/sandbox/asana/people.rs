@@ -1,13 +1,13 @@
 //! Workspaces, users and teams.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::gid::Gid;
 use super::refusal::Refusal;
 use super::world::World;
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workspace {
     pub gid: Gid,
     pub name: String,
@@ -16,7 +16,7 @@ pub struct Workspace {
 }
 
 /// A user's place in a workspace.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Member {
     pub gid: Gid,
     pub user: Gid,
@@ -26,7 +26,7 @@ pub struct Member {
     pub created_at: DateTime<Utc>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     pub gid: Gid,
     pub name: String,
@@ -34,7 +34,7 @@ pub struct User {
     pub email: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Team {
     pub gid: Gid,
     pub workspace: Gid,

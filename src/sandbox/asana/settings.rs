@@ -1,5 +1,6 @@
 //! What a double is started with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -96,6 +97,9 @@ pub struct Settings {
     pub consent: Consent,
     /// Whether a refresh returns a new refresh token and ends the old one; sources disagree.
     pub rotates_refresh_tokens: bool,
+    /// The file that [`super::Asana::keep`] keeps the world in; what it holds is gone on with. Events, requests,
+    /// deliveries and faults are not kept.
+    pub kept_in: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -119,6 +123,7 @@ impl Default for Settings {
             access_token_lifetime: TimeDelta::hours(1),
             consent: Consent::default(),
             rotates_refresh_tokens: false,
+            kept_in: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::world::World;
 /// Most projects a task can be in.
 const MOST_PROJECTS: usize = 20;
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     pub gid: Gid,
     pub workspace: Gid,
@@ -86,13 +86,13 @@ impl Moment {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     pub project: Gid,
     pub section: Gid,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct External {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gid: Option<String>,

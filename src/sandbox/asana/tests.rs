@@ -18,6 +18,7 @@ mod control;
 mod dates;
 mod faults;
 mod fields;
+mod kept;
 mod limits;
 mod many;
 mod oauth;

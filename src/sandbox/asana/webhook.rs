@@ -20,7 +20,7 @@ const MOST_PER_RESOURCE: usize = 1000;
 /// What a subscription of a workspace can hear of; never of tasks.
 const OF_WORKSPACES: [&str; 3] = ["project", "team_membership", "workspace_membership"];
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Webhook {
     pub gid: Gid,
     pub app: String,
@@ -30,7 +30,6 @@ pub struct Webhook {
     pub target: String,
     pub filters: Vec<Filter>,
     /// Told once: in the handshake and in the answer to the request that made it.
-    #[serde(skip)]
     pub secret: String,
     pub active: bool,
     pub created_at: DateTime<Utc>,

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
+use super::demo::Demo;
 use super::entry::{OooEntry, TimeEntry};
 use super::event::Log;
 use super::field::CustomField;
@@ -15,6 +17,7 @@ use super::settings::Settings;
 use super::task::Task;
 use super::webhook::Webhook;
 
+#[derive(Serialize, Deserialize)]
 pub(crate) struct World {
     pub(crate) workspaces: BTreeMap<Gid, Workspace>,
     pub(crate) users: BTreeMap<Gid, User>,
@@ -31,6 +34,8 @@ pub(crate) struct World {
     pub(crate) grants: Grants,
     /// In which `due_on` of a task with a time of day is told.
     pub(crate) time_zone: Tz,
+    /// What [`super::Asana::add_demo`] made.
+    pub(crate) demo: Option<Demo>,
     last_gid: Gid,
 }
 
@@ -51,6 +56,7 @@ impl World {
             log: Log::new(settings.kept_events),
             grants: Grants::default(),
             time_zone: settings.time_zone,
+            demo: None,
             last_gid: Gid::first(settings.gid_offset),
         }
     }

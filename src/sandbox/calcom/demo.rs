@@ -5,6 +5,7 @@ use chrono_tz::Europe::Berlin;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
+use serde::{Deserialize, Serialize};
 
 use super::{Booking, Calcom, Error, EventTypeOptions, Hours, NewBooking, User};
 
@@ -14,7 +15,7 @@ const DAYS_AHEAD: u64 = 14;
 const TRIES: usize = 50;
 
 /// Who and what [`Calcom::add_demo`] made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Demo {
     pub user: User,
     /// 30 minutes, accepted at once.
@@ -37,7 +38,14 @@ impl Calcom {
         )?;
         let options = EventTypeOptions { requires_confirmation: true, ..EventTypeOptions::default() };
         let house_visit = self.add_event_type(user.id, "house-visit", "House visit", 60, options)?;
-        Ok(Demo { user, consultation, house_visit })
+        let demo = Demo { user, consultation, house_visit };
+        self.inner.world().demo = Some(demo.clone());
+        Ok(demo)
+    }
+
+    /// What [`Self::add_demo`] made, here or in the life that was kept.
+    pub fn demo(&self) -> Option<Demo> {
+        self.inner.world().demo.clone()
     }
 
     /// An invented attendee books a free time of the next two weeks; the same ones in turn for the same seed.

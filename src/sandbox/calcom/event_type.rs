@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::people::User;
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EventType {
     pub id: i64,
     pub owner_id: i64,

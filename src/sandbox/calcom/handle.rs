@@ -68,6 +68,11 @@ impl Calcom {
         }
     }
 
+    /// Keeps everything from now on in [`Settings::kept_in`], if it was not found there.
+    pub fn keep(&self) -> Result<(), Error> {
+        Ok(self.inner.keeper.begin(&*self.inner.world())?)
+    }
+
     /// Waits until no request and no webhook is under way. Webhooks held back do not count.
     pub async fn quiet(&self) {
         self.inner.quiet().await;

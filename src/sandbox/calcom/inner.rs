@@ -17,10 +17,12 @@ use super::refusal::Refusal;
 use super::settings::{Clock, Generation, Settings};
 use super::world::World;
 use crate::sandbox::gate::{Gates, Point};
+use crate::sandbox::keeper::{Changing, Keeper};
 use crate::sandbox::ring::Ring;
 
 pub(crate) struct Inner {
     pub(super) address: SocketAddr,
+    pub(super) keeper: Keeper,
     world: Mutex<World>,
     pub(super) settings: Settings,
     generation: Mutex<Generation>,
@@ -59,9 +61,12 @@ impl Passage {
 
 impl Inner {
     pub(crate) fn new(settings: Settings, address: SocketAddr) -> Result<Self, Error> {
+        let (keeper, kept) = Keeper::open(settings.kept_in.as_deref())?;
+        let world = kept.unwrap_or_else(|| World::new(settings.id_offset));
         Ok(Self {
             address,
-            world: Mutex::new(World::new(settings.id_offset)),
+            keeper,
+            world: Mutex::new(world),
             generation: Mutex::new(settings.generation),
             clock: settings.clock.clone(),
             throttle: Throttle::new(settings.limits),
@@ -79,8 +84,8 @@ impl Inner {
     }
 
     /// A panic elsewhere leaves a world that is still whole: each verb changes it after its last refusal.
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn world(&self) -> Changing<'_, MutexGuard<'_, World>> {
+        Changing::new(self.world.lock().unwrap_or_else(PoisonError::into_inner), &self.keeper)
     }
 
     pub(crate) fn generation(&self) -> Generation {

@@ -2,17 +2,16 @@
 
 use chrono::{DateTime, Datelike as _, Days, NaiveDate, Offset as _, TimeDelta, TimeZone as _, Utc, Weekday};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 const MINUTES_PER_DAY: u32 = 24 * 60;
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct User {
     pub id: i64,
     pub name: String,
     pub email: String,
     pub username: String,
-    #[serde(serialize_with = "zone_name")]
     pub time_zone: Tz,
     /// Of webhooks' `language.locale`.
     pub locale: String,
@@ -84,10 +83,6 @@ impl User {
 /// Minutes ahead of UTC at that moment.
 pub(crate) fn utc_offset_minutes(zone: Tz, at: DateTime<Utc>) -> i64 {
     i64::from(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()) / 60
-}
-
-fn zone_name<S: Serializer>(zone: &Tz, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(zone.name())
 }
 
 /// A local time as an instant: the earlier one where clocks are set back, an hour later where they skip it.

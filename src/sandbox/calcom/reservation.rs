@@ -1,7 +1,7 @@
 //! Reservations of slots: they hide a slot from the list for a while and keep nobody from booking it.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::booking::{Status, minutes, new_uuid};
@@ -13,7 +13,7 @@ pub(crate) const DEFAULT_MINUTES: u32 = 5;
 /// Whoever asks for more asks for this.
 const LONGEST_MINUTES: u32 = 7 * 24 * 60;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     pub uid: String,
     pub event_type_id: i64,

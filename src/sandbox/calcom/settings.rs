@@ -1,5 +1,6 @@
 //! What a double is started with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,9 @@ pub struct Settings {
     pub id_offset: i64,
     /// Whether BOOKING_REQUESTED after a reschedule names the booking it replaces; older versions do not.
     pub requests_name_predecessor: bool,
+    /// The file that [`super::Calcom::keep`] keeps the world in; what it holds is gone on with. Requests,
+    /// deliveries and faults are not kept.
+    pub kept_in: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -73,6 +77,7 @@ impl Default for Settings {
             webhook_timeout: Duration::from_secs(30),
             id_offset: 0,
             requests_name_predecessor: true,
+            kept_in: None,
         }
     }
 }

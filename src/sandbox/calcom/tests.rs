@@ -18,6 +18,7 @@ mod control;
 mod deliveries;
 mod endings;
 mod faults;
+mod kept;
 mod lists;
 mod making;
 mod moving;

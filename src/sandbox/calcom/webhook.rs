@@ -7,7 +7,7 @@ use super::booking::new_uuid;
 use super::refusal::Refusal;
 use super::world::World;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
     pub id: String,
     pub scope: Scope,

@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::booking::{Booking, new_uuid};
+use super::demo::Demo;
 use super::event_type::{EventType, EventTypeOptions};
 use super::people::{Hours, User};
 use super::refusal::Refusal;
@@ -20,6 +22,7 @@ const FIRST_BOOKING: i64 = 9_000_101;
 const FIRST_ATTENDEE: i64 = 812_204;
 const FIRST_PAYMENT: i64 = 5_120;
 
+#[derive(Serialize, Deserialize)]
 pub(crate) struct World {
     pub(crate) users: Vec<User>,
     keys: HashMap<String, Key>,
@@ -32,18 +35,22 @@ pub(crate) struct World {
     pub(crate) elsewhere: Vec<(i64, DateTime<Utc>, DateTime<Utc>)>,
     pub(crate) blocked: HashSet<String>,
     pub(crate) watched: HashSet<String>,
+    /// What [`super::Calcom::add_demo`] made.
+    pub(crate) demo: Option<Demo>,
     ids: Ids,
     /// The bookings the last change touched, as they were before it.
+    #[serde(skip)]
     before: HashMap<usize, Option<Booking>>,
 }
 
 /// Whom a key stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Key {
     pub(crate) id: i64,
     pub(crate) user_id: i64,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Ids {
     user: i64,
     key: i64,
@@ -66,6 +73,7 @@ impl World {
             elsewhere: Vec::new(),
             blocked: HashSet::new(),
             watched: HashSet::new(),
+            demo: None,
             ids: Ids {
                 user: FIRST_USER + offset,
                 key: 1 + offset,

@@ -116,6 +116,6 @@ pub(crate) fn show_option(option: &EnumOption, shape: &Shape) -> Value {
     Shown::of(shape, option.gid, "enum_option")
         .compact("name", || option.name.clone())
         .compact("enabled", || option.is_enabled)
-        .compact("color", || option.color)
+        .compact("color", || option.color.clone())
         .done()
 }

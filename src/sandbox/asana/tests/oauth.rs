@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::*;
+use crate::sandbox::keeper::tests::Folder;
 
 const BACK: &str = "http://127.0.0.1:7211/api/auth/asana/callback";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -291,4 +292,18 @@ async fn a_person_with_a_browser_presses_a_button_and_follows_the_app() {
     assert_eq!(allowed.host_str(), Some("desk.example.org"));
     assert!(query(&allowed, "code").is_some());
     assert_eq!(query(&denied, "error").as_deref(), Some("access_denied"));
+}
+
+#[tokio::test]
+async fn an_app_and_its_authorisation_outlive_the_double() {
+    let folder = Folder::new("asana-oauth");
+    let first = Stage::kept(&folder).await;
+    let app = first.app(None);
+    let tokens = first.tokens().await;
+
+    let second = first.next_life(&folder).await;
+
+    assert_eq!(second.asana.client(&app.id), Some(app));
+    assert_eq!(second.me(&tokens["access_token"]).await, 200);
+    assert_eq!(second.refresh(text(&tokens, "refresh_token")).await.0, 200);
 }

@@ -1,6 +1,7 @@
 //! Event streams.
 
 use super::*;
+use crate::sandbox::keeper::tests::Folder;
 
 impl Stage {
     async fn events(&self, sync: Option<&str>) -> Reply {
@@ -149,4 +150,21 @@ async fn the_workspaces_stream_is_not_for_ordinary_callers() {
     let refused = stage.get(&format!("/workspaces/{}/events", stage.workspace)).await;
 
     assert_eq!(refused.status, 403);
+}
+
+#[tokio::test]
+async fn a_stream_that_was_read_to_its_end_outlives_the_double_and_another_begins_anew() {
+    let folder = Folder::new("asana-streams");
+    let first = Stage::kept(&folder).await;
+    let task = first.task("Fundament");
+    let behind = first.sync().await;
+    first.erika().set_field(task, first.hours.gid, 8).unwrap();
+    let at_end = first.sync().await;
+
+    let second = first.next_life(&folder).await;
+    second.erika().set_field(task, second.hours.gid, 9).unwrap();
+
+    assert_eq!(second.events(Some(&behind)).await.status, 412, "an event in between is not known any more");
+    let told = second.events(Some(&at_end)).await;
+    assert_eq!(told.data()[0]["resource"]["gid"], json!(task));
 }

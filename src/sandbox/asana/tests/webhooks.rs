@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::provider::signature;
+use crate::sandbox::keeper::tests::Folder;
 
 impl Stage {
     async fn subscribe(&self, target: &Target) -> Reply {
@@ -244,4 +245,21 @@ async fn only_the_app_and_user_that_made_a_webhook_see_it() {
     let one = stage.call_as(Some(&max), Method::GET, &path, None).await;
 
     assert_eq!((theirs.gids().len(), one.status), (0, 404));
+}
+
+#[tokio::test]
+async fn a_webhook_outlives_the_double_with_its_secret() {
+    let folder = Folder::new("asana-webhooks");
+    let first = Stage::kept(&folder).await;
+    let (target, task) = (Target::start().await, first.task("Fundament"));
+    let made = first.subscribe(&target).await;
+    first.asana.quiet().await;
+    let (secret, seen) = (made.body["X-Hook-Secret"].as_str().unwrap(), target.seen().len());
+
+    let second = first.next_life(&folder).await;
+    second.erika().set_field(task, second.hours.gid, 8).unwrap();
+    target.has_seen(seen + 1).await;
+
+    assert_eq!(second.asana.webhooks()[0].gid, made.gid());
+    assert!(is_signed(secret, target.seen().last().unwrap()));
 }

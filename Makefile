@@ -80,5 +80,5 @@ deny: ## licences, banned crates and sources of the dependencies (installs cargo
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny --version 0.20.2
 	cargo deny check licenses bans sources
 
-clean-data: ## delete the data of `make run`: its PostgreSQL cluster and its keys
+clean-data: ## delete the data of `make run`: its PostgreSQL cluster, its keys and what the doubles remember
 	@scripts/clean-data

@@ -4,6 +4,7 @@ mod asana;
 mod calcom;
 mod commands;
 mod demo;
+mod link;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -71,32 +72,42 @@ impl Dev {
         }
         // First, because nothing has been begun yet that would have to be undone.
         let listeners = Listeners::bind(&self.config).await?;
-        let sandbox = sandbox::listen(self.sandbox_address).await?;
+        let booking = sandbox::listen(self.sandbox_address).await?;
         let calcom = sandbox::listen(self.sandbox_calcom_address).await?;
         let asana = sandbox::listen(self.sandbox_asana_address).await?;
         for double in [&calcom, &asana] {
             let address = double.local_addr().map_err(|error| Failure::failed(&error))?;
             self.config.callers.egress_allow.push(allowed(address)?);
         }
-        // Providers come back to the port that there is, whatever was asked for.
-        let http = from_here(listeners.http.local_addr().map_err(|error| Failure::failed(&error))?);
-        self.config.public.public_url.get_or_insert_with(|| format!("http://{http}"));
-        let asana = DemoAsana::start(asana, http, &mut self.config)?;
-        let doubles = Doubles { booking: sandbox, calcom: DemoCalcom::start(calcom).await?, asana };
+        let sandbox = Sandbox { booking, calcom, asana };
 
         let (url, owner_url) = (self.config.database.url(), self.config.database.migration_url());
         if let (Some(url), Some(owner_url)) = (url, owner_url) {
             let database = Database::named(url, owner_url)?;
+            let doubles = self.start_doubles(&listeners, sandbox).await?;
             return self.run_on(&database, listeners, doubles, &shutdown).await;
         }
         let mut cluster = tokio::select! {
             started = Cluster::start(self.cluster_options()) => started?,
             () = shutdown.stop.cancelled() => return Ok(()),
         };
-        let result = self.run_with(&mut cluster, listeners, doubles, &shutdown).await;
+        // After the cluster, which has the data folder to itself by now.
+        let result = match self.start_doubles(&listeners, sandbox).await {
+            Ok(doubles) => self.run_with(&mut cluster, listeners, doubles, &shutdown).await,
+            Err(failure) => Err(failure),
+        };
         // Whatever happened, PostgreSQL does not stay behind.
         cluster.stop().await?;
         result
+    }
+
+    async fn start_doubles(&mut self, listeners: &Listeners, sandbox: Sandbox) -> Result<Doubles, Failure> {
+        // Providers come back to the port that there is, whatever was asked for.
+        let http = from_here(listeners.http.local_addr().map_err(|error| Failure::failed(&error))?);
+        self.config.public.public_url.get_or_insert_with(|| format!("http://{http}"));
+        let calcom = DemoCalcom::start(sandbox.calcom, &self.config.database.data_dir).await?;
+        let asana = DemoAsana::start(sandbox.asana, http, &mut self.config)?;
+        Ok(Doubles { booking: sandbox.booking, calcom, asana })
     }
 
     fn cluster_options(&self) -> ClusterOptions {
@@ -182,6 +193,7 @@ impl Dev {
         }
         if database.is_private {
             migrate::grant_service_role(owner_url, &pool, SERVICE_LOGIN).await?;
+            bootstrap::end_leases(owner_url).await?;
         }
         match migrate::check(database.service_url.expose_secret(), &pool).await? {
             Err(strong @ SchemaError::RoleTooStrong(_)) => {
@@ -211,6 +223,13 @@ impl Dev {
         );
         Ok(tool.map_err(|error| Failure::refused(&error))?.with_seed(rand::random()))
     }
+}
+
+/// Where the providers' doubles are to listen.
+struct Sandbox {
+    booking: TcpListener,
+    calcom: TcpListener,
+    asana: TcpListener,
 }
 
 /// The providers' doubles.

@@ -1,11 +1,20 @@
 //! `stellwerk dev`: everything from nothing, found again by the next start, recovered after a crash.
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use stellwerk::proto::{
-    GetPhaseRequest, ListPhasesRequest, SignatureScheme, UpdatePhaseRequest, WebhookEndpoint,
+use stellwerk::{
+    proto::{
+        Appointment, AppointmentStatus, GetPhaseRequest, IntegrationState, ListAppointmentsRequest,
+        ListIntegrationsRequest, ListPhasesRequest, ListReviewItemsRequest, ReviewState, SignatureScheme,
+        SyncOrigin, UpdatePhaseRequest, WebhookEndpoint,
+    },
+    sandbox::calcom::{self, Calcom},
 };
 use tonic::transport::Endpoint;
 
@@ -23,6 +32,17 @@ use crate::support::{
 /// As promised: PostgreSQL included.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
+const ADDRESSES: [&str; 6] = [
+    "--grpc-address",
+    "--http-address",
+    "--metrics-address",
+    "--sandbox-address",
+    "--sandbox-calcom-address",
+    "--sandbox-asana-address",
+];
+/// Not handed out by the system, so that nobody is given one between two starts.
+const FIXED_PORTS: std::ops::Range<u16> = 20_000..30_000;
+
 struct Dev {
     process: Process,
     welcome: Log,
@@ -30,18 +50,15 @@ struct Dev {
 }
 
 impl Dev {
-    /// Returns when it has said where everything is.
     async fn start(folder: &Folder) -> Self {
+        Self::start_on(folder, [0; 6]).await
+    }
+
+    /// Returns when it has said where everything is.
+    async fn start_on(folder: &Folder, ports: [u16; 6]) -> Self {
         let mut command = program();
-        let ports = [
-            "--grpc-address",
-            "--http-address",
-            "--metrics-address",
-            "--sandbox-address",
-            "--sandbox-calcom-address",
-            "--sandbox-asana-address",
-        ];
-        command.arg("dev").args(ports.map(|name| format!("{name}=127.0.0.1:0")));
+        let addresses = ADDRESSES.iter().zip(ports).map(|(name, port)| format!("{name}=127.0.0.1:{port}"));
+        command.arg("dev").args(addresses);
         command.arg(format!("--data-dir={}", folder.path.display()));
         let (process, welcome, log) = Process::spawn(command);
         let mut dev = Self { process, welcome, log };
@@ -162,4 +179,141 @@ async fn the_demo_is_linked_with_asanas_double_and_phases_move_both_ways() {
     dev.interrupt().await;
 
     assert_eq!(phases.len(), 18);
+}
+
+fn free_ports() -> [u16; 6] {
+    let mut taken = Vec::new();
+    while taken.len() < ADDRESSES.len() {
+        taken.extend(TcpListener::bind(("127.0.0.1", rand::random_range(FIXED_PORTS))));
+    }
+    std::array::from_fn(|nth| taken[nth].local_addr().expect("bound").port())
+}
+
+/// What a start finds or makes of the doubles and the demo tenant's links with them.
+#[derive(Debug, PartialEq)]
+struct Standing {
+    /// Provider and id of those that are connected.
+    links: Vec<(String, String)>,
+    ended_links: usize,
+    phases: usize,
+    open_review_items: usize,
+    conflicting: usize,
+    /// At both doubles.
+    webhooks: Vec<String>,
+}
+
+impl Standing {
+    async fn of(dev: &Dev) -> Self {
+        let admin = dev.admin();
+        let request = ListIntegrationsRequest::default();
+        let found = admin.integrations().list_integrations(request).await.unwrap().into_inner().integrations;
+        let (links, ended): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .filter(|link| ["asana", "calcom"].contains(&link.provider.as_str()))
+            .partition(|link| link.state() == IntegrationState::Connected);
+        let mut links: Vec<_> = links.into_iter().map(|link| (link.provider, link.integration_id)).collect();
+        links.sort();
+        let phases = admin.planning().list_phases(ListPhasesRequest::default()).await.unwrap().into_inner();
+        let open = ListReviewItemsRequest { state: ReviewState::Open.into(), ..Default::default() };
+        let items = admin.reviews().list_review_items(open).await.unwrap().into_inner().review_items;
+        let is_conflicting = |one: &&Appointment| one.status() == AppointmentStatus::Conflicting;
+        let conflicting = appointments(dev).await.iter().filter(is_conflicting).count();
+        let mut webhooks = Vec::new();
+        for (double, id) in [("Cal.com", "id"), ("Asana", "gid")] {
+            let there = get(&format!("{}sandbox/webhooks", dev.told(double))).await;
+            let ids = there.as_array().expect("a list").iter();
+            webhooks.extend(ids.map(|one| one[id].as_str().expect("an id").to_owned()));
+        }
+        let (ended_links, phases, open_review_items) = (ended.len(), phases.phases.len(), items.len());
+        Self { links, ended_links, phases, open_review_items, conflicting, webhooks }
+    }
+
+    fn providers(&self) -> Vec<&str> {
+        self.links.iter().map(|(provider, _)| provider.as_str()).collect()
+    }
+}
+
+async fn get(url: &str) -> Value {
+    client().get(url).send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+}
+
+/// Those from Cal.com.
+async fn appointments(dev: &Dev) -> Vec<Appointment> {
+    let request =
+        ListAppointmentsRequest { origin: SyncOrigin::Calcom.into(), page_size: 200, ..Default::default() };
+    dev.admin().appointments().list_appointments(request).await.unwrap().into_inner().appointments
+}
+
+async fn knows(dev: &Dev, uid: &str) -> bool {
+    appointments(dev).await.iter().any(|one| one.external_id == uid)
+}
+
+/// While nothing of ours runs.
+async fn book_between(folder: &Folder) -> String {
+    let kept_in = Some(folder.path.join("sandbox/calcom.json"));
+    let calcom = Calcom::start(calcom::Settings { kept_in, ..Default::default() }).await.unwrap();
+    let consultation = calcom.demo().expect("the demo's practice").consultation;
+    calcom.invent_booking(consultation, 4711).await.unwrap().expect("a free time").uid
+}
+
+#[tokio::test]
+async fn the_demo_is_the_same_after_every_start_and_knows_what_was_booked_meanwhile() {
+    let (folder, ports) = (Folder::new(), free_ports());
+
+    let first = Dev::start_on(&folder, ports).await;
+    let made = Standing::of(&first).await;
+    first.interrupt().await;
+    let booked_between = book_between(&folder).await;
+    let second = Dev::start_on(&folder, ports).await;
+    let found = Standing::of(&second).await;
+    let knows_it = knows(&second, &booked_between).await;
+    let tick = client().post(format!("{}sandbox/tick", second.told("Cal.com"))).send().await.unwrap();
+    let booked: Value = tick.json().await.unwrap();
+    second.kill();
+    let third = Dev::start_on(&folder, ports).await;
+    let recovered = Standing::of(&third).await;
+    let knows_both =
+        knows(&third, &booked_between).await && knows(&third, booked["uid"].as_str().unwrap()).await;
+    third.interrupt().await;
+
+    assert_eq!(made.providers(), ["asana", "calcom"]);
+    assert_eq!((made.ended_links, made.phases), (0, 18));
+    assert_eq!((made.open_review_items, made.conflicting), (0, 0));
+    assert_eq!((&found, &recovered), (&made, &made));
+    assert!(knows_it && knows_both);
+}
+
+#[tokio::test]
+async fn a_start_without_the_database_or_without_the_doubles_files_links_anew() {
+    let (folder, ports) = (Folder::new(), free_ports());
+    Dev::start_on(&folder, ports).await.interrupt().await;
+
+    fs::remove_dir_all(folder.path.join("postgres")).unwrap();
+    let second = Dev::start_on(&folder, ports).await;
+    let without_database = Standing::of(&second).await;
+    second.interrupt().await;
+    fs::remove_dir_all(folder.path.join("sandbox")).unwrap();
+    let third = Dev::start_on(&folder, ports).await;
+    let without_files = Standing::of(&third).await;
+    third.interrupt().await;
+
+    assert_eq!((without_database.providers(), without_database.phases), (vec!["asana", "calcom"], 18));
+    assert_eq!((without_database.ended_links, without_files.ended_links), (0, 2));
+    assert_eq!(without_files.providers(), ["asana", "calcom"]);
+    // Two of event types, three of projects, one of the workspace: none is left that nobody answers.
+    assert_eq!((without_database.webhooks.len(), without_files.webhooks.len()), (6, 6));
+}
+
+#[tokio::test]
+async fn a_double_that_has_moved_is_said_and_does_not_keep_the_rest_from_starting() {
+    let (folder, ports) = (Folder::new(), free_ports());
+    Dev::start_on(&folder, ports).await.interrupt().await;
+
+    let moved = Dev::start_on(&folder, free_ports()).await;
+    let standing = Standing::of(&moved).await;
+    let said = moved.log.text();
+    moved.interrupt().await;
+
+    assert!(said.contains("give it its old address (--sandbox-calcom-address)"), "{said}");
+    assert_eq!((standing.ended_links, standing.phases), (0, 18));
 }

@@ -1,5 +1,6 @@
-//! The demo tenant's Asana: the sandbox's double. It forgets everything when it ends, so each start links a
-//! fresh account, as an admin would by hand: consent, workspace, fields, first run, webhooks.
+//! The demo tenant's Asana: the sandbox's double, whose office is kept in the data folder. It is linked as an
+//! admin would do it by hand: consent, workspace, fields, first run, webhooks. A link that is there is gone on
+//! with.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -7,7 +8,10 @@ use chrono::{NaiveDate, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{net::TcpListener, time};
 
-use super::demo::Demo;
+use super::{
+    demo::Demo,
+    link::{self, LOOK_EVERY, unrepeated},
+};
 use crate::{
     caller::Caller,
     cli::Failure,
@@ -15,25 +19,20 @@ use crate::{
     domain::{
         Domain,
         authorization::{self, Start},
-        idempotency::Key,
-        integration,
         onboarding::{self, Absences, NewMapping, suggest},
     },
     error::Result,
     ids::{IntegrationId, PhaseId},
     page::{MAX_SIZE, Page},
     provider::deployment::ReturnUrl,
-    sandbox::asana::{self, Asana, Client, Settings},
+    sandbox::asana::{self, Asana, Client, Gid, Settings},
     store,
-    words::{AbsenceSource, IntegrationState, Plan, SyncState},
+    words::{AbsenceSource, IntegrationState, Plan},
 };
 
 const APP: &str = "stellwerk-dev";
-/// How long a start waits for the first run, which takes a second or two.
-const FIRST_RUN_WITHIN: Duration = Duration::from_secs(20);
-/// Likewise for its webhooks.
+/// How long a start waits for its webhooks.
 const WEBHOOKS_WITHIN: Duration = Duration::from_secs(5);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The double, and who is at its board.
 pub(super) struct DemoAsana {
@@ -51,19 +50,23 @@ pub(super) struct Planned {
 }
 
 impl DemoAsana {
-    /// Starts the double with an office to play with, and says in the configuration where it is and who we
-    /// are to it. `http` is where browsers come back to.
+    /// Starts the double with the office that was kept, or else a new one to play with, and says in the
+    /// configuration where it is and who we are to it. `http` is where browsers come back to.
     pub(super) fn start(
         listener: TcpListener,
         http: SocketAddr,
         config: &mut Config,
     ) -> Result<Self, Failure> {
-        // Other ids than last time: what is remembered of the old ones must not meet new ones.
-        let gid_offset = u64::try_from(Utc::now().timestamp() % 1_000_000_000).unwrap_or_default() * 1000;
-        let settings = Settings { gid_offset, ..Settings::default() };
+        let settings = Settings {
+            // Other ids than those of an office that is gone: what is remembered of it must not meet new ones.
+            gid_offset: u64::try_from(Utc::now().timestamp() % 1_000_000_000).unwrap_or_default() * 1000,
+            kept_in: Some(config.database.data_dir.join("sandbox/asana.json")),
+            ..Settings::default()
+        };
         let double = Asana::start_on(listener, settings).map_err(|error| Failure::refused(&error))?;
         let back = format!("http://{http}/api/auth/asana/callback");
-        let client = Client::invented(APP, vec![back.clone()]);
+        let client = double.client(APP).unwrap_or_else(|| Client::invented(APP, Vec::new()));
+        let client = Client { redirect_uris: vec![back.clone()], ..client };
         let providers = &mut config.callers.providers;
         for (name, value) in [
             ("ASANA_CLIENT_ID", APP.to_owned()),
@@ -75,7 +78,13 @@ impl DemoAsana {
         }
         let home: ReturnUrl = format!("{}/", double.url()).parse().map_err(Failure::refused_because)?;
         providers.return_urls.push(home);
-        let demo = double.add_demo(client).map_err(|error| Failure::failed(&error))?;
+        let demo = match double.demo() {
+            Some(demo) => {
+                double.add_client(client);
+                demo
+            }
+            None => open_office(&double, client)?,
+        };
         Ok(Self { double, demo })
     }
 
@@ -84,21 +93,21 @@ impl DemoAsana {
         self.double.url()
     }
 
-    /// Links the demo tenant with it, all the way to webhooks.
+    /// Links the demo tenant with it, all the way to webhooks, or goes on from where that ended.
     pub(super) async fn connect(&self, domain: &Domain, demo: &Demo) -> Result<Option<Planned>, Failure> {
         let caller = Caller::system(demo.tenant_id);
-        self.end_old_links(domain, &caller).await?;
-        let id = self.dance(domain, &caller).await?;
-        let workspace = self.demo.workspace.to_string();
-        let (choice, now) = ((workspace.as_str(), Some(Plan::Paid)), Utc::now());
-        onboarding::select_workspace(domain, &caller, &unrepeated("SelectWorkspace"), id, choice, now)
-            .await?;
-        let mapping = suggested(domain, &caller, id).await?;
-        onboarding::save_mapping(domain, &caller, &unrepeated("SaveFieldMapping"), id, mapping, Utc::now())
-            .await?;
-        onboarding::start_initial_sync(domain, &caller, &unrepeated("StartInitialSync"), id, Utc::now())
-            .await?;
-        if !has_run(domain, demo, id).await? {
+        let link = link::find(domain, &caller, onboarding::ASANA, &self.admin().to_string()).await?;
+        let id = match link {
+            Some(link) if link.state == IntegrationState::Connected => link.id,
+            broken => self.dance(domain, &caller, broken.map(|link| link.id)).await?,
+        };
+        let settings = onboarding::get(domain, &caller, id).await?.settings;
+        if settings.is_some_and(|settings| settings.initial_sync_time.is_some()) {
+            link::catch_up(domain, &caller, id).await?;
+        } else {
+            self.begin(domain, &caller, id).await?;
+        }
+        if !link::has_run(domain, &caller, id).await? {
             return Ok(None);
         }
         onboarding::activate_webhooks(domain, &caller, &unrepeated("ActivateWebhooks"), id, Utc::now())
@@ -107,12 +116,34 @@ impl DemoAsana {
         Ok(self.planned(domain, demo, id).await?)
     }
 
+    /// Whom the app is allowed by.
+    fn admin(&self) -> Gid {
+        self.demo.users.first().copied().unwrap_or_default()
+    }
+
+    /// Workspace, fields, first run.
+    async fn begin(&self, domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<(), Failure> {
+        let workspace = self.demo.workspace.to_string();
+        let (choice, now) = ((workspace.as_str(), Some(Plan::Paid)), Utc::now());
+        onboarding::select_workspace(domain, caller, &unrepeated("SelectWorkspace"), id, choice, now).await?;
+        let mapping = suggested(domain, caller, id).await?;
+        onboarding::save_mapping(domain, caller, &unrepeated("SaveFieldMapping"), id, mapping, Utc::now())
+            .await?;
+        let key = unrepeated("StartInitialSync");
+        let run = onboarding::start_initial_sync(domain, caller, &key, id, Utc::now()).await;
+        Ok(link::begun(run)?)
+    }
+
     /// Waits for the webhooks of the workspace and of every project, so that no change at the board is
     /// missed; without them in time, the poll finds it.
     async fn hears(&self, domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<()> {
+        let is_read = |gid: &&Gid| {
+            self.double.project(**gid).is_some_and(|project| !project.is_trashed && !project.archived)
+        };
+        let projects = self.demo.projects.iter().filter(is_read).count();
         let deadline = time::Instant::now() + WEBHOOKS_WITHIN;
         while time::Instant::now() < deadline {
-            if onboarding::get(domain, caller, id).await?.active_webhooks > self.demo.projects.len() {
+            if onboarding::get(domain, caller, id).await?.active_webhooks > projects {
                 break;
             }
             time::sleep(LOOK_EVERY).await;
@@ -120,29 +151,24 @@ impl DemoAsana {
         Ok(())
     }
 
-    async fn end_old_links(&self, domain: &Domain, caller: &Caller) -> Result<()> {
-        let page = Page { size: MAX_SIZE.into(), after: None };
-        for old in integration::list(domain, caller, Some(onboarding::ASANA), &page).await?.rows {
-            if matches!(old.state, IntegrationState::Connected | IntegrationState::NeedsReconnect) {
-                let key = unrepeated("DisconnectIntegration");
-                integration::disconnect(domain, caller, &key, old.id, Utc::now()).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// StartAuthorization, the consent page, the way back, CompleteAuthorization.
-    async fn dance(&self, domain: &Domain, caller: &Caller) -> Result<IntegrationId, Failure> {
+    /// StartAuthorization, the consent page, the way back, CompleteAuthorization; of a new link, or again of
+    /// one that is there.
+    async fn dance(
+        &self,
+        domain: &Domain,
+        caller: &Caller,
+        link: Option<IntegrationId>,
+    ) -> Result<IntegrationId, Failure> {
         let start = Start {
             provider: onboarding::ASANA.into(),
             name: "Asana (sandbox)".into(),
+            integration_id: link,
             return_url: format!("{}/", self.double.url()),
             ..Start::default()
         };
         let key = unrepeated("StartAuthorization");
         let started = authorization::start(domain, caller, &key, start, Utc::now()).await?;
-        let user = self.demo.users.first().copied().unwrap_or_default();
-        let home = self.double.person(user).allow(started.url.expose_secret()).await;
+        let home = self.double.person(self.admin()).allow(started.url.expose_secret()).await;
         let home = home.map_err(|error| Failure::failed(&error))?;
         let told =
             |name: &str| home.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
@@ -156,9 +182,8 @@ impl DemoAsana {
 
     /// A phase to change, here and there.
     async fn planned(&self, domain: &Domain, demo: &Demo, id: IntegrationId) -> Result<Option<Planned>> {
-        let Some(task) = self.demo.tasks.last().and_then(|gid| self.double.task(*gid)) else {
-            return Ok(None);
-        };
+        let mut tasks = self.demo.tasks.iter().rev().filter_map(|gid| self.double.task(*gid));
+        let Some(task) = tasks.find(|task| !task.is_trashed) else { return Ok(None) };
         let mut tx = domain.store.tenant(demo.tenant_id).await?;
         let external_id = task.gid.to_string();
         let phase = store::planning::phase::find_by_external_id_for_update(&mut tx, id, &external_id).await?;
@@ -191,23 +216,8 @@ async fn suggested(domain: &Domain, caller: &Caller, id: IntegrationId) -> Resul
     })
 }
 
-/// Whether the first run ended in time.
-async fn has_run(domain: &Domain, demo: &Demo, id: IntegrationId) -> Result<bool> {
-    let deadline = time::Instant::now() + FIRST_RUN_WITHIN;
-    while time::Instant::now() < deadline {
-        let mut tx = domain.store.tenant(demo.tenant_id).await?;
-        let page = Page { size: 1, after: None };
-        let filter = store::sync_log::Filter { integration: Some(id), ..store::sync_log::Filter::default() };
-        let run = store::sync_log::list(&mut tx, &filter, &page).await?.rows.pop();
-        tx.end_reading();
-        if run.is_some_and(|run| !matches!(run.state, SyncState::Queued | SyncState::Running)) {
-            return Ok(true);
-        }
-        time::sleep(LOOK_EVERY).await;
-    }
-    Ok(false)
-}
-
-fn unrepeated(rpc: &'static str) -> Key {
-    Key::new(rpc, "", b"")
+fn open_office(double: &Asana, client: Client) -> Result<asana::Demo, Failure> {
+    let demo = double.add_demo(client).map_err(|error| Failure::failed(&error))?;
+    double.keep().map_err(|error| Failure::refused(&error))?;
+    Ok(demo)
 }

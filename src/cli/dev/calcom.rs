@@ -1,33 +1,31 @@
-//! The demo tenant's Cal.com: the sandbox's double. It forgets everything when it ends, so each start links a fresh account and ends
-//! the link with the one before; what was booked through that one stays here.
+//! The demo tenant's Cal.com: the sandbox's double, whose practice is kept in the data folder. A link with it
+//! that is there is gone on with.
 
-use std::time::Duration;
+use std::path::Path;
 
 use chrono::{DateTime, Days, Utc};
-use tokio::{net::TcpListener, time};
+use tokio::net::TcpListener;
 
-use super::demo::Demo;
+use super::{
+    demo::Demo,
+    link::{self, unrepeated},
+};
 use crate::{
     caller::Caller,
     cli::Failure,
     domain::{
         Domain, appointment,
-        idempotency::Key,
-        integration::{self, NewIntegration},
+        integration::{self, Changes, NewIntegration},
     },
     error::Result,
     ids::{IntegrationId, PractitionerId, ServiceId},
-    page::{MAX_SIZE, Page},
     sandbox::calcom::{self, Calcom, Settings},
-    store,
-    words::{IntegrationState, SyncState},
+    store::{self, integration::Integration},
+    words::IntegrationState,
 };
 
-/// How long a start waits for the first run, which takes well under a second.
-const FIRST_RUN_WITHIN: Duration = Duration::from_secs(10);
 /// How far ahead a free time is looked for.
 const LOOK_DAYS: u64 = 14;
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Attendees who have booked before the demo begins.
 const INVENTED: u64 = 3;
 
@@ -46,16 +44,19 @@ pub(super) struct Bookable {
 }
 
 impl DemoCalcom {
-    /// Starts the double with a practice to play with.
-    pub(super) async fn start(listener: TcpListener) -> Result<Self, Failure> {
-        // Other ids than last time: what is remembered of the old ones must not meet new ones.
-        let settings = Settings { id_offset: Utc::now().timestamp() % 1_000_000_000, ..Settings::default() };
+    /// Starts the double with the practice that was kept, or else a new one to play with.
+    pub(super) async fn start(listener: TcpListener, data_dir: &Path) -> Result<Self, Failure> {
+        let settings = Settings {
+            // Other ids than those of a practice that is gone: what is remembered of it must not meet new ones.
+            id_offset: Utc::now().timestamp() % 1_000_000_000,
+            kept_in: Some(data_dir.join("sandbox/calcom.json")),
+            ..Settings::default()
+        };
         let double = Calcom::start_on(listener, settings).map_err(|error| Failure::refused(&error))?;
-        let demo = double.add_demo().map_err(|error| Failure::failed(&error))?;
-        for seed in 0..INVENTED {
-            let invented = double.invent_booking(demo.consultation, seed).await;
-            invented.map_err(|error| Failure::failed(&error))?;
-        }
+        let demo = match double.demo() {
+            Some(demo) => demo,
+            None => open_practice(&double).await?,
+        };
         Ok(Self { double, demo })
     }
 
@@ -64,68 +65,90 @@ impl DemoCalcom {
         self.double.url()
     }
 
-    /// Links the demo tenant with it.
+    /// Links the demo tenant with it, if it is not linked already.
     pub(super) async fn connect(&self, domain: &Domain, demo: &Demo) -> Result<IntegrationId, Failure> {
-        let (caller, now) = (Caller::system(demo.tenant_id), Utc::now());
-        let page = Page { size: MAX_SIZE.into(), after: None };
-        for old in integration::list(domain, &caller, Some(integration::CALCOM), &page).await?.rows {
-            if matches!(old.state, IntegrationState::Connected | IntegrationState::NeedsReconnect) {
-                let unrepeated = Key::new("DisconnectIntegration", "", b"");
-                integration::disconnect(domain, &caller, &unrepeated, old.id, now).await?;
-            }
+        let (caller, account) = (Caller::system(demo.tenant_id), self.demo.user.id.to_string());
+        if let Some(link) = link::find(domain, &caller, integration::CALCOM, &account).await? {
+            return self.go_on_with(domain, &caller, link).await;
         }
         let new = NewIntegration {
             provider: integration::CALCOM.into(),
             read_only: false,
             name: "Cal.com (sandbox)".into(),
-            api_key: self.demo.user.api_key.clone().into(),
-            instance_url: Some(format!("{}/v2", self.double.url())),
+            api_key: self.new_key()?.into(),
+            instance_url: Some(self.instance()),
             requests_per_minute: None,
         };
-        let unrepeated = Key::new("CreateIntegration", "", b"");
-        Ok(integration::create(domain, &caller, &unrepeated, new, now).await?.id)
+        let key = unrepeated("CreateIntegration");
+        Ok(integration::create(domain, &caller, &key, new, Utc::now()).await?.id)
     }
 
-    /// What the first run took over; nothing if it did not end in time.
+    async fn go_on_with(
+        &self,
+        domain: &Domain,
+        caller: &Caller,
+        link: Integration,
+    ) -> Result<IntegrationId, Failure> {
+        let (was, is) = (link.instance_url.unwrap_or_default(), self.instance());
+        if was != is {
+            return Err(Failure::refused_because(format!(
+                "it was linked at {was}, and the double is at {is} now: give it its old address \
+                 (--sandbox-calcom-address), or begin with another data folder"
+            )));
+        }
+        if link.state == IntegrationState::NeedsReconnect {
+            let changes = Changes { api_key: Some(self.new_key()?.into()), ..Changes::default() };
+            let key = unrepeated("UpdateIntegration");
+            integration::update(domain, caller, &key, link.id, changes, Utc::now()).await?;
+        }
+        link::catch_up(domain, caller, link.id).await?;
+        Ok(link.id)
+    }
+
+    fn instance(&self) -> String {
+        format!("{}/v2", self.double.url())
+    }
+
+    fn new_key(&self) -> Result<String, Failure> {
+        self.double.add_key(self.demo.user.id).map_err(|error| Failure::failed(&error))
+    }
+
+    /// What the run that a start begins took over; nothing if it did not end in time.
     pub(super) async fn bookable(
         &self,
         domain: &Domain,
         demo: &Demo,
         integration: IntegrationId,
     ) -> Result<Option<Bookable>> {
-        let deadline = time::Instant::now() + FIRST_RUN_WITHIN;
-        while time::Instant::now() < deadline {
-            let mut tx = domain.store.tenant(demo.tenant_id).await?;
-            let page = Page { size: 1, after: None };
-            let filter = store::sync_log::Filter {
-                integration: Some(integration),
-                ..store::sync_log::Filter::default()
-            };
-            let run = store::sync_log::list(&mut tx, &filter, &page).await?.rows.pop();
-            let types = store::event_type::of_integration(&mut tx, integration).await?;
-            tx.end_reading();
-            let consultation = self.demo.consultation.to_string();
-            let found = types.into_iter().find(|one| one.external_id == consultation);
-            let is_over = run.is_some_and(|run| !matches!(run.state, SyncState::Queued | SyncState::Running));
-            if is_over
-                && let Some((Some(practitioner), Some(service))) =
-                    found.map(|found| (found.practitioner_id, found.service_id))
-            {
-                let (caller, from) = (Caller::system(demo.tenant_id), Utc::now() + Days::new(1));
-                let slots = appointment::free_slots(
-                    domain,
-                    &caller,
-                    service,
-                    practitioner,
-                    from,
-                    from + Days::new(LOOK_DAYS),
-                    Utc::now(),
-                );
-                let first = slots.await?.into_iter().next();
-                return Ok(first.map(|slot| Bookable { practitioner, service, start: slot.start }));
-            }
-            time::sleep(LOOK_EVERY).await;
+        let caller = Caller::system(demo.tenant_id);
+        if !link::has_run(domain, &caller, integration).await? {
+            return Ok(None);
         }
-        Ok(None)
+        let mut tx = domain.store.tenant(demo.tenant_id).await?;
+        let types = store::event_type::of_integration(&mut tx, integration).await?;
+        tx.end_reading();
+        let consultation = self.demo.consultation.to_string();
+        let found = types.into_iter().find(|one| one.external_id == consultation);
+        let Some((Some(practitioner), Some(service))) =
+            found.map(|found| (found.practitioner_id, found.service_id))
+        else {
+            return Ok(None);
+        };
+        let from = Utc::now() + Days::new(1);
+        let to = from + Days::new(LOOK_DAYS);
+        let slots =
+            appointment::free_slots(domain, &caller, service, practitioner, from, to, Utc::now()).await?;
+        Ok(slots.into_iter().next().map(|slot| Bookable { practitioner, service, start: slot.start }))
     }
+}
+
+/// With a few attendees who have booked.
+async fn open_practice(double: &Calcom) -> Result<calcom::Demo, Failure> {
+    let demo = double.add_demo().map_err(|error| Failure::failed(&error))?;
+    for seed in 0..INVENTED {
+        let invented = double.invent_booking(demo.consultation, seed).await;
+        invented.map_err(|error| Failure::failed(&error))?;
+    }
+    double.keep().map_err(|error| Failure::refused(&error))?;
+    Ok(demo)
 }

@@ -6,6 +6,7 @@
 //! tasks of a project; smaller ones make a quick look. `STELLWERK_BENCH_PARTS` names the parts to take, as in
 //! `edges,calcom,planning,outbox`, which is all.
 
+mod board;
 mod calcom;
 mod delivery;
 mod echo;

@@ -136,8 +136,9 @@ fn work(ready: &mpsc::Sender<()>, inbox: mpsc::Receiver<Order>) {
         for order in inbox {
             match order {
                 Order::Make { name, template, done } => {
-                    let made =
-                        admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+                    // Half the time of a copy through the log, which nobody needs here.
+                    let copy = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
+                    let made = admin.batch_execute(&copy).await;
                     let urls = [cluster.owner_url(&name), cluster.service_url(&name)];
                     let _ = done.send(made.map(|()| urls)); // a cancelled test no longer waits
                 }

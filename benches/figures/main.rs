@@ -29,7 +29,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use stellwerk::cluster::Cluster;
+use stellwerk::{
+    cluster::Cluster,
+    telemetry::{self, LogFormat},
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use delivery::Senders;
@@ -59,6 +62,10 @@ struct Extent {
 fn main() -> ExitCode {
     if env::var_os(echo::ROLE).is_some() {
         return echo::serve();
+    }
+    // What goes wrong in the rooms says so there alone.
+    if let Err(error) = telemetry::init(LogFormat::Text, "error") {
+        eprintln!("no log: {error}");
     }
     // One thread: the load shares the machine with what it measures, as pgbench does.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

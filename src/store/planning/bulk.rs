@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, QueryDsl, QueryableByName, SelectableHelper, sql_query,
-    sql_types::{Array, BigInt, Jsonb, Text, Timestamptz, Uuid as SqlUuid},
+    ExpressionMethods, QueryDsl, QueryableByName, sql_query,
+    sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
@@ -28,6 +28,21 @@ struct Counted {
     #[diesel(sql_type = BigInt)]
     rows: i64,
 }
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(embed)]
+    phase: Phase,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    read_time: Option<DateTime<Utc>>,
+}
+
+/// One look into the unique index for each. `external_id = ANY` lets PostgreSQL choose, and as long as it takes the
+/// table for small, as while a first run fills it, it reads all of the integration's instead.
+const FIND: &str = "SELECT p.* \
+     FROM (SELECT DISTINCT external_id COLLATE \"C\" AS external_id FROM unnest($2) AS t (external_id) ORDER BY 1) t \
+     CROSS JOIN LATERAL (SELECT * FROM phase p \
+         WHERE p.integration_id = $1 AND p.external_id = t.external_id LIMIT 1 FOR UPDATE) p";
 
 /// The columns of a phase as `jsonb_to_recordset` has to be told them.
 macro_rules! columns {
@@ -92,13 +107,9 @@ pub async fn find_for_update(
     integration: IntegrationId,
     external_ids: &[&str],
 ) -> Result<Vec<(Phase, Option<DateTime<Utc>>)>> {
-    let query = phase::table
-        .filter(phase::integration_id.eq(integration))
-        .filter(phase::external_id.eq_any(external_ids))
-        .order(phase::external_id)
-        .select((Phase::as_select(), phase::read_time))
-        .for_update();
-    Ok(Cached(query).load(tx.conn()).await?)
+    let query = sql_query(FIND).bind::<SqlUuid, _>(integration).bind::<Array<Text>, _>(external_ids);
+    let found: Vec<Found> = Cached(query).load(tx.conn()).await?;
+    Ok(found.into_iter().map(|found| (found.phase, found.read_time)).collect())
 }
 
 /// Adds phases, notes that they were made and puts them into their projects. Returns how many; fewer than

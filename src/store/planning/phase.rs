@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
-    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, delete,
-    insert_into,
+    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, Selectable,
+    SelectableHelper, delete, insert_into,
     prelude::{Insertable, Queryable},
     update,
 };
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A phase of one or more projects.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, QueryableByName, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = phase, check_for_backend(diesel::pg::Pg))]
 #[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
 pub struct Phase {
@@ -58,7 +58,9 @@ pub struct Phase {
 }
 
 /// What both sides can change, as it stands here.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Default, Queryable, QueryableByName, Selectable, Insertable, AsChangeset,
+)]
 #[diesel(table_name = phase, check_for_backend(diesel::pg::Pg))]
 #[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
 pub struct PhaseFields {
@@ -71,7 +73,9 @@ pub struct PhaseFields {
 }
 
 /// What the tool had when the two sides were last compared: a side that differs has changed the field since.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Default, Queryable, QueryableByName, Selectable, Insertable, AsChangeset,
+)]
 #[diesel(table_name = phase, check_for_backend(diesel::pg::Pg))]
 #[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
 pub struct PhaseBase {
@@ -82,7 +86,9 @@ pub struct PhaseBase {
 }
 
 /// When a field was changed here; none as soon as both sides agree.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Default, Queryable, QueryableByName, Selectable, Insertable, AsChangeset,
+)]
 #[diesel(table_name = phase, check_for_backend(diesel::pg::Pg))]
 #[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
 pub struct PhaseChangeTimes {
@@ -93,7 +99,7 @@ pub struct PhaseChangeTimes {
 }
 
 /// Whether the tool has what stands here.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, QueryableByName, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = phase, check_for_backend(diesel::pg::Pg))]
 #[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
 pub struct PhaseSync {

@@ -1,6 +1,8 @@
 //! Hours that were worked. Entries tell no time of their change and no list tells whose task they are of, so
 //! they are read task by task, where the sum that the task tells is another than when they were read last.
 
+use futures::future::join_all;
+
 use super::reader::{Reader, check_consent, refusal};
 use crate::{
     domain::engine::record::{Record, Stop},
@@ -21,6 +23,8 @@ use crate::{
 pub(in crate::domain) const TIME_ENTRIES: &str = "time_entries";
 /// Phases whose entries are read between two looks at which are next.
 const SOME: i64 = 100;
+/// Phases whose entries are asked for at the same time.
+const AT_ONCE: usize = 8;
 /// Refusals in a row after which no other task is asked for: the right is missing, not the task.
 const REFUSALS_AT_MOST: usize = 3;
 
@@ -41,23 +45,26 @@ pub(super) async fn read(reader: &Reader<'_>, record: &mut Record) -> Result<(),
         tx.end_reading();
         let Some(last) = some.last() else { break };
         after = Some(last.id);
-        for phase in &some {
-            match of_phase(reader, phase).await? {
-                None => refusals = 0,
-                Some(Refusal::PlanLimit) => {
-                    return unavailable(reader, record, Refusal::PlanLimit.reason()).await;
-                }
-                // The task is gone, which the next complete reading finds.
-                Some(Refusal::NotFound) => {}
-                Some(refusal) => {
-                    record.add_error(format!("task/{}", phase.external_id), refusal.reason());
-                    refusals += 1;
-                    if refusals >= REFUSALS_AT_MOST {
-                        return unavailable(reader, record, refusal.reason()).await;
+        for few in some.chunks(AT_ONCE) {
+            let read = join_all(few.iter().map(|phase| of_phase(reader, phase))).await;
+            for (phase, read) in few.iter().zip(read) {
+                match read? {
+                    None => refusals = 0,
+                    Some(Refusal::PlanLimit) => {
+                        return unavailable(reader, record, Refusal::PlanLimit.reason()).await;
+                    }
+                    // The task is gone, which the next complete reading finds.
+                    Some(Refusal::NotFound) => {}
+                    Some(refusal) => {
+                        record.add_error(format!("task/{}", phase.external_id), refusal.reason());
+                        refusals += 1;
+                        if refusals >= REFUSALS_AT_MOST {
+                            return unavailable(reader, record, refusal.reason()).await;
+                        }
                     }
                 }
+                record.count(TIME_ENTRIES).processed += 1;
             }
-            record.count(TIME_ENTRIES).processed += 1;
             record.save(reader.ground).await?;
         }
     }

@@ -121,7 +121,7 @@ async fn fail(
         )
     };
     let patience = Instant::now() + FAULTY_PATIENCE;
-    while scene.count(&standing("'pending'")).await? > 0 && Instant::now() < patience {
+    while scene.count(&standing("'pending', 'failed'")).await? > 0 && Instant::now() < patience {
         sleep(Duration::from_millis(200)).await;
     }
     let synced = scene.count(&standing("'synced'")).await?;

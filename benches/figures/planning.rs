@@ -83,7 +83,12 @@ async fn first_reading(
     }
     let rate = stored as f64 / took;
     let figure = format!("first reading, {projects} projects of {tasks} tasks, tasks per second");
-    report.require(&figure, format!("{rate:.0} /s, {took:.1} s"), rate, Required::AtLeast(5000.0));
+    let told = format!("{rate:.0} /s, {took:.1} s");
+    // The small case is there for its memory.
+    match projects {
+        PROJECTS => report.require(&figure, told, rate, Required::AtLeast(5000.0)),
+        _ => report.tell(&figure, told),
+    }
     Ok((highest, counted(asana)))
 }
 

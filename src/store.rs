@@ -301,12 +301,12 @@ fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\0', "").replace('\'', "''"))
 }
 
-/// Repeats `work` while PostgreSQL picks it as a deadlock's victim, twice at most.
+/// Repeats `work` while PostgreSQL picks it as a deadlock's victim, four times at most, with growing pauses.
 ///
 /// Not `AsyncFnMut`: the compiler cannot yet see that such a closure's futures are `Send`,
 /// which gRPC handlers must be.
 pub async fn retry_deadlocks<T, F: Future<Output = Result<T>>>(mut work: impl FnMut() -> F) -> Result<T> {
-    for pause_ms in [5, 25] {
+    for pause_ms in [5, 25, 100, 250] {
         match work().await {
             Err(error) if failure::is_deadlock(&error) => {
                 tokio::time::sleep(Duration::from_millis(pause_ms)).await

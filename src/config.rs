@@ -198,6 +198,9 @@ pub struct AlertConfig {
         value_parser = span,
     )]
     pub alert_freshness: Duration,
+    /// Quarantined deliveries of an integration within an hour; more are an alert.
+    #[arg(long, env = "STELLWERK_ALERT_QUARANTINE", value_name = "COUNT", default_value_t = 0)]
+    pub alert_quarantine: u32,
 }
 
 /// How the process tells what it does.
@@ -337,6 +340,7 @@ impl AlertConfig {
             review_queue: self.alert_review_queue,
             outbox_depth: self.alert_outbox_depth,
             freshness: self.alert_freshness,
+            quarantine: self.alert_quarantine,
         }
     }
 }

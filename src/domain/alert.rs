@@ -55,6 +55,8 @@ pub struct Thresholds {
     pub outbox_depth: u32,
     /// The age of what was last read at an integration's provider.
     pub freshness: Duration,
+    /// Quarantined deliveries within an hour, of an integration.
+    pub quarantine: u32,
 }
 
 impl Default for Thresholds {
@@ -66,6 +68,7 @@ impl Default for Thresholds {
             review_queue: 10,
             outbox_depth: 50,
             freshness: Duration::from_secs(15 * 60),
+            quarantine: 0,
         }
     }
 }
@@ -78,6 +81,7 @@ impl Thresholds {
             AlertRule::ReviewQueue => self.review_queue.into(),
             AlertRule::OutboxDepth => self.outbox_depth.into(),
             AlertRule::Freshness => self.freshness.as_secs_f64(),
+            AlertRule::Quarantine => self.quarantine.into(),
         }
     }
 
@@ -86,9 +90,11 @@ impl Thresholds {
         let threshold = self.of(rule);
         let is_broken = match rule {
             AlertRule::SyncSuccess => value < threshold,
-            AlertRule::Failures | AlertRule::ReviewQueue | AlertRule::OutboxDepth | AlertRule::Freshness => {
-                value > threshold
-            }
+            AlertRule::Failures
+            | AlertRule::ReviewQueue
+            | AlertRule::OutboxDepth
+            | AlertRule::Freshness
+            | AlertRule::Quarantine => value > threshold,
         };
         Reading { rule, integration, value, threshold, is_broken }
     }

@@ -140,6 +140,7 @@ fn rule(rule: proto::AlertRule) -> Option<AlertRule> {
         proto::AlertRule::ReviewQueue => Some(AlertRule::ReviewQueue),
         proto::AlertRule::OutboxDepth => Some(AlertRule::OutboxDepth),
         proto::AlertRule::Freshness => Some(AlertRule::Freshness),
+        proto::AlertRule::Quarantine => Some(AlertRule::Quarantine),
     }
 }
 
@@ -170,6 +171,7 @@ impl From<AlertRule> for proto::AlertRule {
             AlertRule::ReviewQueue => Self::ReviewQueue,
             AlertRule::OutboxDepth => Self::OutboxDepth,
             AlertRule::Freshness => Self::Freshness,
+            AlertRule::Quarantine => Self::Quarantine,
         }
     }
 }

@@ -84,9 +84,14 @@ pub async fn take_turn(store: &Store) -> Result<Vec<TenantId>> {
 
 /// Measures what the rules are about; a share only where it is of at least so many.
 pub async fn measure(tx: &mut TenantTx, now: DateTime<Utc>, at_least: i32) -> Result<Vec<Measure>> {
-    let query = sql_query("SELECT rule, integration_id, value FROM stellwerk_alert_measures($1, $2)")
-        .bind::<Timestamptz, _>(now)
-        .bind::<Integer, _>(at_least);
+    let query = sql_query(
+        "SELECT rule, integration_id, value FROM stellwerk_alert_measures($1, $2) \
+         UNION ALL SELECT 'quarantine', integration_id, count(*)::double precision FROM webhook_event \
+             WHERE status = 'quarantined' AND id >= stellwerk_uuid_floor($1 - interval '1 hour') \
+             GROUP BY integration_id",
+    )
+    .bind::<Timestamptz, _>(now)
+    .bind::<Integer, _>(at_least);
     let rows: Vec<MeasureRow> = Cached(query).load(tx.conn()).await?;
     let measure = |row: MeasureRow| {
         let rule = row.rule.parse().map_err(Error::internal)?;

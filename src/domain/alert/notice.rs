@@ -152,6 +152,10 @@ pub fn advice(rule: AlertRule) -> &'static str {
             "See why the provider is not read: GetIntegrationStatus; \
              connect again if the credential is refused."
         }
+        AlertRule::Quarantine => {
+            "See what came and why it was not taken in: ListWebhookEvents. An event type that is not \
+             registered here appears with the next sync: StartSync."
+        }
     }
 }
 
@@ -174,6 +178,11 @@ fn said(rule: AlertRule, value: f64, threshold: f64) -> String {
                 [value, threshold].map(|seconds| span(TimeDelta::seconds(seconds as i64)));
             format!("What the provider has was last read {value} ago; more than {threshold} is too long.")
         }
+        AlertRule::Quarantine => {
+            format!(
+                "{value:.0} deliveries were quarantined within an hour; more than {threshold:.0} is wrong."
+            )
+        }
     }
 }
 
@@ -184,6 +193,7 @@ fn unit(rule: AlertRule) -> &'static str {
         AlertRule::ReviewQueue => "review items",
         AlertRule::OutboxDepth => "messages",
         AlertRule::Freshness => "seconds",
+        AlertRule::Quarantine => "quarantined deliveries per hour",
     }
 }
 
@@ -213,6 +223,7 @@ mod tests {
             said(AlertRule::ReviewQueue, 11.0, 10.0),
             said(AlertRule::OutboxDepth, 10_000.0, 50.0),
             said(AlertRule::Freshness, 5_400.0, 900.0),
+            said(AlertRule::Quarantine, 2.0, 0.0),
         ]
         .into();
 
@@ -222,6 +233,7 @@ mod tests {
         11 review items wait for a decision; more than 10 are too many.
         10000 messages wait; more than 50 are too many.
         What the provider has was last read 1 h 30 min ago; more than 15 min is too long.
+        2 deliveries were quarantined within an hour; more than 0 is wrong.
         ");
     }
 

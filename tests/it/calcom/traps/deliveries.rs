@@ -1,9 +1,13 @@
 //! Deliveries: whose they are, in which order they come, and how far they are believed.
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use stellwerk::{
-    proto::{AppointmentStatus::*, ProviderSyncState::Synced, WebhookEventStatus},
+    domain::alert::{self, Thresholds},
+    ids::TenantId,
+    proto::{
+        self, AlertRule, AlertState, AppointmentStatus::*, ProviderSyncState::Synced, WebhookEventStatus,
+    },
     sandbox::calcom::{EventTypeOptions, Fault, Operation, Outcome, Rule, Scope, Trigger, Webhook},
 };
 
@@ -29,6 +33,16 @@ async fn a_delivery_about_an_event_type_that_is_not_ours_is_quarantined_and_its_
     assert_eq!((event.status(), &*event.reason), (WebhookEventStatus::Quarantined, "EVENT_TYPE_UNKNOWN"));
     assert_eq!(event.body_preview, "");
     assert_eq!(desk::appointments(&practice.acme.admin).await.len(), 1);
+    let admin = &practice.acme.admin;
+    for _ in 0..2 {
+        alert::check(&practice.app.domain, TenantId(practice.acme.id), &Thresholds::default(), Utc::now())
+            .await
+            .unwrap();
+    }
+    let alerts = admin.alerts().list_alerts(proto::ListAlertsRequest::default()).await.unwrap().into_inner();
+    let [alert] = &alerts.alerts[..] else { panic!("{alerts:?}") };
+    assert_eq!((alert.rule(), alert.state()), (AlertRule::Quarantine, AlertState::Firing));
+    assert_eq!((alert.value, alert.threshold), (1.0, 0.0));
 }
 
 /// Trap 11. P3.

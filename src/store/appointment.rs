@@ -176,10 +176,13 @@ pub async fn find(tx: &mut TenantTx, id: AppointmentId) -> Result<Appointment> {
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Appointment))
 }
 
-/// One appointment, locked until the transaction ends. Errors: `NotFound`.
+/// One appointment, locked until the transaction ends; rows that refer to it may be written meanwhile, so
+/// that nobody who writes them first and locks it then waits in a circle. Errors: `NotFound`.
 pub async fn find_for_update(tx: &mut TenantTx, id: AppointmentId) -> Result<Appointment> {
-    let query =
-        appointment::table.filter(appointment::id.eq(id)).select(Appointment::as_select()).for_update();
+    let query = appointment::table
+        .filter(appointment::id.eq(id))
+        .select(Appointment::as_select())
+        .for_no_key_update();
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Appointment))
 }
 
@@ -270,7 +273,7 @@ pub async fn conflicting(
         .order(appointment::id)
         .limit(PROMOTED)
         .select(Appointment::as_select())
-        .for_update();
+        .for_no_key_update();
     Ok(Cached(query).load(tx.conn()).await?)
 }
 
@@ -344,7 +347,7 @@ pub async fn unassigned(
         .order((appointment::start_time, appointment::id))
         .limit(limit)
         .select(Appointment::as_select())
-        .for_update();
+        .for_no_key_update();
     Ok(query.load(tx.conn()).await?)
 }
 

@@ -57,6 +57,14 @@ pub async fn save(tx: &mut TenantTx, row: &Intent) -> Result<()> {
     Ok(())
 }
 
+/// What a write made, unless that is known: told by the provider before its answer is here, while whoever sent
+/// it may be writing down something else of it.
+pub async fn set_result(tx: &mut TenantTx, id: IntentId, uid: &str) -> Result<()> {
+    let unknown = intent::table.filter(intent::id.eq(id)).filter(intent::result_external_id.is_null());
+    Cached(update(unknown).set(intent::result_external_id.eq(uid))).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// One write.
 pub async fn find(tx: &mut TenantTx, id: IntentId) -> Result<Option<Intent>> {
     let query = intent::table.filter(intent::id.eq(id)).select(Intent::as_select());
@@ -69,7 +77,7 @@ pub async fn open_for_update(tx: &mut TenantTx, appointment: AppointmentId) -> R
         .filter(intent::appointment_id.eq(appointment))
         .filter(intent::state.eq_any(OPEN))
         .select(Intent::as_select())
-        .for_update();
+        .for_no_key_update();
     Ok(query.first(tx.conn()).await.optional()?)
 }
 

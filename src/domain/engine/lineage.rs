@@ -229,7 +229,9 @@ pub async fn mark(tx: &mut TenantTx, context: &Context, uid: &str, mark: Mark) -
     Ok(applied)
 }
 
-async fn lock(tx: &mut TenantTx, integration: IntegrationId) -> Result<()> {
+/// Nobody else learns of the integration's bookings until the transaction ends. To be had before any practitioner
+/// or appointment is locked.
+pub async fn lock(tx: &mut TenantTx, integration: IntegrationId) -> Result<()> {
     tx.lock(&format!("bookings/{integration}")).await
 }
 
@@ -274,7 +276,7 @@ async fn take_in_echo(
     context: &Context,
     before: Rows,
     rows: Rows,
-    mut intent: Intent,
+    intent: Intent,
 ) -> Result<Applied> {
     let (id, now) = (intent.appointment_id, context.now);
     let ids = rows.appointments();
@@ -282,11 +284,12 @@ async fn take_in_echo(
     let uid = head.as_ref().map(|head| head.uid.clone());
     stored::save(tx, &before, rows, Some(id), now).await?;
     merge::remove_others(tx, &ids, id, now).await?;
-    if intent.kind != IntentKind::Cancel && intent.result_external_id.is_none() {
-        intent.result_external_id = uid;
-        store::intent::save(tx, &intent).await?;
+    let mut row = crate::domain::appointment::open_with(tx, id, None, now).await?;
+    if intent.kind != IntentKind::Cancel
+        && let Some(uid) = uid
+    {
+        store::intent::set_result(tx, intent.id, &uid).await?;
     }
-    let mut row = store::appointment::find_for_update(tx, id).await?;
     let known = row.clone();
     let was_given_up = row.sync.provider_sync == ProviderSync::Review;
     if let Some(head) = head {

@@ -268,9 +268,8 @@ impl<'a> Attempt<'a> {
     async fn follow(&self, integration: IntegrationId) -> Result<Next> {
         let context = self.context(integration).await?;
         let mut tx = self.domain.store.tenant(self.tenant).await?;
-        // Locked before the bookings, against the usual order, for an edit that comes in between must not be
-        // followed over; a
-        // deadlock is repeated.
+        // Decided with everything locked, for an edit that comes in between must not be followed over.
+        lineage::lock(&mut tx, integration).await?;
         let Some(row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
         let standing = target::standing(&mut tx, &row).await?;
         if plan::next(&row, &standing, Utc::now()) == Step::Follow {

@@ -19,7 +19,6 @@ use crate::{
     domain::{
         Domain, access,
         authorization::{self, Start},
-        engine::reconcile,
         onboarding::{self, Absences, NewMapping, suggest},
         planning::user_mapping,
     },
@@ -247,9 +246,5 @@ async fn introduce(domain: &Domain, caller: &Caller, id: IntegrationId) -> Resul
         }
     };
     let key = unrepeated("SetUserMapping");
-    user_mapping::set(domain, caller, &key, one.user.id, Some(practitioner), now).await?;
-    // Else they would come with the next full hour.
-    let mut tx = domain.store.caller(caller).await?;
-    reconcile::queue_absences(&mut tx, id, &caller.subject, now).await?;
-    tx.commit().await
+    user_mapping::set(domain, caller, &key, one.user.id, Some(practitioner), now).await.map(drop)
 }

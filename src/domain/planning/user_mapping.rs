@@ -9,16 +9,18 @@ use crate::{
     caller::Caller,
     domain::{
         Domain,
+        engine::reconcile,
         idempotency::{Claim, Key, claim},
     },
     error::Result,
     fold,
-    ids::{ExternalUserId, PractitionerId},
+    ids::{ExternalUserId, IntegrationId, PractitionerId},
     page::{Page, Paged},
     store::{
         self, TenantTx,
         planning::user::{ExternalUser, Filter},
     },
+    words::AbsenceSource,
 };
 
 /// In what a user and a practitioner are alike.
@@ -91,7 +93,7 @@ pub async fn list(
     Ok(Paged { rows: rows.into_iter().map(shown).collect(), next })
 }
 
-/// Says whose account a user is; nobody's without a practitioner.
+/// Says whose account a user is; nobody's without a practitioner. Absences of whoever was nobody are read now.
 /// Errors: `NotFound` (user, practitioner), `IdempotencyKeyReused`.
 pub async fn set(
     domain: &Domain,
@@ -108,15 +110,25 @@ pub async fn set(
             store::practitioner::find(&mut tx, practitioner).await?;
         }
         if user.practitioner_id != practitioner {
+            let was_nobody = user.practitioner_id.is_none();
             user.practitioner_id = practitioner;
             user.mapped_by = practitioner.map(|_| caller.subject.clone());
             user.map_time = practitioner.map(|_| now);
             user.update_time = now;
             store::planning::user::save(&mut tx, &user).await?;
+            if was_nobody && is_asked_for_absences(&mut tx, user.integration_id).await? {
+                reconcile::queue_absences(&mut tx, user.integration_id, &caller.subject, now).await?;
+            }
         }
     }
     let user = store::planning::user::find(&mut tx, id).await?;
     let known = Known::of(&mut tx, std::slice::from_ref(&user)).await?;
     tx.commit().await?;
     Ok(ShownUser { suggestion: known.suggest(&user), user })
+}
+
+/// Whether each of an integration's users is asked for by itself, and only who is somebody here.
+async fn is_asked_for_absences(tx: &mut TenantTx, integration: IntegrationId) -> Result<bool> {
+    let settings = store::planning::settings::find(tx, integration).await?;
+    Ok(settings.is_some_and(|settings| settings.absence_source == AbsenceSource::OutOfOffice))
 }

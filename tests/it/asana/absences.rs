@@ -3,6 +3,7 @@
 use chrono::{Days, NaiveDate, Utc};
 use serde_json::json;
 use stellwerk::{
+    proto::{ListUserMappingsRequest, SetUserMappingRequest},
     sandbox::asana::{Fault, Operation, Rule},
     words::{AbsenceSource, SyncState},
 };
@@ -40,6 +41,33 @@ async fn absences_of_people_who_are_somebody_here_are_read_one_by_one() {
     assert_eq!(first, [format!("{} {} out_of_office", in_days(3), in_days(9))]);
     assert_eq!(moved, [format!("{} {} out_of_office", in_days(4), in_days(9))]);
     assert_eq!(away(&planner).await, [""; 0]);
+}
+
+/// Else they would be seen with the next full hour.
+#[tokio::test]
+async fn absences_are_read_as_soon_as_it_is_said_who_somebody_is() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let erika = planner.user("Erika Muster", "erika@example.org");
+    planner.sync().await;
+    erika.take_leave(planner.workspace, in_days(3), in_days(9)).expect("leave");
+    let practitioner_id = tenant.put_practitioner("Erika Muster").await;
+    let hr = tenant.hr().await;
+    let users = hr.planning().list_user_mappings(ListUserMappingsRequest::default()).await.expect("users");
+    let users = users.into_inner().user_mappings;
+    let user = users.into_iter().find(|user| user.name == "Erika Muster").expect("she was read");
+    double.forget_requests();
+
+    for _ in 0..2 {
+        let (external_user_id, practitioner_id) = (user.external_user_id.clone(), practitioner_id.clone());
+        let said = SetUserMappingRequest { external_user_id, practitioner_id, ..Default::default() };
+        hr.planning().set_user_mapping(said).await.expect("said");
+        planner.idle().await;
+    }
+
+    assert_eq!(away(&planner).await, [format!("{} {} out_of_office", in_days(3), in_days(9))]);
+    assert_eq!(double.count(Operation::ListAbsences), 1, "what was said before is no news");
 }
 
 #[tokio::test]

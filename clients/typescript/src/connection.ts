@@ -11,9 +11,12 @@ export interface ConnectionOptions {
   readonly baseUrl: string;
   /** Who is calling. Asked before every call, so keep it quick; asked again with the refused token when one is refused. */
   readonly token: string | TokenProvider;
-  /** For one try of a call, in milliseconds; streams have no deadline. 30 000 unless said. */
-  readonly timeoutMs?: number;
-  /** Four tries within some 3 s unless said; `{ attempts: 1 }` repeats nothing. */
+  /**
+   * For each try of a call, its token included, in milliseconds; 30 000 unless said. A call that asks to wait for a provider has that long
+   * in addition. All tries together are bounded by what the call itself says (`timeoutMs`, `signal`); streams have no deadline.
+   */
+  readonly tryTimeoutMs?: number;
+  /** Four tries, with up to 2 s of pauses between them, unless said; `{ attempts: 1 }` repeats nothing. */
   readonly retry?: Partial<RetryPolicy>;
   /** Run around everything else, first one outermost: for logs and metrics. */
   readonly interceptors?: readonly Interceptor[];
@@ -29,32 +32,25 @@ export interface Connection {
 }
 
 const RETRY: RetryPolicy = { attempts: 4, firstMs: 250, mostMs: 10_000 };
-const TIMEOUT_MS = 30_000;
+const TRY_TIMEOUT_MS = 30_000;
 
 /** Makes a connection. */
 export function connect(options: ConnectionOptions): Connection {
   const { baseUrl, token, fetch } = options;
-  const transport = withoutStreamDeadline(
-    createGrpcWebTransport({
-      baseUrl: baseUrl.replace(/\/+$/, ""),
-      defaultTimeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-      interceptors: [
-        ...(options.interceptors ?? []),
-        withIdempotencyKeys(() => crypto.randomUUID()),
-        withRetries({ ...RETRY, ...options.retry }),
-        withToken(typeof token === "string" ? () => token : token),
-      ],
-      ...(fetch && { fetch }),
-    }),
-  );
+  const transport = createGrpcWebTransport({
+    baseUrl,
+    interceptors: [
+      ...(options.interceptors ?? []),
+      withIdempotencyKeys(newKey),
+      withRetries({ ...RETRY, ...options.retry }, options.tryTimeoutMs ?? TRY_TIMEOUT_MS),
+      withToken(typeof token === "string" ? () => token : token),
+    ],
+    ...(fetch && { fetch }),
+  });
   return { transport, client: (service) => createClient(service, transport) };
 }
 
-/** A deadline would cut a healthy stream off. */
-function withoutStreamDeadline(transport: Transport): Transport {
-  return {
-    unary: (...call) => transport.unary(...call),
-    stream: (method, signal, timeoutMs, header, input, contextValues) =>
-      transport.stream(method, signal, timeoutMs ?? 0, header, input, contextValues),
-  };
+/** 128 random bits. Not `randomUUID`: a page that came over plain http has none (Web Cryptography, SecureContext). */
+function newKey(): string {
+  return crypto.getRandomValues(new Uint8Array(16)).join("-");
 }

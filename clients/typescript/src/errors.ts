@@ -1,5 +1,6 @@
 // What a refusal says. Every error of stellwerk carries `google.rpc.ErrorInfo` with a reason out of `ErrorReason`.
 
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 import { ErrorReason } from "./gen/stellwerk/v1/error_pb.js";
@@ -42,15 +43,20 @@ export function factsOf(error: unknown): ErrorFacts {
   const known = ConnectError.from(error);
   const info = infoOf(known);
   const violations = known.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations);
-  const delay = known.findDetails(RetryInfoSchema)[0]?.retryDelay;
   return {
     code: known.code,
     message: known.rawMessage,
     reason: reasonOf(known),
     metadata: info?.metadata ?? {},
     fieldViolations: violations.map(({ field, description }) => ({ field, description })),
-    retryDelayMs: delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6,
+    retryDelayMs: retryDelayMs(known),
   };
+}
+
+/** How long the server asks to wait, in milliseconds. */
+export function retryDelayMs(error: ConnectError): number | undefined {
+  const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
+  return delay && durationMs(delay);
 }
 
 function infoOf(error: ConnectError) {

@@ -1,9 +1,10 @@
 // What every call passes through, outermost first: an idempotency key, another try, the caller's token.
 
 import type { DescMethod } from "@bufbuild/protobuf";
+import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
-import { factsOf } from "./errors.js";
-import { type BackOff, pauseMs, wait } from "./wait.js";
+import { retryDelayMs } from "./errors.js";
+import { type BackOff, pauseMs, wait, within } from "./wait.js";
 
 /** Gives the bearer token of the signed-in person, or an API key. `stale` is the one that was just refused; give another. */
 export type TokenProvider = (stale?: string) => string | undefined | Promise<string | undefined>;
@@ -14,6 +15,8 @@ export interface RetryPolicy extends BackOff {
   readonly attempts: number;
 }
 
+/** What `grpc-timeout` can say with eight digits, in milliseconds (gRPC over HTTP/2, "Timeout"); a timer can wait as long. */
+const MOST_MS = 99_999_999;
 const WORTH_ANOTHER_TRY: readonly Code[] = [Code.Unavailable, Code.ResourceExhausted, Code.Aborted, Code.DeadlineExceeded];
 
 /** Whether a repeated call does nothing twice: it only reads, or its request has an idempotency key. */
@@ -33,34 +36,48 @@ export function withIdempotencyKeys(newKey: () => string): Interceptor {
   };
 }
 
-/** Repeats calls that may be: after the pause that the server names, else after a growing one. */
-export function withRetries(policy: RetryPolicy): Interceptor {
+/**
+ * Gives each try of a call its deadline, and repeats calls that may be: after the pause that the server names, else after a growing one.
+ * The caller's own deadline and signal bound all tries together.
+ */
+export function withRetries(policy: RetryPolicy, tryTimeoutMs: number): Interceptor {
   return (next) => async (request) => {
-    if (request.stream || !isRepeatable(request.method)) return next(request);
+    if (request.stream) return next(request);
+    const attempts = isRepeatable(request.method) ? policy.attempts : 1;
+    // What the caller of this call said stands there by now, in milliseconds (connect 2.2, `requestHeader`).
+    const callersMs = parseFloat(request.header.get("grpc-timeout") ?? "") || MOST_MS;
+    const ms = Math.ceil(Math.min(tryTimeoutMs + awaitedMs(request), callersMs));
+    request.header.set("grpc-timeout", `${ms}m`);
     for (let attempt = 1; ; attempt++) {
       try {
-        return await next(request);
-      } catch (error) {
-        const { code, retryDelayMs } = factsOf(error);
+        return await within(ms, request.signal, (signal) => next({ ...request, signal }));
+      } catch (thrown) {
+        const error = ConnectError.from(thrown);
+        const delayMs = retryDelayMs(error) ?? 0;
         // `fetch` rejects with a TypeError when there was no answer, whatever the reason (Fetch standard, fetch method).
-        const isWorthIt = WORTH_ANOTHER_TRY.includes(code) || ConnectError.from(error).cause instanceof TypeError;
-        const isOver = attempt >= policy.attempts || request.signal.aborted || !isWorthIt;
-        if (isOver || (retryDelayMs ?? 0) > policy.mostMs) throw error;
-        await wait(Math.max(retryDelayMs ?? 0, pauseMs(policy, attempt)), request.signal).catch(() => {
-          throw error;
-        });
+        const isWorthIt = WORTH_ANOTHER_TRY.includes(error.code) || error.cause instanceof TypeError;
+        if (attempt >= attempts || !isWorthIt || delayMs > policy.mostMs) throw thrown;
+        // Fails when the caller has given up.
+        await wait(Math.max(delayMs, pauseMs(policy, attempt)), request.signal);
       }
     }
   };
 }
 
+/** How long the request asks the server to wait for a provider. */
+function awaitedMs({ message }: UnaryRequest): number {
+  const { waitForProvider } = message as { waitForProvider?: Duration };
+  return waitForProvider ? durationMs(waitForProvider) : 0;
+}
+
 /** Sends the caller's token; one that is refused is asked for anew, once. */
 export function withToken(token: TokenProvider): Interceptor {
-  // The token that a stream was refused with: its request is spent, so the next call asks for another one.
+  // The token that was refused last. A stream's request is spent then, so it is the next call that asks for another one.
   let stale: string | undefined;
   const authorize = async (request: UnaryRequest | StreamRequest) => {
     const value = await token(stale);
-    stale = undefined;
+    // A call that had asked before the refusal may be given the refused one still: the mark stays until there is another.
+    if ((value ?? "") !== stale) stale = undefined;
     if (value === undefined) request.header.delete("authorization");
     else request.header.set("authorization", `Bearer ${value}`);
     return value;

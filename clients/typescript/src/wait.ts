@@ -1,4 +1,6 @@
-// Pauses that end when their caller gives up.
+// Waiting that ends when its caller gives up, or in time.
+
+import { Code, ConnectError } from "@connectrpc/connect";
 
 /** How pauses between tries grow. */
 export interface BackOff {
@@ -29,4 +31,35 @@ export function wait(ms: number, signal?: AbortSignal): Promise<void> {
     }, ms);
     signal?.addEventListener("abort", abandon, { once: true });
   });
+}
+
+/** A controller that fires with `signal`, which forgets it as soon as it has fired by itself. */
+export function following(signal?: AbortSignal): AbortController {
+  const controller = new AbortController();
+  // Not `AbortSignal.any`: Node has it since 20.3, Safari since 17.4.
+  const follow = () => controller.abort(signal?.reason);
+  if (signal?.aborted) follow();
+  else signal?.addEventListener("abort", follow, { signal: controller.signal });
+  return controller;
+}
+
+/**
+ * Settles as what `begin` begins, or fails as soon as `signal` fires, or after `ms` with `DEADLINE_EXCEEDED`. What was begun is given a
+ * signal that has fired in the end; what ignores it is not waited for.
+ */
+export async function within<T>(
+  ms: number,
+  signal: AbortSignal | undefined,
+  begin: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const own = following(signal);
+  const tooLate = async () => {
+    await wait(ms, own.signal);
+    throw new ConnectError(`nothing came within ${ms} ms`, Code.DeadlineExceeded);
+  };
+  try {
+    return await Promise.race([begin(own.signal), tooLate()]);
+  } finally {
+    own.abort();
+  }
 }

@@ -95,17 +95,6 @@ test("a token that stays refused ends in the refusal, without a loop", async () 
   expect(asked).toHaveLength(2);
 });
 
-test("a call that takes too long ends by its deadline", async () => {
-  const world = await World.create();
-  const slow: typeof globalThis.fetch = (_, init) =>
-    new Promise((_done, fail) => init?.signal?.addEventListener("abort", () => fail(init.signal?.reason)));
-  const impatient = as(world.adminKey, { fetch: slow, timeoutMs: 20, retry: { attempts: 1 } });
-
-  const facts = await impatient.client(AccessService).getTenantSettings({}).catch(factsOf);
-
-  expect(facts).toMatchObject({ code: Code.DeadlineExceeded });
-});
-
 test("an abandoned call ends at once", async () => {
   const world = await World.create();
 

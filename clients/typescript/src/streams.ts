@@ -1,8 +1,8 @@
 // Streams that outlive their connection.
 
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
-import { factsOf } from "./errors.js";
-import { type BackOff, pauseMs, wait } from "./wait.js";
+import { retryDelayMs } from "./errors.js";
+import { type BackOff, following, pauseMs, wait, within } from "./wait.js";
 
 /** What every message of a watch has. */
 export interface Resumable {
@@ -16,6 +16,11 @@ export interface ResumeOptions<M> {
   readonly resumeToken?: string;
   /** Whether nothing comes after this message, as when the run that is watched has ended. Never unless said. */
   readonly isLast?: (message: M) => boolean;
+  /**
+   * A connection that says nothing for so long, in milliseconds, is taken for dead and replaced; 40 000 unless said. The server speaks
+   * every 15 s.
+   */
+  readonly silenceMs?: number;
   /** How the pauses grow while the server cannot be reached; from half a second to 30 s unless said. */
   readonly backOff?: BackOff;
   /** Told of every break, as for a line on a screen. */
@@ -23,6 +28,8 @@ export interface ResumeOptions<M> {
 }
 
 const BACK_OFF: BackOff = { firstMs: 500, mostMs: 30_000 };
+/** The time of two of the server's heartbeats, and some for the way. */
+const SILENCE_MS = 40_000;
 /** What another try would not mend. A refused token may have expired while the stream was open, and is tried again once. */
 const FINAL: readonly Code[] = [
   Code.InvalidArgument,
@@ -46,7 +53,7 @@ export async function* resuming<M extends Resumable>(
   watch: (from: { resumeToken: string }, options: CallOptions) => AsyncIterable<M>,
   options: ResumeOptions<M> = {},
 ): AsyncGenerator<M, void, undefined> {
-  const { signal, isLast, onBreak, backOff = BACK_OFF } = options;
+  const { signal, isLast, onBreak, backOff = BACK_OFF, silenceMs = SILENCE_MS } = options;
   let resumeToken = options.resumeToken ?? "";
   // In a row, without a message between them.
   let breaks = 0;
@@ -54,7 +61,7 @@ export async function* resuming<M extends Resumable>(
   while (!signal?.aborted) {
     let error: ConnectError | undefined;
     try {
-      for await (const message of watch({ resumeToken }, signal ? { signal } : {})) {
+      for await (const message of connection(silenceMs, signal, (signal) => watch({ resumeToken }, { signal }))) {
         [breaks, refusals] = [0, 0];
         if (message.resumeToken !== "") resumeToken = message.resumeToken;
         yield message;
@@ -68,8 +75,28 @@ export async function* resuming<M extends Resumable>(
     }
     breaks++;
     // A stream that the server ended in order, as when it restarts, goes on at once the first time.
-    const pause = error === undefined && breaks === 1 ? 0 : (error && factsOf(error).retryDelayMs) ?? pauseMs(backOff, breaks);
+    const pause = error === undefined && breaks === 1 ? 0 : (error && retryDelayMs(error)) ?? pauseMs(backOff, breaks);
     onBreak?.(error, pause);
     await wait(pause, signal).catch(() => undefined);
+  }
+}
+
+/** The messages of one connection, which is given up when it is silent for too long, and when nobody asks for more of it. */
+async function* connection<M>(
+  silenceMs: number,
+  signal: AbortSignal | undefined,
+  open: (signal: AbortSignal) => AsyncIterable<M>,
+): AsyncGenerator<M, void, undefined> {
+  // The transport ends a connection by this alone: its streams have no `return` (connect 2.2, runStreamingCall).
+  const own = following(signal);
+  try {
+    const messages = open(own.signal)[Symbol.asyncIterator]();
+    for (;;) {
+      const { done, value } = await within(silenceMs, own.signal, () => messages.next());
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    own.abort();
   }
 }

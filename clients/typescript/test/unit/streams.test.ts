@@ -1,6 +1,12 @@
-import { Code, ConnectError } from "@connectrpc/connect";
-import { expect, test } from "vitest";
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
+import { afterEach, expect, test, vi } from "vitest";
+import { RetryInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
+import { SyncLogService } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
+import { connect } from "../../src/index.js";
 import { resuming } from "../../src/streams.js";
+import { answering, type Fetch, network } from "../support/memory.js";
 
 type Message = { resumeToken: string; text: string };
 type Script = (from: string) => AsyncGenerator<Message>;
@@ -8,16 +14,25 @@ type Script = (from: string) => AsyncGenerator<Message>;
 const quick = { firstMs: 1, mostMs: 2 };
 const message = (number: number): Message => ({ resumeToken: `t${number}`, text: `m${number}` });
 
-/** A server whose connections end as scripted; notes where each one began. */
+/** A server whose connections end as scripted; notes where each one began, and what may end it. */
 function server(...connections: Script[]) {
   const from: string[] = [];
-  const watch = ({ resumeToken }: { resumeToken: string }) => {
+  const signals: AbortSignal[] = [];
+  const watch = ({ resumeToken }: { resumeToken: string }, { signal }: CallOptions) => {
     const connection = connections[from.length];
     from.push(resumeToken);
+    signals.push(signal!);
     if (connection === undefined) throw new ConnectError("no more", Code.PermissionDenied);
     return connection(resumeToken);
   };
-  return { from, watch };
+  return { from, signals, watch };
+}
+
+afterEach(() => void vi.useRealTimers());
+
+/** From now on time passes only when it is told to. */
+function holdTime(): void {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], now: 0 });
 }
 
 async function collect(stream: AsyncIterable<Message>): Promise<string[]> {
@@ -98,4 +113,105 @@ test("a fired signal ends it without an error, also while it waits", async () =>
   );
 
   expect(texts).toEqual([]);
+});
+
+test("a server that names a pause is left alone for so long", async () => {
+  holdTime();
+  const retryInfo = { desc: RetryInfoSchema, value: create(RetryInfoSchema, { retryDelay: durationFromMs(7000) }) };
+  const { from, watch } = server(
+    async function* () {
+      throw new ConnectError("no place for another stream", Code.Unavailable, undefined, [retryInfo]);
+    },
+    async function* () {
+      yield message(1);
+    },
+  );
+
+  const texts = collect(resuming(watch, { backOff: quick, isLast: () => true }));
+  await vi.advanceTimersByTimeAsync(6999);
+  const before = from.length;
+  await vi.advanceTimersByTimeAsync(1);
+
+  expect(await texts).toEqual(["m1"]);
+  expect([before, from.length]).toEqual([1, 2]);
+});
+
+/** One message, and then nothing any more, not even when it is given up: the other end of a half-open connection. */
+function fallingSilent(fetch: Fetch): Fetch {
+  return async (url, init) => {
+    const reader = (await fetch(url, init)).body!.getReader();
+    const first = (await reader.read()).value!;
+    return new Response(new ReadableStream({ start: (body) => body.enqueue(first) }), {
+      headers: { "content-type": "application/grpc-web+proto" },
+    });
+  };
+}
+
+test("a connection that fell silent is closed, and replaced by another one behind its last message", async () => {
+  holdTime();
+  const from: string[] = [];
+  const speaking = answering(({ service }) =>
+    service(SyncLogService, {
+      async *watchSyncLog({ resumeToken }) {
+        from.push(resumeToken);
+        yield { resumeToken: `t${from.length}` };
+      },
+    }),
+  );
+  const { sent, fetch } = network(fallingSilent(speaking), speaking);
+  const syncLogs = connect({ baseUrl: "http://stellwerk.example.org", token: "swk_x", fetch }).client(SyncLogService);
+  const breaks: unknown[] = [];
+
+  const watched = resuming((from, options) => syncLogs.watchSyncLog(from, options), {
+    isLast: ({ resumeToken }) => resumeToken === "t2",
+    onBreak: (error) => breaks.push(error?.code),
+  });
+  const tokens = (async () => {
+    const tokens: string[] = [];
+    for await (const { resumeToken } of watched) tokens.push(resumeToken);
+    return tokens;
+  })();
+  await vi.advanceTimersByTimeAsync(39_999);
+  const before = sent.length;
+  await vi.advanceTimersByTimeAsync(501);
+
+  expect(await tokens).toEqual(["t1", "t2"]);
+  expect(from).toEqual(["", "t1"]);
+  expect([before, sent.length]).toEqual([1, 2]);
+  expect(breaks).toEqual([Code.DeadlineExceeded]);
+  expect(sent[0]!.signal.aborted).toBe(true);
+});
+
+test("a server that speaks often enough is not taken for silent, nor is one whose messages wait for their reader", async () => {
+  holdTime();
+  const { from, watch } = server(async function* () {
+    for (let number = 1; number <= 3; number++) {
+      await new Promise((done) => setTimeout(done, 900));
+      yield message(number);
+    }
+  });
+
+  const texts: string[] = [];
+  const reading = (async () => {
+    for await (const { text } of resuming(watch, { silenceMs: 1000, isLast: ({ text }) => text === "m3" })) {
+      texts.push(text);
+      if (text === "m1") await new Promise((done) => setTimeout(done, 5000));
+    }
+  })();
+  await vi.advanceTimersByTimeAsync(900 + 5000 + 900 + 900);
+  await reading;
+
+  expect(texts).toEqual(["m1", "m2", "m3"]);
+  expect(from).toEqual([""]);
+});
+
+test("who leaves the loop closes the connection", async () => {
+  const { signals, watch } = server(async function* () {
+    yield message(1);
+    yield message(2);
+  });
+
+  for await (const _ of resuming(watch)) break;
+
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
 });

@@ -2,6 +2,7 @@
 
 import { AccessService } from "../../src/gen/stellwerk/v1/access_pb.js";
 import { AppointmentService } from "../../src/gen/stellwerk/v1/appointment_pb.js";
+import { PatientService } from "../../src/gen/stellwerk/v1/patient_pb.js";
 import { type SyncLog, SyncLogService, SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
 import { connect, ErrorReason, factsOf, resuming, withChange } from "../../src/index.js";
 
@@ -48,22 +49,28 @@ const page = {
     return asked;
   },
 
-  /** What a screen shows of a run: how far it is, message by message, until it has ended. */
-  async progress({ baseUrl, token }: Asked, syncLogId: string): Promise<{ state: string; processed: number }[]> {
+  /** A write, and whether the browser gives this page all that it keeps for those that came safely. */
+  async write({ baseUrl, token }: Asked): Promise<{ patientId: string; isSecure: boolean }> {
+    const patients = connect({ baseUrl, token }).client(PatientService);
+    const { patient } = await patients.createPatient({ firstName: "Erika", lastName: "Muster" });
+    return { patientId: patient!.patientId, isSecure: isSecureContext };
+  },
+
+  /** What a screen shows of a run: how far it is, message by message, until it has ended; so far in `shown`. */
+  shown: [] as { state: string; processed: number }[],
+  async progress({ baseUrl, token }: Asked, syncLogId: string): Promise<void> {
     const syncLogs = connect({ baseUrl, token }).client(SyncLogService);
     const open = [SyncState.QUEUED, SyncState.RUNNING];
     const messages = resuming((from, options) => syncLogs.watchSyncLog({ syncLogId, ...from }, options), {
       isLast: ({ event }) => event.value !== undefined && !open.includes(event.value.state),
     });
-    const shown = [];
     let run: SyncLog | undefined;
     for await (const { event } of messages) {
       if (event.case === "snapshot") run = event.value;
       if (event.case === "change") run = withChange(run!, event.value);
       const { state, counts } = run!;
-      shown.push({ state: SyncState[state] ?? "", processed: counts.reduce((sum, count) => sum + count.processed, 0) });
+      page.shown.push({ state: SyncState[state] ?? "", processed: counts.reduce((sum, count) => sum + count.processed, 0) });
     }
-    return shown;
   },
 
   /** Watches until `stopWatching`; what came is in `watched`. */

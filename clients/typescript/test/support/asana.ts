@@ -1,5 +1,6 @@
 // The Asana double that `stellwerk dev` runs, and the demo tenant's link with it.
 
+import { randomUUID } from "node:crypto";
 import type { Client } from "@connectrpc/connect";
 import { inject } from "vitest";
 import {
@@ -9,6 +10,7 @@ import {
   type OnboardingService,
 } from "../../src/gen/stellwerk/v1/onboarding_pb.js";
 import { IntegrationState } from "../../src/gen/stellwerk/v1/integration_pb.js";
+import type { DeadLetter } from "../../src/gen/stellwerk/v1/review_pb.js";
 import { SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
 import { eventually, World } from "./world.js";
 
@@ -67,6 +69,29 @@ export async function suggested(
     hoursFieldName: "",
     hoursPrecision: 0,
   };
+}
+
+/** A task of its own at the board whose change was given up: it was deleted there before the change had reached it. */
+export async function givenUp(): Promise<{ world: World; deadLetter: DeadLetter }> {
+  const { world, integrationId } = await planned();
+  const { projects } = await world.planning.listProjects({ integrationId });
+  const { gid: externalId } = await atTheBoard<{ gid: string }>("POST", "/tasks", {
+    project: projects[0]!.externalId,
+    name: `Aufgabe ${randomUUID()}`,
+    start_on: "2031-05-01",
+    due_on: "2031-05-09",
+  });
+  const phaseId = await eventually(async () => {
+    const { phases } = await world.planning.listPhases({ integrationId, pageSize: 200 });
+    return phases.find((phase) => phase.externalId === externalId)?.phaseId;
+  });
+  await world.planning.updatePhase({ phaseId, dueDate: "2031-05-16", updateMask: { paths: ["due_date"] } });
+  await atTheBoard("POST", `/tasks/${externalId}/delete`, {});
+  const deadLetter = await eventually(async () => {
+    const { deadLetters } = await world.reviews.listDeadLetters({ filter: { integrationId } });
+    return deadLetters.find(({ lane }) => lane.endsWith(phaseId));
+  });
+  return { world, deadLetter };
 }
 
 /** Somebody does something at the board, as in `/tasks/123` with `{"due_on": "2026-12-11"}`. */

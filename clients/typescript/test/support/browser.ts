@@ -8,8 +8,8 @@ export const CHROMIUM = {
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
-    // A second name for this machine, so that a page can have an origin that is not allowed.
-    "--host-resolver-rules=MAP foreign.example 127.0.0.1",
+    // Other names for this machine, so that a page can have an origin that is not allowed, or not safe.
+    "--host-resolver-rules=MAP foreign.example 127.0.0.1, MAP desk.example 127.0.0.1",
   ],
 };
 

@@ -62,6 +62,8 @@ export class Stellwerk {
         STELLWERK_SANDBOX_CALCOM_ADDRESS: calcom,
         STELLWERK_SANDBOX_ASANA_ADDRESS: asana,
         STELLWERK_RETURN_URLS: "https://board.example.org/",
+        // What the tests themselves listen on.
+        STELLWERK_EGRESS_ALLOW: "127.0.0.1",
         STELLWERK_LOG: "warn",
         ...this.#settings,
       },

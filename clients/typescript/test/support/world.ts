@@ -18,6 +18,7 @@ import { type SyncLog, SyncLogService, SyncState } from "../../src/gen/stellwerk
 import { SignatureScheme, WebhookService } from "../../src/gen/stellwerk/v1/webhook_pb.js";
 import { connect, type Connection, type ConnectionOptions, type ErrorReason, isStellwerkError } from "../../src/index.js";
 import { CalcomAccount } from "./calcom.js";
+import { Gate } from "./gate.js";
 
 /** One working scenario for each rpc of a service: the type lacks none. */
 export type Scenarios<S extends DescService> = { readonly [M in keyof S["method"]]: (world: World) => Promise<void> };
@@ -97,9 +98,10 @@ export class World {
   }
 
   /** A link with an account at Cal.com, a fresh one unless said; its first run may still be under way. */
-  async linked(more: { account?: CalcomAccount; requestsPerMinute?: number } = {}): Promise<Integration> {
+  async linked(more: { account?: CalcomAccount; instanceUrl?: string; requestsPerMinute?: number } = {}): Promise<Integration> {
     const { account = await CalcomAccount.create(), requestsPerMinute = 0 } = more;
-    const { apiKey, instanceUrl } = account;
+    const { apiKey } = account;
+    const { instanceUrl = account.instanceUrl } = more;
     const { integration } = await this.integrations.createIntegration({
       provider: "calcom",
       name: "Kalender",
@@ -108,6 +110,19 @@ export class World {
       requestsPerMinute,
     });
     return integration!;
+  }
+
+  /**
+   * A first run that is under way: it waits at the gate for its bookings, five of them, and again for those that changed meanwhile.
+   * Let one request pass, and it has counted more than before and goes on.
+   */
+  async running(): Promise<{ syncLogId: string; gate: Gate }> {
+    const account = await CalcomAccount.create();
+    for (let hour = 24; hour < 29; hour++) await account.book(inFuture(hour));
+    const gate = await Gate.shutFor("/v2/bookings");
+    const { integrationId } = await this.linked({ account, instanceUrl: gate.instanceUrl });
+    const { syncLogs } = await this.syncLogs.listSyncLogs({ integrationId });
+    return { syncLogId: syncLogs[0]!.syncLogId, gate };
   }
 
   /** What somebody must decide: at Cal.com a time is booked that was taken here before the two were linked. */
@@ -153,6 +168,11 @@ export class World {
 /** Whether nothing more happens to a run. */
 export function hasEnded(state: SyncState): boolean {
   return ![SyncState.UNSPECIFIED, SyncState.QUEUED, SyncState.RUNNING].includes(state);
+}
+
+/** How much a run has done. */
+export function processed({ counts }: Pick<SyncLog, "counts">): number {
+  return counts.reduce((sum, count) => sum + count.processed, 0);
 }
 
 /** An instant some hours from now, on the second. */

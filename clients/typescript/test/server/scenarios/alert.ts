@@ -54,6 +54,9 @@ export const alert: Scenarios<typeof AlertService> = {
   async listAlerts(world) {
     const { alerts } = await world.alerts.listAlerts({});
 
+    // Nothing is wrong; and rules are looked at once a minute, which is too long to wait for here.
     expect(alerts).toEqual([]);
+    await refused(world.alerts.listAlerts({ pageSize: -1 }), ErrorReason.INVALID_FIELD);
+    await refused(world.alerts.listAlerts({ pageToken: "of another list" }), ErrorReason.PAGE_TOKEN_INVALID);
   },
 };

@@ -1,8 +1,10 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { expect } from "vitest";
 import { AppointmentStatus } from "../../../src/gen/stellwerk/v1/appointment_pb.js";
-import { Resolution, type ReviewService, ReviewState } from "../../../src/gen/stellwerk/v1/review_pb.js";
+import { MessageKind, Resolution, type ReviewService, ReviewState } from "../../../src/gen/stellwerk/v1/review_pb.js";
 import { ErrorReason } from "../../../src/index.js";
-import { inFuture, refused, type Scenarios } from "../../support/world.js";
+import { givenUp } from "../../support/asana.js";
+import { eventually, refused, type Scenarios } from "../../support/world.js";
 
 export const review: Scenarios<typeof ReviewService> = {
   async listReviewItems(world) {
@@ -28,15 +30,31 @@ export const review: Scenarios<typeof ReviewService> = {
   },
 
   async listDeadLetters(world) {
-    const { deadLetters } = await world.reviews.listDeadLetters({ filter: { deadTimeFrom: inFuture(-1) } });
+    const { world: demo, deadLetter } = await givenUp();
 
-    expect(deadLetters).toEqual([]);
+    const { deadLetters } = await demo.reviews.listDeadLetters({ filter: { reason: deadLetter.reason } });
+    const theirs = await world.reviews.listDeadLetters({});
+
+    expect(deadLetter).toMatchObject({ kind: MessageKind.PHASE_PUSH, reason: "PHASE_NOT_PRESENT" });
+    expect(deadLetters).toContainEqual(deadLetter);
+    expect(theirs.deadLetters).toEqual([]);
   },
 
   async requeueDeadLetters(world) {
-    const { requeuedCount } = await world.reviews.requeueDeadLetters({ filter: { reason: "nothing is dead for this" } });
+    const { world: demo, deadLetter } = await givenUp();
+    const { deadLetterId, deadTime, lane } = deadLetter;
 
-    expect(requeuedCount).toBe(0n);
+    const nothing = await demo.reviews.requeueDeadLetters({ filter: { reason: "nothing is dead for this" } });
+    const { requeuedCount } = await demo.reviews.requeueDeadLetters({ deadLetterIds: [deadLetterId] });
+
+    expect([nothing.requeuedCount, requeuedCount]).toEqual([0n, 1n]);
+    // The task is still gone: it is tried again, and given up again.
+    await eventually(async () => {
+      const { deadLetters } = await demo.reviews.listDeadLetters({ filter: { deadTimeFrom: deadTime! } });
+      const again = deadLetters.find((one) => one.lane === lane);
+      return again && timestampMs(again.deadTime!) > timestampMs(deadTime!) ? true : undefined;
+    });
+    await refused(world.reviews.requeueDeadLetters({ deadLetterIds: [deadLetterId] }), ErrorReason.DEAD_LETTER_NOT_FOUND);
     await refused(world.reviews.requeueDeadLetters({}), ErrorReason.INVALID_FIELD);
   },
 };

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
-import { type SyncLogService, SyncState } from "../../../src/gen/stellwerk/v1/sync_log_pb.js";
-import { ErrorReason, resuming } from "../../../src/index.js";
-import { hasEnded, refused, type Scenarios } from "../../support/world.js";
+import { type SyncLog, type SyncLogService, SyncState } from "../../../src/gen/stellwerk/v1/sync_log_pb.js";
+import { ErrorReason, resuming, withChange } from "../../../src/index.js";
+import { hasEnded, processed, refused, type Scenarios } from "../../support/world.js";
 
 export const syncLog: Scenarios<typeof SyncLogService> = {
   async listSyncLogs(world) {
@@ -24,21 +24,31 @@ export const syncLog: Scenarios<typeof SyncLogService> = {
   },
 
   async watchSyncLog(world) {
-    const { integrationId } = await world.linked();
-    const { syncLogId } = (await world.syncLogs.listSyncLogs({ integrationId })).syncLogs[0]!;
-    const revisions: number[] = [];
-    let end: SyncState | undefined;
+    const { syncLogId, gate } = await world.running();
+    const seen: SyncLog[] = [];
 
     const progress = resuming((from, options) => world.syncLogs.watchSyncLog({ syncLogId, ...from }, options), {
       isLast: ({ event }) => event.value !== undefined && hasEnded(event.value.state),
     });
-    for await (const { event } of progress) {
-      revisions.push(event.value!.revision);
-      end = event.value!.state;
+    try {
+      for await (const { event } of progress) {
+        if (event.case === "snapshot") seen.push(event.value);
+        if (event.case === "change") seen.push(withChange(seen.at(-1)!, event.value));
+        if (seen.length === 1) gate.admit(1);
+        if (processed(seen.at(-1)!) > processed(seen[0]!)) gate.admit(100);
+      }
+    } finally {
+      await gate.close();
     }
 
-    expect(end).toBe(SyncState.SUCCEEDED);
-    expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
+    const counted = seen.filter(({ state }) => !hasEnded(state)).map(processed);
+    const revisions = seen.map(({ revision }) => revision);
+    expect(new Set(counted).size, "counts while it is under way").toBeGreaterThan(1);
+    expect(seen.map(processed)).toEqual(seen.map(processed).toSorted((a, b) => a - b));
+    expect(revisions).toEqual([...new Set(revisions)].toSorted((a, b) => a - b));
+    const { syncLog } = await world.syncLogs.getSyncLog({ syncLogId });
+    expect(seen.at(-1)).toMatchObject({ state: SyncState.SUCCEEDED, revision: syncLog!.revision });
+    expect(processed(seen.at(-1)!)).toBe(processed(syncLog!));
   },
 
   async startSync(world) {

@@ -1,0 +1,97 @@
+// Watches that go on over broken connections, against a real server: none of the changes lost, none told twice.
+
+import { expect, test } from "vitest";
+import { IntegrationService, type IntegrationStatus } from "../../src/gen/stellwerk/v1/integration_pb.js";
+import { SyncLogService, SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
+import { resuming } from "../../src/index.js";
+import { as, hasEnded, World } from "../support/world.js";
+
+const QUICKLY = { firstMs: 1, mostMs: 2 };
+
+/** A network on which every connection breaks as soon as more is asked of it than the first that came. */
+const breaking: typeof fetch = async (input, init) => {
+  const answer = await fetch(input, init);
+  const reader = answer.body!.getReader();
+  let hasGiven = false;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        if (hasGiven) {
+          await reader.cancel();
+          return controller.error(new TypeError("the connection broke off"));
+        }
+        const { value } = await reader.read();
+        hasGiven = true;
+        if (value) controller.enqueue(value);
+        else controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { status: answer.status, headers: answer.headers });
+};
+
+test("a run is followed to its end over broken connections", async () => {
+  const world = await World.create();
+  const { syncLogId, gate } = await world.running();
+  const syncLogs = as(world.adminKey, { fetch: breaking }).client(SyncLogService);
+  const from: string[] = [];
+  const told: string[] = [];
+  const revisions: number[] = [];
+  let end: SyncState | undefined;
+
+  const progress = resuming(
+    (place, options) => {
+      from.push(place.resumeToken);
+      return syncLogs.watchSyncLog({ syncLogId, ...place }, options);
+    },
+    { backOff: QUICKLY, isLast: ({ event }) => event.value !== undefined && hasEnded(event.value.state) },
+  );
+  try {
+    for await (const { event, resumeToken } of progress) {
+      told.push(resumeToken);
+      if (event.value === undefined) continue;
+      revisions.push(event.value.revision);
+      end = event.value.state;
+      gate.admit(1);
+    }
+  } finally {
+    await gate.close();
+  }
+
+  expect(end).toBe(SyncState.SUCCEEDED);
+  expect(revisions.length).toBeGreaterThan(2);
+  expect(revisions).toEqual([...new Set(revisions)].toSorted((a, b) => a - b));
+  expect(from.length).toBeGreaterThan(2);
+  // Each goes on behind the last message that came.
+  expect(["", ...told]).toEqual(expect.arrayContaining(from));
+  expect(revisions.at(-1)).toBe((await world.syncLogs.getSyncLog({ syncLogId })).syncLog?.revision);
+});
+
+test("an integration is watched over broken connections", async () => {
+  const world = await World.create();
+  const { integrationId } = await world.linked();
+  await world.firstRun(integrationId);
+  const integrations = as(world.adminKey, { fetch: breaking }).client(IntegrationService);
+  const names = ["Eins", "Zwei", "Drei"];
+  const from: string[] = [];
+  const seen: IntegrationStatus[] = [];
+
+  const dashboards = resuming(
+    (place, options) => {
+      from.push(place.resumeToken);
+      return integrations.watchIntegrationStatus({ integrationId, ...place }, options);
+    },
+    { backOff: QUICKLY, isLast: ({ status }) => status?.integration?.name === "Drei" },
+  );
+  for await (const { status } of dashboards) {
+    seen.push(status!);
+    const name = names[names.indexOf(status!.integration!.name) + 1];
+    if (name) await world.integrations.updateIntegration({ integrationId, name, updateMask: { paths: ["name"] } });
+  }
+
+  expect([...new Set(seen.map(({ integration }) => integration!.name))]).toEqual(["Kalender", ...names]);
+  seen.slice(1).forEach((status, index) => expect(status).not.toEqual(seen[index]));
+  expect(from.length).toBeGreaterThan(2);
+  expect(from.slice(1)).not.toContain("");
+});

@@ -1,10 +1,12 @@
 // Watches that go on over broken connections, against a real server: none of the changes lost, none told twice.
 
 import { expect, test } from "vitest";
+import { type WatchAppointmentsResponse } from "../../src/gen/stellwerk/v1/appointment_pb.js";
 import { IntegrationService, type IntegrationStatus } from "../../src/gen/stellwerk/v1/integration_pb.js";
 import { SyncLogService, SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
-import { resuming } from "../../src/index.js";
-import { as, hasEnded, World } from "../support/world.js";
+import { Code, type ResumeOptions, resuming } from "../../src/index.js";
+import { Stellwerk } from "../support/stellwerk.js";
+import { as, hasEnded, inFuture, World } from "../support/world.js";
 
 const QUICKLY = { firstMs: 1, mostMs: 2 };
 
@@ -94,4 +96,35 @@ test("an integration is watched over broken connections", async () => {
   seen.slice(1).forEach((status, index) => expect(status).not.toEqual(seen[index]));
   expect(from.length).toBeGreaterThan(2);
   expect(from.slice(1)).not.toContain("");
+});
+
+test("a server without a place for another stream says when to come again, and has one then", async () => {
+  const server = await Stellwerk.start({ STELLWERK_MAX_CONCURRENT_STREAMS: "1" });
+  try {
+    const { appointments } = World.of(server.address.baseUrl, server.address.adminKey);
+    const [first, second] = [new AbortController(), new AbortController()];
+    const watch = (options: ResumeOptions<WatchAppointmentsResponse>) =>
+      resuming(
+        (from, options) => appointments.watchAppointments({ snapshotStartTimeFrom: inFuture(0), ...from }, options),
+        options,
+      );
+    const pauses: [Code | undefined, number][] = [];
+    // At the latest the end of the snapshot is a message.
+    await watch({ signal: first.signal }).next();
+
+    const waiting = watch({
+      signal: second.signal,
+      onBreak: (error, pauseMs) => {
+        pauses.push([error?.code, pauseMs]);
+        first.abort();
+      },
+    });
+    const { done } = await waiting.next();
+    second.abort();
+
+    expect(done).toBe(false);
+    expect(pauses[0]).toEqual([Code.Unavailable, 1000]);
+  } finally {
+    await server.remove();
+  }
 });

@@ -81,7 +81,7 @@ test("a page of a foreign origin may not call: its browser is not told that it m
 
   // The browser keeps the answer to itself; there are no details to read.
   expect(told).toEqual({ code: Code.Unknown, reason: "UNSPECIFIED", fields: [] });
-  expect(complaints.join()).toContain("has been blocked by CORS policy: Response to preflight request");
+  await expect.poll(() => complaints.join()).toContain("has been blocked by CORS policy: Response to preflight request");
   expect(await preflight(`http://foreign.example:${web.port}`)).toEqual({ origin: null, headers: [] });
   expect(await preflight(`http://localhost:${web.port}`)).toEqual({
     origin: `http://localhost:${web.port}`,

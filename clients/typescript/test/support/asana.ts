@@ -84,13 +84,13 @@ export async function givenUp(): Promise<{ world: World; deadLetter: DeadLetter 
   const phaseId = await eventually(async () => {
     const { phases } = await world.planning.listPhases({ integrationId, pageSize: 200 });
     return phases.find((phase) => phase.externalId === externalId)?.phaseId;
-  });
+  }, 30_000);
   await world.planning.updatePhase({ phaseId, dueDate: "2031-05-16", updateMask: { paths: ["due_date"] } });
   await atTheBoard("POST", `/tasks/${externalId}/delete`, {});
   const deadLetter = await eventually(async () => {
     const { deadLetters } = await world.reviews.listDeadLetters({ filter: { integrationId } });
     return deadLetters.find(({ lane }) => lane.endsWith(phaseId));
-  });
+  }, 30_000);
   return { world, deadLetter };
 }
 

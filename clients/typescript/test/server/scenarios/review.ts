@@ -35,7 +35,9 @@ export const review: Scenarios<typeof ReviewService> = {
     const { deadLetters } = await demo.reviews.listDeadLetters({ filter: { reason: deadLetter.reason } });
     const theirs = await world.reviews.listDeadLetters({});
 
-    expect(deadLetter).toMatchObject({ kind: MessageKind.PHASE_PUSH, reason: "PHASE_NOT_PRESENT" });
+    expect(deadLetter.kind).toBe(MessageKind.PHASE_PUSH);
+    // Either the deletion was heard of before the change was due, or the board does not know the task.
+    expect(["PHASE_NOT_PRESENT", "NOT_FOUND"]).toContain(deadLetter.reason);
     expect(deadLetters).toContainEqual(deadLetter);
     expect(theirs.deadLetters).toEqual([]);
   },

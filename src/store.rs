@@ -301,20 +301,32 @@ fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\0', "").replace('\'', "''"))
 }
 
-/// Repeats `work` while PostgreSQL picks it as a deadlock's victim, four times at most, with growing pauses.
+/// What a transaction ends with that must begin again, because what it is about was changed before it was locked.
+pub fn overtaken() -> Error {
+    Error::internal(failure::Overtaken)
+}
+
+/// Whether a transaction gave way to others, so that it is worth beginning again.
+pub fn gave_way(error: &Error) -> bool {
+    matches!(error, Error::Internal(source) if failure::is_giving_way(source))
+}
+
+/// Repeats `work` while its transaction gives way to others, as a deadlock's victim does, four times at most,
+/// with growing pauses. Errors: `Unavailable` after that.
 ///
 /// Not `AsyncFnMut`: the compiler cannot yet see that such a closure's futures are `Send`,
 /// which gRPC handlers must be.
 pub async fn retry_deadlocks<T, F: Future<Output = Result<T>>>(mut work: impl FnMut() -> F) -> Result<T> {
     for pause_ms in [5, 25, 100, 250] {
         match work().await {
-            Err(error) if failure::is_deadlock(&error) => {
-                tokio::time::sleep(Duration::from_millis(pause_ms)).await
-            }
+            Err(error) if gave_way(&error) => tokio::time::sleep(Duration::from_millis(pause_ms)).await,
             result => return result,
         }
     }
-    work().await
+    match work().await {
+        Err(Error::Internal(source)) if failure::is_giving_way(&source) => Err(Error::Unavailable(source)),
+        result => result,
+    }
 }
 
 impl From<diesel_async::pooled_connection::deadpool::PoolError> for Error {

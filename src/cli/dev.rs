@@ -189,7 +189,7 @@ impl Dev {
                 tracing::info!(run, "migrated the database");
             }
             // Granted below in a cluster of our own; elsewhere the second look refuses it.
-            Err(SchemaError::RoleMissing) => {}
+            Err(SchemaError::RoleMissing | SchemaError::Language(..)) => {}
             Err(newer @ SchemaError::Newer(_)) => return Err(Failure::refused(&newer)),
         }
         if database.is_private {

@@ -161,6 +161,7 @@ fn schema(error: &SchemaError) -> Finding {
         SchemaError::RoleTooStrong(_) => {
             ("role", "make a login of its own: CREATE ROLE name LOGIN PASSWORD '…'")
         }
+        SchemaError::Language(..) => ("role", "let PostgreSQL speak English to it, as said"),
         SchemaError::RoleMissing => {
             ("role", "run `stellwerk migrate --service-role NAME` as the tables' owner")
         }

@@ -29,6 +29,7 @@ mod queries;
 mod requests;
 mod slot;
 mod take_over;
+mod unmatched;
 mod wait;
 mod watch;
 
@@ -96,7 +97,14 @@ pub async fn hold(
 ) -> Result<Shown> {
     let now = slot::micros(now);
     let length = HoldLength(hold.hold_duration);
-    retry_deadlocks(|| take_slot(domain, caller, key, &hold.slot, Some(length), now)).await
+    match retry_deadlocks(|| take_slot(domain, caller, key, &hold.slot, Some(length), now)).await {
+        Err(Error::SlotTaken) => {
+            let Slot { service, practitioner, start, .. } = hold.slot;
+            let wanted = wait::Wanted { service, practitioner: Some(practitioner), start };
+            Err(wait::instead(domain, caller, &wanted, None).await)
+        }
+        held => held,
+    }
 }
 
 /// Moves a booked or conflicting appointment; the old slot is free in the same moment.
@@ -116,7 +124,7 @@ pub async fn reschedule(
         slot::check_own(caller, practitioner)?;
     }
     let moved = match retry_deadlocks(|| move_to(domain, caller, key, &to, now)).await {
-        Err(Error::SlotTaken) if to.wait.is_some() => {
+        Err(Error::SlotTaken) => {
             let row = queries::get(domain, caller, to.appointment, now).await?.appointment;
             let (service, practitioner) = (row.service_id, to.practitioner.or(row.practitioner_id));
             let wanted = wait::Wanted { service, practitioner, start: to.start };

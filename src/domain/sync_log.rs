@@ -17,6 +17,7 @@ use crate::{
     store::{
         self, TenantTx,
         integration::Integration,
+        retry_deadlocks,
         sync_log::{Filter, SyncLog},
     },
     words::{IntegrationState, SyncKind, SyncState},
@@ -48,6 +49,16 @@ pub async fn get(domain: &Domain, caller: &Caller, id: SyncLogId) -> Result<Sync
 /// Errors: `NotFound` (integration), `Invalid` (a provider that is not asked),
 /// `IntegrationState`, `SyncRunning`, `IdempotencyKeyReused`.
 pub async fn start(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    integration: IntegrationId,
+    now: DateTime<Utc>,
+) -> Result<SyncLog> {
+    retry_deadlocks(|| start_once(domain, caller, key, integration, now)).await
+}
+
+async fn start_once(
     domain: &Domain,
     caller: &Caller,
     key: &Key,

@@ -3,7 +3,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use crate::error::{Error, Noun};
+use crate::error::{Error, Noun, Source};
 
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
@@ -41,8 +41,7 @@ impl From<DieselError> for Error {
             }
             (DatabaseErrorKind::ReadOnlyTransaction, _) => Self::Unavailable(error.into()),
             // Diesel knows no kind for these and does not show the SQLSTATE; the texts are PostgreSQL's own
-            // for 57P01, 57P02, 57P03, 53300, 55P03 and 57014 in English,
-            // the language that `connect` asks for.
+            // for 57P01, 25P03, 57P02, 57P03, 53300, 55P03 and 57014 in English, which `migrate::check` insists on.
             (DatabaseErrorKind::Unknown, _) if MOMENTARY.contains(&info.message()) => {
                 Self::Unavailable(error.into())
             }
@@ -57,8 +56,9 @@ impl From<DieselError> for Error {
     }
 }
 
-const MOMENTARY: [&str; 9] = [
+const MOMENTARY: [&str; 10] = [
     "terminating connection due to administrator command",
+    "terminating connection due to idle-in-transaction timeout",
     "terminating connection because of crash of another server process",
     "the database system is starting up",
     "the database system is shutting down",
@@ -69,12 +69,17 @@ const MOMENTARY: [&str; 9] = [
     "canceling statement due to statement timeout",
 ];
 
-/// Whether PostgreSQL ended the transaction to resolve a deadlock (40P01) or a serialization failure (40001).
-pub(super) fn is_deadlock(error: &Error) -> bool {
-    let (Error::Internal(source) | Error::Unavailable(source)) = error else { return false };
+/// What a transaction began with was changed by another one before it was locked.
+#[derive(Debug, thiserror::Error)]
+#[error("overtaken by another transaction")]
+pub(super) struct Overtaken;
+
+/// Whether a transaction ended for another's sake: PostgreSQL ended it to resolve a deadlock (40P01) or a
+/// serialization failure (40001), or it was [`Overtaken`].
+pub(super) fn is_giving_way(source: &Source) -> bool {
     match source.downcast_ref::<DieselError>() {
         Some(DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
         Some(DieselError::DatabaseError(_, info)) => info.message() == "deadlock detected",
-        _ => false,
+        _ => source.is::<Overtaken>(),
     }
 }

@@ -98,8 +98,10 @@ pub async fn find(tx: &mut TenantTx, id: IntegrationId) -> Result<Integration> {
 
 /// The same, locked until the transaction ends. Errors: `NotFound`.
 pub async fn find_for_update(tx: &mut TenantTx, id: IntegrationId) -> Result<Integration> {
-    let query =
-        integration::table.filter(integration::id.eq(id)).select(Integration::as_select()).for_update();
+    let query = integration::table
+        .filter(integration::id.eq(id))
+        .select(Integration::as_select())
+        .for_no_key_update();
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Integration))
 }
 

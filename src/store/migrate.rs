@@ -26,6 +26,11 @@ pub enum SchemaError {
          run `stellwerk migrate --service-role NAME` as the owner"
     )]
     RoleMissing,
+    #[error(
+        "PostgreSQL speaks {0:?} to the login, and what it says about deadlocks is only understood in English; \
+         as a superuser: ALTER ROLE {1} SET lc_messages = 'C'"
+    )]
+    Language(String, String),
 }
 
 #[derive(diesel::QueryableByName)]
@@ -127,10 +132,38 @@ pub async fn check(url: &str, config: &PoolConfig) -> Result<Result<(), SchemaEr
     if let Some(line) = sql_query(too_strong).load::<Line>(&mut conn).await?.pop() {
         return Ok(Err(SchemaError::RoleTooStrong(line.line)));
     }
+    let language = "SELECT current_setting('lc_messages') || ' ' || quote_ident(session_user) AS line";
+    if let Some(Line { line }) = sql_query(language).load(&mut conn).await?.pop()
+        && let Some((language, login)) = line.split_once(' ')
+        && !is_english(language)
+    {
+        return Ok(Err(SchemaError::Language(language.into(), login.into())));
+    }
     let member = "SELECT 'yes' AS line WHERE pg_has_role(session_user, 'stellwerk_app', 'MEMBER')";
     Ok(if sql_query(member).load::<Line>(&mut conn).await?.is_empty() {
         Err(SchemaError::RoleMissing)
     } else {
         Ok(())
     })
+}
+
+/// Whether a locale's messages are PostgreSQL's own texts.
+fn is_english(locale: &str) -> bool {
+    let language = locale.split(['_', '.', '@']).next().unwrap_or_default();
+    ["C", "POSIX", "en", "English"].iter().any(|own| own.eq_ignore_ascii_case(language))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_english;
+
+    #[test]
+    fn messages_in_another_language_than_english_are_told_apart_by_the_locale() {
+        for own in ["C", "C.UTF-8", "POSIX", "en_US.utf8", "en", "English_United States.1252"] {
+            assert!(is_english(own), "{own}");
+        }
+        for other in ["de_DE.UTF-8", "fr", "", "Czech_Czechia.1250", "es@euro"] {
+            assert!(!is_english(other), "{other}");
+        }
+    }
 }

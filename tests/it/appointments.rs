@@ -387,4 +387,5 @@ async fn racing_moves_between_practitioners_all_come_to_an_end() {
     }));
 
     assert_eq!(answers.await, vec![Ok(()); 36]);
+    assert_eq!(app.database.deadlocks().await, 0);
 }

@@ -16,6 +16,7 @@ use crate::{
     store::{
         self, TenantTx,
         practitioner::{Practitioner, PractitionerFields},
+        retry_deadlocks,
         service::{Service, ServiceFields},
     },
 };
@@ -44,14 +45,17 @@ pub async fn put_practitioner(
     now: DateTime<Utc>,
 ) -> Result<Practitioner> {
     let spellings = Spellings::of(&mut fields.name, &mut fields.aliases)?;
-    let mut tx = domain.store.caller(caller).await?;
     let fresh = PractitionerId::new();
-    let practitioner = match claim(&mut tx, caller, key, id.unwrap_or(fresh)).await? {
-        Claim::Repeat(id) => store::practitioner::find(&mut tx, PractitionerId(id)).await?,
-        Claim::First => save_practitioner(&mut tx, id, fresh, &fields, &spellings, now).await?,
-    };
-    tx.commit().await?;
-    Ok(practitioner)
+    retry_deadlocks(|| async {
+        let mut tx = domain.store.caller(caller).await?;
+        let practitioner = match claim(&mut tx, caller, key, id.unwrap_or(fresh)).await? {
+            Claim::Repeat(id) => store::practitioner::find(&mut tx, PractitionerId(id)).await?,
+            Claim::First => save_practitioner(&mut tx, id, fresh, &fields, &spellings, now).await?,
+        };
+        tx.commit().await?;
+        Ok(practitioner)
+    })
+    .await
 }
 
 async fn save_practitioner(

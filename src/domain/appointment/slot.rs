@@ -62,7 +62,7 @@ pub async fn release_holds(
 }
 
 /// The same for the practitioner of an appointment, and perhaps another; returns the appointment, locked too.
-/// Errors: `NotFound`.
+/// Repeat the transaction when it gives way: somebody may move the appointment meanwhile. Errors: `NotFound`.
 pub(in crate::domain) async fn open_with(
     tx: &mut TenantTx,
     id: AppointmentId,
@@ -74,15 +74,10 @@ pub(in crate::domain) async fn open_with(
         lock_move(tx, id).await?;
         seen = store::appointment::find(tx, id).await?;
     }
-    loop {
-        open(tx, [seen.practitioner_id, other], now).await?;
-        let row = store::appointment::find_for_update(tx, id).await?;
-        // Moved to somebody else before it was locked; from now on it stays.
-        if row.practitioner_id == seen.practitioner_id {
-            return Ok(row);
-        }
-        seen = row;
-    }
+    open(tx, [seen.practitioner_id, other], now).await?;
+    let row = store::appointment::find_for_update(tx, id).await?;
+    // To ask for another practitioner's lock with this one and the row in hand would be the wrong order.
+    if row.practitioner_id == seen.practitioner_id { Ok(row) } else { Err(store::overtaken()) }
 }
 
 pub(super) async fn lock(tx: &mut TenantTx, practitioner: PractitionerId) -> Result<()> {
@@ -201,8 +196,11 @@ pub(super) async fn update_if_free(tx: &mut TenantTx, row: &Appointment) -> Resu
     tx.begin_savepoint().await?;
     match store::appointment::update(tx, row).await {
         Ok(()) => tx.release_savepoint().await.map(|()| true),
-        Err(Error::SlotTaken) => tx.roll_back_savepoint().await.map(|()| false),
-        Err(error) => Err(error),
+        Err(error) => {
+            // Whatever it was: a part that is left open would be undone in place of the caller's own.
+            tx.roll_back_savepoint().await?;
+            if matches!(error, Error::SlotTaken) { Ok(false) } else { Err(error) }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     AppointmentStatus, Change, ChangeKind, Error, Origin, PractitionerId, Result, TenantTx, conflict,
     slot::{free, is_moving, lock, lock_move, micros, open, release_expired, tell_provider, update_if_free},
-    store,
+    store, unmatched,
 };
 use crate::{
     fold,
@@ -22,7 +22,7 @@ const ASSIGNED_BACK: TimeDelta = TimeDelta::hours(24);
 ///
 /// `desired` is `booked` (or `conflicting`, which asks for the time again), or over. `previous` is how `find`
 /// shows it, not locked yet; its id, origin and creation stay.
-/// A change is written down only if there is one. Repeat the transaction on a deadlock.
+/// A change is written down only if there is one. Repeat the transaction when it gives way.
 pub async fn take_over(
     tx: &mut TenantTx,
     desired: Appointment,
@@ -124,6 +124,7 @@ async fn arrive(tx: &mut TenantTx, desired: Appointment, cause: &Cause<'_>) -> R
     tell_provider(tx, &mut row, cause.origin, cause.cause, cause.now).await?;
     write_down(tx, &row, ChangeKind::Created, cause).await?;
     conflict::tell(tx, &row, cause.now).await?;
+    unmatched::tell(tx, &row, cause.now).await?;
     Ok(row)
 }
 
@@ -173,6 +174,7 @@ async fn follow(
         conflict::settle(tx, &before, cause.now).await?;
     }
     conflict::tell(tx, &row, cause.now).await?;
+    unmatched::settle(tx, &before, &row, cause.now).await?;
     Ok(row)
 }
 
@@ -198,18 +200,13 @@ async fn lock_both(
         lock_move(tx, seen.id).await?;
         seen = store::appointment::find(tx, seen.id).await?;
     }
-    loop {
-        if claim_of(&seen) != claim_of(desired) {
-            let practitioners = [&seen, desired].map(|row| row.practitioner_id.filter(|_| row.occupies()));
-            open(tx, practitioners, cause.now).await?;
-        }
-        let now = store::appointment::find_for_update(tx, seen.id).await?;
-        // Somebody else moved it before it was locked; from now on it stays.
-        if claim_of(&now) == claim_of(&seen) {
-            return Ok(now);
-        }
-        seen = now;
+    if claim_of(&seen) != claim_of(desired) {
+        let practitioners = [&seen, desired].map(|row| row.practitioner_id.filter(|_| row.occupies()));
+        open(tx, practitioners, cause.now).await?;
     }
+    let now = store::appointment::find_for_update(tx, seen.id).await?;
+    // To ask for another practitioner's lock with the row in hand would be the wrong order.
+    if claim_of(&now) == claim_of(&seen) { Ok(now) } else { Err(store::overtaken()) }
 }
 
 /// What the source says, over what is ours to say.

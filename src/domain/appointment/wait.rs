@@ -10,14 +10,14 @@ use super::{
     slot, store,
 };
 use crate::{
-    domain::engine::push::is_about_the_time,
+    domain::engine::{lineage, push::is_about_the_time},
     ids::ServiceId,
     provider::calcom::Refusal,
     store::{
         appointment::{Appointment, SyncStanding},
         retry_deadlocks,
     },
-    words::{AppointmentStatus, ProviderSync, Resolution, ReviewKind},
+    words::{AppointmentStatus, IntentKind, ProviderSync, Resolution, ReviewKind},
 };
 
 /// The longest wait.
@@ -27,6 +27,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// Other times that somebody is offered whose slot is gone.
 const OFFERED: usize = 3;
+/// How long they are looked for when nobody said how long there is time.
+const LOOKED_FOR: Duration = Duration::from_secs(2);
 
 /// What was asked of the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,17 +45,17 @@ pub(super) struct Wanted {
     pub(super) start: DateTime<Utc>,
 }
 
-/// The refusal of a slot that is taken here; who has time to wait is told what is free instead.
+/// The refusal of a slot that is taken here, with what is free instead.
 pub(super) async fn instead(
     domain: &Domain,
     caller: &Caller,
     wanted: &Wanted,
     wait: Option<Duration>,
 ) -> Error {
-    let Some(wait) = wait else { return Error::SlotTaken };
-    match time::timeout(wait.min(LONGEST), offers(domain, caller, wanted)).await {
-        Ok(free) => Error::SlotTakenOffering { free },
-        Err(_) => Error::SlotTaken,
+    let wait = wait.unwrap_or(LOOKED_FOR).min(LONGEST);
+    match time::timeout(wait, offers(domain, caller, wanted)).await {
+        Ok(free) if !free.is_empty() => Error::SlotTakenOffering { free },
+        Ok(_) | Err(_) => Error::SlotTaken,
     }
 }
 
@@ -94,9 +96,7 @@ fn refused(row: &Appointment, asked: Asked) -> Option<&'static str> {
         row.status == AppointmentStatus::Cancelled && row.sync.provider_sync == ProviderSync::None;
     let is_refused = match asked {
         Asked::Book => row.sync.provider_sync == ProviderSync::Review || is_given_up,
-        Asked::Reschedule => row.sync.provider_sync == ProviderSync::Review,
-        // What is called off here stays so; that it lives on there is seen in the row.
-        Asked::Cancel => false,
+        Asked::Reschedule | Asked::Cancel => row.sync.provider_sync == ProviderSync::Review,
     };
     let reason = row.sync.provider_sync_reason.as_deref().filter(|_| is_refused)?;
     CODES.into_iter().find(|code| *code == reason)
@@ -126,7 +126,7 @@ const CODES: [&str; 20] = [
     "PATIENT_CONTACT_MISSING",
 ];
 
-/// Takes the change back, and the decision from whoever would have had to make it: the caller was asked.
+/// Takes a booking or a move back, and the decision from whoever would have had to make it: the caller was asked.
 async fn give_up(
     domain: &Domain,
     caller: &Caller,
@@ -136,6 +136,11 @@ async fn give_up(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let mut tx = domain.store.tenant(caller.tenant).await?;
+    let newest = store::intent::of_appointment(&mut tx, id, 1).await?.pop();
+    let moved = newest.filter(|newest| asked == Asked::Reschedule && newest.kind == IntentKind::Reschedule);
+    if let Some(write) = &moved {
+        lineage::lock(&mut tx, write.integration_id).await?;
+    }
     let before = slot::open_with(&mut tx, id, None, now).await?;
     // Somebody decided meanwhile.
     if before.sync.provider_sync != ProviderSync::Review {
@@ -159,7 +164,18 @@ async fn give_up(
                 ..row.sync
             };
         }
-        // It keeps its new time here and its old one there, until a person has looked.
+        Asked::Reschedule if let Some(write) = moved => {
+            let context = lineage::Context {
+                key: domain.tenant_key(caller.tenant).await?,
+                integration: write.integration_id,
+                cause: caller.subject.clone(),
+                certainty: lineage::Certainty::Read,
+                now,
+            };
+            lineage::follow_head(&mut tx, &context, id).await?;
+            return tx.commit().await;
+        }
+        // What was to be with somebody else, or is called off, stays so here until a person has looked.
         Asked::Reschedule | Asked::Cancel => return Ok(()),
     }
     row.last_change_origin = caller.origin;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::consent,
-    error::{Error, Result},
+    error::Result,
     ids::{AppointmentId, IntegrationId, PatientId, WebhookEndpointId},
     store::{self, TenantTx, integration::Integration, webhook_event::WebhookEvent},
     telemetry,
@@ -18,6 +18,8 @@ use crate::{
     words::{EventStatus, IntegrationState},
 };
 
+/// How often an event that gives way to others is applied before it is left to the queue.
+const TRIES: u32 = 3;
 /// Applying failed here; the server tries again.
 pub(super) const INTERNAL: &str = "INTERNAL";
 /// The integration is being given up.
@@ -61,7 +63,7 @@ impl Applied {
     }
 }
 
-/// Applies inside a savepoint. Outer error: the whole transaction is lost.
+/// Applies inside a savepoint, again if it gives way to others. Outer error: the whole transaction is lost.
 /// Inner error: what was applied is undone, logged once.
 pub(super) async fn try_apply(
     tx: &mut TenantTx,
@@ -79,19 +81,25 @@ pub(super) async fn try_apply(
     if integration.inbound_paused {
         return Ok(Ok(Applied::new(EventStatus::Ignored, Some(PAUSED))));
     }
-    tx.begin_savepoint().await?;
-    match apply(tx, occasion, said).await {
-        Ok(applied) => {
-            tx.release_savepoint().await?;
-            Ok(Ok(applied))
+    for tries_left in (0..TRIES).rev() {
+        tx.begin_savepoint().await?;
+        let error = match apply(tx, occasion, said).await {
+            Ok(applied) => {
+                tx.release_savepoint().await?;
+                return Ok(Ok(applied));
+            }
+            Err(error) => error,
+        };
+        // A connection that is gone keeps nothing; any other one keeps the event.
+        if tx.roll_back_savepoint().await.is_err() {
+            return Err(error);
         }
-        Err(error @ Error::Unavailable(_)) => Err(error),
-        Err(error) => {
-            tx.roll_back_savepoint().await?;
+        if tries_left == 0 || !store::gave_way(&error) {
             telemetry::log_error("a webhook event could not be applied", &error);
-            Ok(Ok(Applied::new(EventStatus::Error, Some(INTERNAL))))
+            break;
         }
     }
+    Ok(Ok(Applied::new(EventStatus::Error, Some(INTERNAL))))
 }
 
 /// What becomes of anything that comes for an integration that is ended,

@@ -12,7 +12,7 @@ use crate::{
     },
     error::Result,
     ids::{IntegrationId, PatientId},
-    store,
+    store::{self, retry_deadlocks},
     vault::TenantKey,
 };
 
@@ -21,6 +21,16 @@ use crate::{
 /// person, and go too.
 pub async fn delete(domain: &Domain, caller: &Caller, key: &Key, id: PatientId) -> Result<()> {
     let tenant_key = domain.tenant_key(caller.tenant).await?;
+    retry_deadlocks(|| delete_once(domain, caller, &tenant_key, key, id)).await
+}
+
+async fn delete_once(
+    domain: &Domain,
+    caller: &Caller,
+    tenant_key: &TenantKey,
+    key: &Key,
+    id: PatientId,
+) -> Result<()> {
     let mut tx = domain.store.caller(caller).await?;
     if let Claim::Repeat(_) = claim(&mut tx, caller, key, id).await? {
         return Ok(());
@@ -36,21 +46,21 @@ pub async fn delete(domain: &Domain, caller: &Caller, key: &Key, id: PatientId) 
     let mut links = store::patient_link::of_patients(&mut tx, &bodies).await?;
     links.extend(store::patient_link::formerly_of(&mut tx, &bodies).await?);
     for link in links {
-        let tombstone = tombstone(&tenant_key, link.integration_id, &link.external_id);
+        let tombstone = tombstone(tenant_key, link.integration_id, &link.external_id);
         store::patient::insert_tombstone(&mut tx, &tombstone).await?;
         store::appointment_link::remove_waiting(&mut tx, link.integration_id, &link.external_id).await?;
         store::webhook_event::destroy_body_keys_of_external(&mut tx, &link.external_id).await?;
     }
     // A cancellation names its appointment alone.
     for (integration, external_id) in store::appointment_link::external_ids_of(&mut tx, &bodies).await? {
-        let tombstone = appointment_tombstone(&tenant_key, integration, &external_id);
+        let tombstone = appointment_tombstone(tenant_key, integration, &external_id);
         store::patient::insert_tombstone(&mut tx, &tombstone).await?;
         store::webhook_event::destroy_body_keys_of_external_appointment(&mut tx, &external_id).await?;
     }
     // Those who point at others first.
     for one in bodies.into_iter().rev() {
         let appointments = store::appointment::of_patient(&mut tx, one).await?;
-        push::forget(&mut tx, &tenant_key, &appointments, &caller.subject, Utc::now()).await?;
+        push::forget(&mut tx, tenant_key, &appointments, &caller.subject, Utc::now()).await?;
         appointment::remove_of_patient(&mut tx, one, Utc::now()).await?;
         store::webhook_event::destroy_body_keys_of(&mut tx, one).await?;
         store::patient_link::remove_of(&mut tx, one).await?;

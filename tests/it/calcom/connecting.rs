@@ -116,6 +116,31 @@ async fn what_cannot_be_booked_from_here_says_why() {
     );
 }
 
+/// As long as it is nobody's it keeps no time, so that somebody must know.
+#[tokio::test]
+async fn a_booking_that_is_nobodys_here_is_shown_to_a_person_until_it_is_over() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let mut linked = Linked::prepare(&app, &tenant, &double).await;
+    linked.host = double.add_user(" ", "front.desk@example.com", chrono_tz::Europe::Berlin);
+    let options = EventTypeOptions::default();
+    linked.event_type = double.add_event_type(linked.host.id, "talk", "Talk", 30, options).expect("a kind");
+    linked.link().await;
+    linked.idle().await;
+    let items = async || linked.lines("kind || ' ' || reason || ' ' || state", "review_item").await;
+
+    let booking = linked.book_there(on_day(3, 10)).await;
+    double.quiet().await;
+    linked.idle().await;
+    let told = items().await;
+    double.cancel_as_attendee(&booking.uid, None).await.expect("cancelled");
+    double.quiet().await;
+    linked.idle().await;
+
+    assert_eq!(told, ["unmatched PRACTITIONER_UNKNOWN open"]);
+    assert_eq!(items().await, ["unmatched PRACTITIONER_UNKNOWN resolved"]);
+}
+
 #[tokio::test]
 async fn a_key_that_the_provider_does_not_take_links_nothing() {
     let app = calcom::app().start().await;

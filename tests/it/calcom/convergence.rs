@@ -93,6 +93,7 @@ async fn live_through(seed: u64, generation: Generation, steps: u32) {
     practice.check_requests();
     println!("seed {seed}: {}; tries used up {used_up}", sides.summary(&actors));
     assert_eq!((sides.success(), sides.dead_letters), (1.0, 0), "seed {seed}");
+    assert_eq!(practice.app.database.deadlocks().await, 0, "seed {seed}");
 }
 
 /// What goes wrong while people act: each a little, on some days more than on others.

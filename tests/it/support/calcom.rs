@@ -202,8 +202,16 @@ impl Connected {
     }
 
     pub(crate) async fn cancel(&self, appointment: AppointmentId) {
-        let of = Cancel { appointment, reason: "ill".into(), wait: None };
-        appointment::cancel(&self.domain, &self.admin(), &no_key(), of, Utc::now()).await.expect("cancelled");
+        self.try_cancel(appointment, None).await.expect("cancelled");
+    }
+
+    pub(crate) async fn try_cancel(
+        &self,
+        appointment: AppointmentId,
+        wait: Option<Duration>,
+    ) -> Result<Shown, Error> {
+        let of = Cancel { appointment, reason: "ill".into(), wait };
+        appointment::cancel(&self.domain, &self.admin(), &no_key(), of, Utc::now()).await
     }
 
     pub(crate) async fn appointment(&self, id: AppointmentId) -> Appointment {

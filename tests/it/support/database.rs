@@ -67,6 +67,12 @@ impl TestDatabase {
         Session::connect(&self.owner_url).await
     }
 
+    /// Transactions that PostgreSQL ended because they waited in a circle; the newest may not be counted yet.
+    pub(crate) async fn deadlocks(&self) -> usize {
+        let counted = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+        self.owner().await.value(counted).await.parse().expect("a number")
+    }
+
     /// A session like those of the program's pool.
     pub(crate) async fn service(&self) -> Session {
         let session = Session::connect(&self.service_url).await;

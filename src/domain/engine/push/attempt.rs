@@ -35,6 +35,7 @@ pub(super) const HALTED: Duration = Duration::from_secs(30);
 pub(super) struct Attempt<'a> {
     pub(super) domain: &'a Domain,
     pub(super) tenant: TenantId,
+    claimed: Claimed,
     pub(super) message: MessageId,
     /// The first one is 1.
     pub(super) attempts: i32,
@@ -71,8 +72,9 @@ impl<'a> Attempt<'a> {
         urgency: Urgency,
         now: DateTime<Utc>,
     ) -> Self {
-        let Claimed { tenant_id: tenant, id: message, attempts, .. } = *message;
-        Self { domain, tenant, message, attempts, appointment, urgency, now }
+        let claimed = *message;
+        let Claimed { tenant_id: tenant, id: message, attempts, .. } = claimed;
+        Self { domain, tenant, claimed, message, attempts, appointment, urgency, now }
     }
 
     pub(super) async fn run(self) -> Result<Outcome> {
@@ -126,7 +128,7 @@ impl<'a> Attempt<'a> {
         let planned = match step {
             Step::Nothing => {
                 supersede(&mut tx, open).await?;
-                self.settle_row(&mut tx, row).await?;
+                self.settle_row(&mut tx, row, &standing).await?;
                 tx.commit().await?;
                 return Ok(Next::End(Outcome::Done));
             }
@@ -177,6 +179,10 @@ impl<'a> Attempt<'a> {
         if !consent::opens_for(&mut tx, &integration, patient).await? {
             tx.commit().await?;
             return self.halt(HALTED, consent::MISSING).await;
+        }
+        // Whoever slept past the lease does not send beside its successor.
+        if store::outbox::payload(&mut tx, &self.claimed).await?.is_none() {
+            return Ok(Next::End(Outcome::Done));
         }
         let key = self.key().await?;
         let fingerprint = planned.fingerprint(&key);

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{
     PAUSES,
     attempt::{Attempt, HALTED, Next},
+    target::Standing,
 };
 use crate::{
     domain::{
@@ -20,10 +21,14 @@ use crate::{
         appointment::{Appointment, Change, SyncStanding},
         intent::Intent,
         outbox::Outcome,
+        retry_deadlocks,
         review_item::ReviewItem,
     },
-    words::{ChangeKind, IntentState, Origin, ProviderSync, ReviewKind, ReviewState},
+    words::{AppointmentStatus, ChangeKind, IntentState, Origin, ProviderSync, ReviewKind, ReviewState},
 };
+
+/// It could have been booked there until it began.
+const TOO_LATE: &str = "TOO_LATE";
 
 impl Attempt<'_> {
     /// How long to wait before the next try, if there is one.
@@ -33,6 +38,10 @@ impl Attempt<'_> {
 
     /// Leaves it to a person.
     pub(super) async fn give_up(&self, reason: &'static str) -> Result<()> {
+        retry_deadlocks(|| self.give_up_once(reason)).await
+    }
+
+    async fn give_up_once(&self, reason: &'static str) -> Result<()> {
         let mut tx = self.domain.store.tenant(self.tenant).await?;
         if let Some(row) = self.lock(&mut tx).await? {
             self.review(&mut tx, row, reason, None).await?;
@@ -71,6 +80,15 @@ impl Attempt<'_> {
         if pause.is_none() && self.is_out(intent.integration_id).await? {
             return self.halt(HALTED, "PROVIDER_OUT").await;
         }
+        retry_deadlocks(|| self.failed_once(intent, reason, pause)).await
+    }
+
+    async fn failed_once(
+        &self,
+        intent: &Intent,
+        reason: &'static str,
+        pause: Option<Duration>,
+    ) -> Result<Next> {
         let mut tx = self.domain.store.tenant(self.tenant).await?;
         let Some(mut row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
         let Some(pause) = pause else {
@@ -94,8 +112,13 @@ impl Attempt<'_> {
         provider_call::is_calcom_out(self.domain, self.tenant, integration, self.urgency).await
     }
 
-    /// Nothing is left to do.
-    pub(super) async fn settle_row(&self, tx: &mut TenantTx, mut row: Appointment) -> Result<()> {
+    /// Nothing is left to do: the provider has it, or there is none that could, or it is too late.
+    pub(super) async fn settle_row(
+        &self,
+        tx: &mut TenantTx,
+        mut row: Appointment,
+        standing: &Standing,
+    ) -> Result<()> {
         // What was learned of it may have settled the row before its try was counted.
         let is_uncounted = row.sync.provider_sync == ProviderSync::Synced
             && row.sync.provider_sync_message_id == Some(self.message)
@@ -103,8 +126,12 @@ impl Attempt<'_> {
         if !matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed) && !is_uncounted {
             return Ok(());
         }
+        let is_there = standing.has(&row);
+        if !is_there && row.status == AppointmentStatus::Booked && standing.target.is_some() {
+            return self.review(tx, row, TOO_LATE, None).await;
+        }
         row.sync = SyncStanding {
-            provider_sync: ProviderSync::Synced,
+            provider_sync: if is_there { ProviderSync::Synced } else { ProviderSync::None },
             provider_sync_attempts: self.attempts,
             provider_sync_reason: None,
             provider_sync_review_time: None,

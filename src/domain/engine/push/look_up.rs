@@ -53,9 +53,7 @@ impl Attempt<'_> {
             Look::NotDone { seen } => {
                 // A connection that its sender lost does not stop the provider.
                 let rest = intent.send_time.map(|sent| sent + STILL_AT_WORK - Utc::now());
-                if let Some(rest) = rest.filter(|_| intent.state == IntentState::Sent)
-                    && let Ok(after) = rest.to_std()
-                {
+                if let Some(Ok(after)) = rest.map(|rest| rest.to_std()) {
                     let reason = Some("OUTCOME_UNKNOWN".to_owned());
                     return Ok(Next::End(Outcome::Release { after, reason }));
                 }

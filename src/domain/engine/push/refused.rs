@@ -92,6 +92,10 @@ impl Attempt<'_> {
 
     async fn refuse_once(&self, intent: &Intent, code: &'static str, about_the_time: bool) -> Result<Next> {
         let mut tx = self.domain.store.tenant(self.tenant).await?;
+        if about_the_time && intent.kind == IntentKind::Reschedule {
+            // The head will be followed.
+            lineage::lock(&mut tx, intent.integration_id).await?;
+        }
         let Some(row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
         if let Some(open) = self.open(&mut tx, intent.id).await? {
             let refused = Intent {

@@ -30,6 +30,24 @@ pub struct Living {
     pub is_shared: bool,
 }
 
+impl Standing {
+    /// Whether what stands here is so at the provider.
+    pub fn has(&self, row: &Appointment) -> bool {
+        match row.status {
+            AppointmentStatus::Cancelled => self.living.is_empty(),
+            AppointmentStatus::Held
+            | AppointmentStatus::Requested
+            | AppointmentStatus::Booked
+            | AppointmentStatus::Completed
+            | AppointmentStatus::NoShow
+            | AppointmentStatus::Conflicting => self.living.iter().any(|living| {
+                // Of a booking that is still to be read only the uid is known.
+                living.fits && living.booking.start_time.is_none_or(|start| start == row.start_time)
+            }),
+        }
+    }
+}
+
 /// The same of an appointment as it is to become.
 pub async fn standing(tx: &mut TenantTx, row: &Appointment) -> Result<Standing> {
     let mut standing = Standing::default();

@@ -21,8 +21,15 @@ use crate::{
 /// Half hours that are fought over.
 const SLOTS: i64 = 20;
 /// Refusals that a racer must expect.
-const EXPECTED: [&str; 5] =
-    ["SLOT_TAKEN", "APPOINTMENT_STATUS", "HOLD_EXPIRED", "OUTSIDE_BOOKING_WINDOW", "PROVIDER_REFUSED"];
+const EXPECTED: [&str; 6] = [
+    "SLOT_TAKEN",
+    "APPOINTMENT_STATUS",
+    "HOLD_EXPIRED",
+    "OUTSIDE_BOOKING_WINDOW",
+    "PROVIDER_REFUSED",
+    // It turned out to be another one's earlier booking between the look at the list and the call.
+    "APPOINTMENT_NOT_FOUND",
+];
 const MOVABLE: [AppointmentStatus; 2] = [AppointmentStatus::Booked, AppointmentStatus::Conflicting];
 const OPEN: [AppointmentStatus; 3] =
     [AppointmentStatus::Booked, AppointmentStatus::Conflicting, AppointmentStatus::Requested];

@@ -77,13 +77,30 @@ async fn an_error_before_or_after_the_booking_leaves_exactly_one() {
     }
 }
 
+/// Nothing is sent again while Cal.com may still be at work on the first try.
+#[tokio::test]
+async fn what_is_not_seen_at_the_first_look_is_looked_for_again_before_it_is_repeated() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.fail(1, Operation::CreateBooking, Fault::ErrorAfter { status: 504 });
+    practice.fail(1, Operation::ListBookings, Fault::StaleRead);
+
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    assert_eq!((practice.asked(Operation::CreateBooking), practice.asked(Operation::ListBookings)), (1, 2));
+    assert_eq!(practice.only_living().start, on_day(3, 9));
+}
+
 #[tokio::test]
 async fn a_look_that_lags_behind_does_not_make_a_second_booking() {
     let app = app().start().await;
     let acme = app.tenant("acme").await;
     let practice = connect_calcom(&app, &acme, &double().await).await;
     practice.fail(1, Operation::CreateBooking, Fault::ErrorAfter { status: 500 });
-    practice.fail(1, Operation::ListBookings, Fault::StaleRead);
+    practice.fail(2, Operation::ListBookings, Fault::StaleRead);
 
     let id = practice.book(on_day(3, 9)).await;
     practice.until_synced(id).await;
@@ -101,13 +118,13 @@ async fn a_refused_second_try_is_looked_into_twice_before_it_is_believed() {
     let acme = app.tenant("acme").await;
     let practice = connect_calcom(&app, &acme, &double().await).await;
     practice.fail(1, Operation::CreateBooking, Fault::ErrorAfter { status: 500 });
-    practice.fail(2, Operation::ListBookings, Fault::StaleRead);
+    practice.fail(3, Operation::ListBookings, Fault::StaleRead);
 
     let id = practice.book(on_day(3, 9)).await;
     practice.until_synced(id).await;
     app.work_until_idle().await;
 
-    assert_eq!((practice.calcom.bookings().len(), practice.asked(Operation::ListBookings)), (1, 3));
+    assert_eq!((practice.calcom.bookings().len(), practice.asked(Operation::ListBookings)), (1, 4));
     assert_eq!(practice.review_items().await, []);
 }
 

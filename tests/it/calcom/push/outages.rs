@@ -82,6 +82,35 @@ async fn paused_writes_wait_and_a_read_only_integration_gets_none() {
 
     assert_eq!(practice.standing(waiting).await, ProviderSync::Pending);
     assert_eq!(practice.standing(unconcerned).await, ProviderSync::None);
+    app.hurry().await;
+    practice.until(waiting, ProviderSync::None).await;
+    assert_eq!(practice.calcom.requests(), []);
+}
+
+#[tokio::test]
+async fn what_began_while_it_waited_is_not_called_done_but_shown_to_a_person() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.change_integration(|row| row.outbound_paused = true).await;
+    let id = practice.book(on_day(3, 9)).await;
+    wait_until("the appointment says why it waits", PATIENCE, async || {
+        practice.appointment(id).await.sync.provider_sync_reason.as_deref() == Some("OUTBOUND_PAUSED")
+    })
+    .await;
+
+    // Days go by.
+    let passed = "UPDATE appointment SET start_time = start_time - interval '9 days', \
+        end_time = end_time - interval '9 days', \
+        occupied_start_time = occupied_start_time - interval '9 days', \
+        occupied_end_time = occupied_end_time - interval '9 days'";
+    app.database.owner().await.run(passed).await;
+    practice.change_integration(|row| row.outbound_paused = false).await;
+    app.hurry().await;
+    let row = practice.until(id, ProviderSync::Review).await;
+
+    assert_eq!(row.sync.provider_sync_reason.as_deref(), Some("TOO_LATE"));
+    assert_eq!(practice.review_items().await.len(), 1);
     assert_eq!(practice.calcom.requests(), []);
 }
 

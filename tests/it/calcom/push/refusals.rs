@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use stellwerk::{
-    domain::engine::{lineage::Certainty, push},
+    domain::{
+        appointment::{self, Hold, Slot},
+        engine::{lineage::Certainty, push},
+    },
     error::Error,
     sandbox::calcom::{EventTypeOptions, Fault, Operation},
     store::review_item::ReviewItem,
@@ -12,7 +15,7 @@ use stellwerk::{
 
 use crate::support::{
     PATIENCE,
-    calcom::{Connected, app, connect_calcom, connect_with, double, on_day},
+    calcom::{Connected, app, connect_calcom, connect_with, double, no_key, on_day},
 };
 
 fn reasons(items: &[ReviewItem]) -> Vec<(ReviewKind, &str)> {
@@ -52,11 +55,30 @@ async fn whoever_waits_for_a_slot_that_is_taken_here_is_told_what_is_free() {
     practice.book_and_wait(on_day(3, 9)).await.unwrap();
     practice.book_and_wait(on_day(3, 11)).await.unwrap();
 
-    let refused = practice.book_and_wait(on_day(3, 9)).await.unwrap_err();
-
-    let Error::SlotTakenOffering { free } = refused else { panic!("{refused}") };
     let half = chrono::TimeDelta::minutes(30);
-    assert_eq!(free, [on_day(3, 9) + half, on_day(3, 10), on_day(3, 10) + half]);
+    let next = [on_day(3, 9) + half, on_day(3, 10), on_day(3, 10) + half];
+    // Also who does not wait for Cal.com's answer to a booking, as whoever holds a slot.
+    let slot = Slot {
+        patient: None,
+        practitioner: practice.practitioner,
+        service: Some(practice.service),
+        start: on_day(3, 9),
+        duration: None,
+        time_zone: String::new(),
+    };
+    let hold = Hold { slot, hold_duration: None };
+    let (admin, now) = (practice.admin(), chrono::Utc::now());
+    let held = appointment::hold(&practice.domain, &admin, &no_key(), hold, now).await;
+    let refusals = [
+        practice.book_and_wait(on_day(3, 9)).await.unwrap_err(),
+        practice.try_book(practice.visit(on_day(3, 9))).await.unwrap_err(),
+        held.unwrap_err(),
+    ];
+
+    for refused in refusals {
+        let Error::SlotTakenOffering { free } = refused else { panic!("{refused}") };
+        assert_eq!(free, next);
+    }
 }
 
 #[tokio::test]
@@ -138,6 +160,47 @@ async fn a_move_to_a_time_that_is_taken_there_goes_back() {
     assert_eq!(waited.sync.provider_sync, ProviderSync::Synced);
     assert_eq!(practice.only_living().start, on_day(3, 9));
     assert_eq!(reasons(&practice.review_items().await), [(ReviewKind::RequiresManualReview, "SLOT_TAKEN")]);
+}
+
+/// Told that it was refused, nobody expects it to have happened half.
+#[tokio::test]
+async fn whoever_waits_for_a_move_that_is_refused_there_has_the_old_time_again() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let options = EventTypeOptions { disable_rescheduling: true, ..EventTypeOptions::default() };
+    let practice = connect_with(&app, &acme, &double().await, options).await;
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+
+    let refused = practice.try_reschedule(id, on_day(3, 11), Some(PATIENCE)).await.unwrap_err();
+    let row = practice.appointment(id).await;
+    app.work_until_idle().await;
+
+    assert!(matches!(refused, Error::ProviderRefused { reason: "CHANGE_DISABLED", .. }), "{refused}");
+    assert_eq!((row.status, row.start_time), (AppointmentStatus::Booked, on_day(3, 9)));
+    assert_eq!(row.sync.provider_sync, ProviderSync::Synced);
+    assert_eq!(practice.review_items().await, []);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_cancellation_that_is_refused_there_is_told_and_a_person_decides() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let options = EventTypeOptions { disable_cancelling: true, ..EventTypeOptions::default() };
+    let practice = connect_with(&app, &acme, &double().await, options).await;
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+
+    let refused = practice.try_cancel(id, Some(PATIENCE)).await.unwrap_err();
+    app.work_until_idle().await;
+
+    assert!(matches!(refused, Error::ProviderRefused { reason: "CHANGE_DISABLED", .. }), "{refused}");
+    assert_eq!(practice.appointment(id).await.status, AppointmentStatus::Cancelled);
+    assert_eq!(practice.living().len(), 1);
+    assert_eq!(
+        reasons(&practice.review_items().await),
+        [(ReviewKind::RequiresManualReview, "CHANGE_DISABLED")]
+    );
 }
 
 #[tokio::test]

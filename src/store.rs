@@ -270,11 +270,15 @@ fn open(conn: &mut Option<Object<AsyncPgConnection>>) -> &mut AsyncPgConnection 
     conn.as_mut().expect("an open transaction")
 }
 
-/// On failure the connection stays with the transaction, whose drop closes it.
+/// A connection whose transaction did not end is closed; when nobody waits for the end any longer, by the pool.
+#[expect(clippy::expect_used, reason = "the connection leaves only here, where the transaction is consumed")]
 async fn commit(conn: &mut Option<Object<AsyncPgConnection>>) -> Result<()> {
-    AnsiTransactionManager::commit_transaction(open(conn)).await?;
-    drop(conn.take());
-    Ok(())
+    let mut conn = conn.take().expect("an open transaction");
+    let ended = AnsiTransactionManager::commit_transaction(&mut *conn).await;
+    if ended.is_err() {
+        drop(Object::take(conn));
+    }
+    Ok(ended?)
 }
 
 /// Rolls back and gives the connection back to the pool; if that is not quick, closes it.

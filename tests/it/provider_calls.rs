@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use serde_json::json;
 use stellwerk::{
     domain::engine::provider_call::{self, AsanaFailure, Urgency, Way},
-    provider::asana::{FieldChange, Refusal, Task, TaskChange, User, WRITES_AT_ONCE},
+    provider::asana::{FieldChange, Refusal, Task, TaskChange, User},
     sandbox::asana::{Fault, Gate, Gid, Operation, Point, Rule},
     store::{self, call_slot, integration_flow::Permit},
     words::IntegrationState,
@@ -22,6 +22,9 @@ use crate::support::{
     wait_until,
 };
 
+/// What Asana bears at once of one authorisation (rate limits, developers.asana.com).
+const READS: u64 = 50;
+const WRITES: u64 = 15;
 const LEASE: Duration = Duration::from_secs(60);
 
 async fn read(connected: &Connected, urgency: Urgency) -> Result<User, AsanaFailure> {
@@ -56,7 +59,7 @@ impl Change {
 /// As many writes as may be under way, each of which has reached the double.
 async fn fill(connected: &Arc<Connected>, change: &Arc<Change>) -> Vec<(Gate, JoinHandle<bool>)> {
     let mut under_way = Vec::new();
-    for _ in 0..WRITES_AT_ONCE {
+    for _ in 0..WRITES {
         let mut gate = connected.asana.pause_next(Point::BeforeApplying, Operation::UpdateTask);
         let (connected, change) = (connected.clone(), change.clone());
         let write = tokio::spawn(async move { change.write(&connected).await.is_ok() });
@@ -89,8 +92,36 @@ async fn a_write_beyond_what_may_be_under_way_waits_until_another_has_ended() {
         gate.open();
         assert!(write.await.unwrap());
     }
-    assert_eq!(connected.asana.count(Operation::UpdateTask), u64::from(WRITES_AT_ONCE) + 1);
+    assert_eq!(connected.asana.count(Operation::UpdateTask), WRITES + 1);
     elsewhere.stop().await;
+}
+
+/// P14. Reads are counted apart from writes.
+#[tokio::test]
+async fn a_read_beyond_what_may_be_under_way_waits_until_another_has_ended() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let connected = Arc::new(connect_asana(&app, &acme, &double().await).await);
+    let change = Change::prepare(&connected);
+    let mut under_way = Vec::new();
+    for _ in 0..READS {
+        let mut gate = connected.asana.pause_next(Point::BeforeApplying, Operation::GetUser);
+        let reading = connected.clone();
+        let read = tokio::spawn(async move { read(&reading, Urgency::Background).await.is_ok() });
+        gate.reached().await.unwrap();
+        under_way.push((gate, read));
+    }
+
+    let beyond = read(&connected, Urgency::Background).await;
+    change.write(&connected).await.unwrap();
+    for (gate, read) in under_way {
+        gate.open();
+        assert!(read.await.unwrap());
+    }
+    read(&connected, Urgency::Background).await.unwrap();
+
+    assert!(matches!(beyond, Err(AsanaFailure::NotNow { reason: "CALLS_UNDER_WAY", .. })), "{beyond:?}");
+    assert_eq!(connected.asana.count(Operation::GetUser), READS + 1);
 }
 
 /// P14. Kill one, the others go on.
@@ -114,7 +145,7 @@ async fn what_a_killed_holder_left_is_free_when_its_lease_ends() {
     assert!(matches!(before, Err(AsanaFailure::NotNow { .. })), "{before:?}");
     assert!(after.is_ok(), "{after:?}");
     let held = "SELECT count(*) FROM call_slot WHERE lease_until > now()";
-    assert_eq!(owner.value(held).await, (WRITES_AT_ONCE - 1).to_string());
+    assert_eq!(owner.value(held).await, (WRITES - 1).to_string());
 }
 
 #[tokio::test]

@@ -69,6 +69,8 @@ pub(super) struct Write {
     pub(super) order: Order,
     /// When it was sent, by the database's clock.
     pub(super) asked: DateTime<Utc>,
+    /// What the tool said to more than this, if this is what is left of that.
+    pub(super) refused: Option<Refusal>,
 }
 
 impl<'a> Attempt<'a> {
@@ -96,7 +98,7 @@ impl<'a> Attempt<'a> {
             Planned::Impossible(reason) => self.leave(reason).await,
             Planned::Write(intent, order) => {
                 let asked = asked + begun.elapsed();
-                self.send(Write { target, intent: *intent, order, asked }).await
+                self.send(Write { target, intent: *intent, order, asked, refused: None }).await
             }
         }
     }

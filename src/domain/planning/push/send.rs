@@ -74,7 +74,8 @@ impl Attempt<'_> {
                 Outcome::Done
             }
             Remaining::LeftOut => {
-                let reason = left_out(task);
+                let reason = write.refused.as_ref().filter(|refusal| is_closed(refusal));
+                let reason = reason.map_or_else(|| left_out(task), Refusal::reason);
                 self.stand(&mut tx, &mut phase, ProviderSync::Review, Some(reason)).await?;
                 Outcome::Dead { reason: reason.into() }
             }
@@ -99,9 +100,10 @@ impl Attempt<'_> {
     }
 
     async fn refused(&self, write: Write, refusal: Refusal) -> Result<Outcome> {
-        let is_about_fields = matches!(refusal, Refusal::FieldNotOnTask | Refusal::Invalid);
+        let is_about_fields =
+            matches!(refusal, Refusal::FieldNotOnTask | Refusal::Invalid) || is_closed(&refusal);
         if is_about_fields && write.order.has_dates_and_more() {
-            return self.send_dates(write, refusal.reason()).await;
+            return self.send_dates(write, refusal).await;
         }
         self.mark(&write, IntentState::Refused, refusal.reason()).await?;
         match refusal {
@@ -110,12 +112,14 @@ impl Attempt<'_> {
         }
     }
 
-    /// One field that the task does not have has cost the dates; they are written without it.
-    async fn send_dates(&self, write: Write, reason: &'static str) -> Result<Outcome> {
+    /// One field that the task does not have, or that is locked, has cost the dates; they are written without
+    /// it.
+    async fn send_dates(&self, write: Write, refusal: Refusal) -> Result<Outcome> {
         let order = write.order.dates_only();
-        let recorded = retry_deadlocks(|| self.record_instead(&write, &order, reason)).await?;
+        let recorded = retry_deadlocks(|| self.record_instead(&write, &order, refusal.reason())).await?;
+        let refused = Some(refusal);
         match recorded {
-            Some(intent) => Box::pin(self.send(Write { intent, order, ..write })).await,
+            Some(intent) => Box::pin(self.send(Write { intent, order, refused, ..write })).await,
             None => Ok(Outcome::Done),
         }
     }
@@ -156,6 +160,12 @@ enum Remaining {
     Younger,
     /// What the task cannot hold.
     LeftOut,
+}
+
+/// A field may be there and closed to us: locked by somebody, or beyond the plan. Asana says the same of a
+/// whole task, which the dates alone then find out.
+fn is_closed(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::NotAllowed | Refusal::PlanLimit)
 }
 
 /// What the tool is known to have had, with what was just written.

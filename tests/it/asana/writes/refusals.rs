@@ -58,6 +58,33 @@ async fn a_field_that_the_task_does_not_have_is_not_even_sent() {
     assert_eq!(scene.written(), [json!({ "start_on": "2026-11-02", "due_on": "2026-11-20" })]);
 }
 
+/// Trap 24. Every later change differs in the locked field, too.
+#[tokio::test]
+async fn a_locked_field_does_not_cost_the_dates_that_are_changed_later() {
+    let scene = Scene::new().await;
+    let hours_field = scene.planner.hours.gid;
+    scene.planner.asana.edit_field(hours_field, |field| field.is_locked = true).unwrap();
+    scene.change(hours("8")).await;
+    scene.until("review NOT_ALLOWED").await;
+    until_dead(&scene, "NOT_ALLOWED").await;
+    scene.planner.asana.forget_requests();
+
+    scene.change(due("2026-11-20")).await;
+    wait_until("the date is there", PATIENCE, async || {
+        scene.app.hurry().await;
+        scene.there() == "2026-11-02 2026-11-20 40 assembly"
+    })
+    .await;
+    scene.until("review NOT_ALLOWED").await;
+    until_dead(&scene, "NOT_ALLOWED").await;
+
+    let written = scene.written();
+    assert_eq!(written.len(), 2, "{written:?}");
+    assert_eq!(written[1], json!({ "start_on": "2026-11-02", "due_on": "2026-11-20" }));
+    assert_eq!(scene.here().await, "2026-11-02 2026-11-20 8 assembly");
+    assert_eq!(scene.intents().await, ["refused", "refused", "done"]);
+}
+
 /// P12.
 #[tokio::test]
 async fn a_refusal_shows_with_its_reason_and_can_be_requeued() {

@@ -155,13 +155,15 @@ pub async fn covers(tx: &mut TenantTx, integration: IntegrationId, scope: Consen
 }
 
 /// The same for an integration whose row was read in this transaction; costs nothing where none is needed. A
-/// provider that knows but one kind of data asks for its scope.
+/// provider is asked for nothing without leave for what it is there for; absences and hours, which a planning
+/// tool knows besides, take a leave of their own as well.
 pub async fn opens(tx: &mut TenantTx, integration: &Integration) -> Result<bool> {
     if !integration.consent_required {
         return Ok(true);
     }
     match integration.provider.as_str() {
         "calcom" | "booking" => covers(tx, integration.id, ConsentScope::Appointments).await,
+        "asana" => covers(tx, integration.id, ConsentScope::Planning).await,
         _ => allows(tx, integration.id).await,
     }
 }

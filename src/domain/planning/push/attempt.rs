@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{observe::Observed, order::Order};
 use crate::{
     domain::{
-        Domain,
+        Domain, consent,
         engine::provider_call::{self, AsanaFailure, Urgency},
         planning::{reading::Lens, sync::refresh},
     },
@@ -24,7 +24,10 @@ use crate::{
         },
         retry_deadlocks,
     },
-    words::{IntegrationState, IntentState, Origin, PhaseChangeKind, PhaseField, Presence, ProviderSync},
+    words::{
+        ConsentScope, IntegrationState, IntentState, Origin, PhaseChangeKind, PhaseField, Presence,
+        ProviderSync,
+    },
 };
 
 /// Between two looks at an integration whose writes are paused, or whose credential is refused.
@@ -95,6 +98,7 @@ impl<'a> Attempt<'a> {
         let planned = retry_deadlocks(|| self.plan(&target, &read)).await?;
         match planned {
             Planned::Nothing => Ok(Outcome::Done),
+            Planned::Halt(reason) => self.halt(HALTED, reason).await,
             Planned::Impossible(reason) => self.leave(reason).await,
             Planned::Write(intent, order) => {
                 let asked = asked + begun.elapsed();
@@ -118,12 +122,14 @@ impl<'a> Attempt<'a> {
             return Ok(Ground::Leave("PHASE_NOT_PRESENT"));
         }
         let integration = store::integration::find(&mut tx, phase.integration_id).await?;
+        let is_let = consent::opens(&mut tx, &integration).await?;
         tx.end_reading();
         Ok(match integration.state {
             IntegrationState::Disconnecting | IntegrationState::Disconnected => Ground::Leave("DISCONNECTED"),
             IntegrationState::NeedsReconnect => Ground::Halt("CREDENTIAL_REFUSED"),
             IntegrationState::Connected if integration.read_only => Ground::Leave("READ_ONLY"),
             IntegrationState::Connected if integration.outbound_paused => Ground::Halt("OUTBOUND_PAUSED"),
+            IntegrationState::Connected if !is_let => Ground::Halt(consent::MISSING),
             IntegrationState::Connected => {
                 Ground::Ready(Target { integration: integration.id, task: phase.external_id })
             }
@@ -143,6 +149,11 @@ impl<'a> Attempt<'a> {
     async fn plan(&self, target: &Target, Read { task, asked }: &Read) -> Result<Planned> {
         let mut tx = self.domain.store.tenant(self.tenant).await?;
         let Some(mut phase) = self.lock(&mut tx).await? else { return Ok(Planned::Nothing) };
+        // Asked anew: it can be revoked while the task is being read.
+        if !consent::covers(&mut tx, target.integration, ConsentScope::Planning).await? {
+            tx.end_reading();
+            return Ok(Planned::Halt(consent::MISSING));
+        }
         let lens = Lens::of(&mut tx, target.integration).await?;
         let before = phase.sync.provider_sync;
         // This is the try that a dead letter was requeued for.
@@ -255,6 +266,7 @@ impl<'a> Attempt<'a> {
 enum Planned {
     Nothing,
     Impossible(&'static str),
+    Halt(&'static str),
     Write(Box<PhaseIntent>, Order),
 }
 

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
+        consent,
         engine::provider_call::{self, AsanaFailure, Urgency, Way},
         planning::reading::Lens,
     },
@@ -23,7 +24,7 @@ use crate::{
         planning::phase::{Phase, PhaseFields},
         retry_deadlocks,
     },
-    words::{IntentState, PhaseField, ProviderSync},
+    words::{ConsentScope, IntentState, PhaseField, ProviderSync},
 };
 
 impl Attempt<'_> {
@@ -56,7 +57,10 @@ impl Attempt<'_> {
         let lens = Lens::of(&mut tx, write.target.integration).await?;
         let known = phase.base.clone();
         phase.base = with_written(&phase, write).into();
-        if self.observe(&mut tx, &lens, &mut phase, task).await? == Observed::Stale {
+        // What the answer tells besides is nobody's to keep once the consent is gone.
+        if consent::covers(&mut tx, write.target.integration, ConsentScope::Planning).await?
+            && self.observe(&mut tx, &lens, &mut phase, task).await? == Observed::Stale
+        {
             // Somebody has read it since, and more is known than this answer tells.
             phase.base = known;
         }

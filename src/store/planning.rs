@@ -7,6 +7,7 @@ pub mod field;
 pub mod gone;
 pub mod health;
 pub mod intent;
+pub mod missing;
 pub mod phase;
 pub mod phase_change;
 pub mod project;

@@ -12,6 +12,7 @@ diesel::table! {
         start_date -> Date,
         end_date -> Date,
         update_time -> Timestamptz,
+        missing_time -> Nullable<Timestamptz>,
     }
 }
 
@@ -905,6 +906,7 @@ diesel::table! {
         entry_date -> Date,
         minutes -> Integer,
         update_time -> Timestamptz,
+        missing_time -> Nullable<Timestamptz>,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Consents: who gave them and from where, and that no data flow without one where one is needed.
 
 mod runs;
+mod scopes;
 
 use chrono::{DateTime, Utc};
 use stellwerk::{

@@ -117,6 +117,10 @@ impl Record {
         self.log.id
     }
 
+    pub(in crate::domain) fn begin_time(&self) -> DateTime<Utc> {
+        self.log.start_time
+    }
+
     /// What its changes are caused by.
     pub(in crate::domain) fn cause(&self) -> String {
         format!("sync_log/{}", self.log.id)
@@ -145,6 +149,13 @@ impl Record {
         if self.problems.len() < ERRORS_KEPT {
             self.problems.push(Problem { subject, reason: reason.into() });
         }
+    }
+
+    /// Whether something failed for this reason, as far as is known: of many errors the last are only counted.
+    pub(in crate::domain) fn may_have_met(&self, reason: &str) -> bool {
+        let is_counted_only =
+            usize::try_from(self.log.error_count).is_ok_and(|all| all > self.problems.len());
+        is_counted_only || self.problems.iter().any(|problem| problem.reason == reason)
     }
 
     /// When it is expected to end.

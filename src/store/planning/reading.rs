@@ -49,12 +49,13 @@ pub async fn users_to_be_asked(
     Ok(query.load(tx.conn()).await?)
 }
 
-/// Notes that a user's absences were read.
-pub async fn note_absences_read(tx: &mut TenantTx, id: ExternalUserId, now: DateTime<Utc>) -> Result<()> {
-    let statement = update(external_user::table.filter(external_user::id.eq(id)))
-        .set(external_user::absences_time.eq(Some(now)));
-    Cached(statement).execute(tx.conn()).await?;
-    Ok(())
+/// Notes that a user's absences were read. False: the user is nobody here by now.
+pub async fn note_absences_read(tx: &mut TenantTx, id: ExternalUserId, now: DateTime<Utc>) -> Result<bool> {
+    let somebody = external_user::table
+        .filter(external_user::id.eq(id))
+        .filter(external_user::practitioner_id.is_not_null());
+    let statement = update(somebody).set(external_user::absences_time.eq(Some(now)));
+    Ok(Cached(statement).execute(tx.conn()).await? == 1)
 }
 
 /// How many users are somebody here, and how many are not, those who left aside.
@@ -81,13 +82,15 @@ pub async fn keep_absences(tx: &mut TenantTx, rows: &[Absence]) -> Result<()> {
             absence::start_date.eq(row.start_date),
             absence::end_date.eq(row.end_date),
             absence::update_time.eq(row.update_time),
+            absence::missing_time.eq(None::<DateTime<Utc>>),
         );
         let is_other = absence::user_id
             .ne(row.user_id)
             .or(absence::kind.is_distinct_from(&row.kind))
             .or(absence::start_date.ne(row.start_date))
             .or(absence::end_date.ne(row.end_date))
-            .or(absence::source.ne(row.source));
+            .or(absence::source.ne(row.source))
+            .or(absence::missing_time.is_not_null());
         let statement = insert_into(absence::table)
             .values(row)
             .on_conflict((absence::tenant_id, absence::integration_id, absence::external_id))
@@ -96,51 +99,6 @@ pub async fn keep_absences(tx: &mut TenantTx, rows: &[Absence]) -> Result<()> {
         let statement = diesel::query_dsl::methods::FilterDsl::filter(statement, is_other);
         Cached(statement).execute(tx.conn()).await?;
     }
-    Ok(())
-}
-
-/// Forgets the out-of-office entries of a user that end at or after `begin` and are none of `kept`.
-pub async fn forget_absences_of(
-    tx: &mut TenantTx,
-    user: ExternalUserId,
-    begin: NaiveDate,
-    kept: &[String],
-) -> Result<()> {
-    let gone = absence::table
-        .filter(absence::user_id.eq(user))
-        .filter(absence::source.eq(AbsenceSource::OutOfOffice))
-        .filter(absence::end_date.ge(begin))
-        .filter(absence::external_id.ne_all(kept));
-    delete(gone).execute(tx.conn()).await?;
-    Ok(())
-}
-
-/// How many absences of a source are known, and how many of them are none of `kept`.
-pub async fn count_absences_not_in(
-    tx: &mut TenantTx,
-    integration: IntegrationId,
-    source: AbsenceSource,
-    kept: &[String],
-) -> Result<(i64, i64)> {
-    let known =
-        || absence::table.filter(absence::integration_id.eq(integration)).filter(absence::source.eq(source));
-    let all = known().count().get_result(tx.conn()).await?;
-    let gone = known().filter(absence::external_id.ne_all(kept)).count().get_result(tx.conn()).await?;
-    Ok((all, gone))
-}
-
-/// Forgets those that are none of `kept`.
-pub async fn forget_absences_not_in(
-    tx: &mut TenantTx,
-    integration: IntegrationId,
-    source: AbsenceSource,
-    kept: &[String],
-) -> Result<()> {
-    let gone = absence::table
-        .filter(absence::integration_id.eq(integration))
-        .filter(absence::source.eq(source))
-        .filter(absence::external_id.ne_all(kept));
-    delete(gone).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -203,12 +161,14 @@ pub async fn keep_time_entries(tx: &mut TenantTx, rows: &[TimeEntry]) -> Result<
             time_entry::entry_date.eq(row.entry_date),
             time_entry::minutes.eq(row.minutes),
             time_entry::update_time.eq(row.update_time),
+            time_entry::missing_time.eq(None::<DateTime<Utc>>),
         );
         let is_other = time_entry::phase_id
             .ne(row.phase_id)
             .or(time_entry::user_id.is_distinct_from(row.user_id))
             .or(time_entry::entry_date.ne(row.entry_date))
-            .or(time_entry::minutes.ne(row.minutes));
+            .or(time_entry::minutes.ne(row.minutes))
+            .or(time_entry::missing_time.is_not_null());
         let statement = insert_into(time_entry::table)
             .values(row)
             .on_conflict((time_entry::tenant_id, time_entry::integration_id, time_entry::external_id))
@@ -217,14 +177,6 @@ pub async fn keep_time_entries(tx: &mut TenantTx, rows: &[TimeEntry]) -> Result<
         let statement = diesel::query_dsl::methods::FilterDsl::filter(statement, is_other);
         Cached(statement).execute(tx.conn()).await?;
     }
-    Ok(())
-}
-
-/// Forgets a phase's entries that are none of `kept`.
-pub async fn forget_time_entries_of(tx: &mut TenantTx, phase: PhaseId, kept: &[String]) -> Result<()> {
-    let gone =
-        time_entry::table.filter(time_entry::phase_id.eq(phase)).filter(time_entry::external_id.ne_all(kept));
-    delete(gone).execute(tx.conn()).await?;
     Ok(())
 }
 

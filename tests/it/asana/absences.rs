@@ -5,7 +5,7 @@ use serde_json::json;
 use stellwerk::{
     proto::{ListUserMappingsRequest, SetUserMappingRequest},
     sandbox::asana::{Fault, Operation, Rule},
-    words::{AbsenceSource, SyncState},
+    words::{AbsenceSource, ReviewKind, SyncState},
 };
 
 use crate::support::asana::{self, Planner, errors, refusal};
@@ -127,6 +127,86 @@ async fn a_project_can_hold_the_absences_a_task_for_each() {
     assert_eq!(first, [format!("{} {} Urlaub", in_days(3), in_days(9))]);
     assert_eq!(away(&planner).await, [""; 0]);
     assert_eq!(planner.phases().await, [""; 0]);
+}
+
+/// A dozen whose leave is not told any more from one look to the next.
+#[tokio::test]
+async fn leave_of_many_that_vanishes_at_once_waits_for_a_person() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let new = |number| planner.user(&format!("Person {number:02}"), &format!("p{number}@example.org"));
+    let people: Vec<_> = (0..12).map(new).collect();
+    planner.sync().await;
+    let mut leave = Vec::new();
+    for person in &people {
+        let practitioner = tenant.put_practitioner(&person.gid().to_string()).await;
+        planner.map(person, &practitioner).await;
+        leave.push(person.take_leave(planner.workspace, in_days(3), in_days(9)).expect("leave"));
+    }
+    planner.sync().await;
+    assert_eq!(away(&planner).await.len(), 12);
+
+    people.iter().zip(&leave).for_each(|(person, leave)| person.cancel_leave(*leave));
+    let run = planner.sync().await;
+    let asked = planner.review_items().await;
+    planner.sync().await;
+    let asked_again = planner.review_items().await;
+    let held = away(&planner).await.len();
+    planner.accept_theirs(&asked[0]).await;
+
+    assert_eq!(errors(&run), ["absences TOO_MANY_GONE"]);
+    assert_eq!(asked.iter().map(|item| item.kind).collect::<Vec<_>>(), [ReviewKind::DeletionsOverGuard]);
+    assert_eq!(asked_again, asked, "it is one question");
+    assert_eq!((held, away(&planner).await.len()), (12, 0));
+    assert_eq!(planner.review_items().await, []);
+}
+
+/// What comes back while somebody is asked stays, whatever is answered then.
+#[tokio::test]
+async fn leave_that_is_told_again_is_not_lost_with_what_is_gone() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let practitioner = tenant.put_practitioner("Mara Vogt").await;
+    planner.sync().await;
+    planner.map(&planner.boss, &practitioner).await;
+    planner.boss.take_leave(planner.workspace, in_days(3), in_days(9)).expect("leave");
+    planner.sync().await;
+    planner.owner.run("UPDATE absence SET missing_time = now()").await;
+
+    planner.sync().await;
+
+    assert_eq!(planner.value("count(*) - count(missing_time)", "absence").await, "1");
+}
+
+/// The question is answered by a run that must know the answer.
+#[tokio::test]
+async fn absences_of_a_project_that_vanish_at_once_go_when_a_person_says_so() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let project = double.add_project(planner.workspace, "Abwesenheiten", &[]);
+    let boss = planner.boss.gid().to_string();
+    let task = json!({ "assignee": boss, "start_on": in_days(3), "due_on": in_days(9) });
+    let add = |number| planner.task_in(project, &format!("Urlaub {number}"), task.clone());
+    let tasks: Vec<_> = (0..40).map(add).collect();
+    planner
+        .change_settings(|settings| {
+            settings.absence_source = AbsenceSource::Project;
+            settings.absence_project_id = Some(project.to_string());
+        })
+        .await;
+    planner.sync().await;
+
+    tasks[..15].iter().for_each(|task| planner.boss.delete_task(*task));
+    let run = planner.sync().await;
+    let (asked, held) = (planner.review_items().await, away(&planner).await.len());
+    planner.accept_theirs(&asked[0]).await;
+
+    assert_eq!((errors(&run), held), (vec!["absences TOO_MANY_GONE".to_owned()], 40));
+    assert_eq!(away(&planner).await.len(), 25);
+    assert_eq!(planner.review_items().await, []);
 }
 
 async fn away(planner: &Planner) -> Vec<String> {

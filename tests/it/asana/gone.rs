@@ -1,17 +1,12 @@
 //! What Asana has no more, or not for us: missing first, gone when a second look agrees, and never much at
 //! once unasked.
 
-use chrono::Utc;
 use stellwerk::{
-    domain::review,
     sandbox::asana::{Fault, Operation, Rule},
-    words::{Resolution, ReviewKind},
+    words::ReviewKind,
 };
 
-use crate::support::{
-    asana::{self, Planner, errors, refusal, told},
-    calcom::no_key,
-};
+use crate::support::asana::{self, Planner, errors, refusal, told};
 
 /// Trap 20: times of change tell nothing of deletions.
 #[tokio::test]
@@ -110,13 +105,35 @@ async fn what_vanished_goes_when_a_person_says_that_it_was_meant_to() {
     planner.sync().await;
     let item = planner.review_items().await.remove(0);
 
-    let (domain, admin) = (&planner.domain, planner.admin());
-    review::resolve(domain, &admin, &no_key(), item.id, Resolution::AcceptTheirs, Utc::now())
-        .await
-        .expect("resolved");
-    planner.idle().await;
+    planner.accept_theirs(&item).await;
 
     assert_eq!(present(&planner).await, "10");
+    assert_eq!(planner.review_items().await, []);
+}
+
+/// What stands in the projects stays with them, and so does the question, whatever of the run finds nothing.
+#[tokio::test]
+async fn projects_that_vanish_at_once_wait_for_a_person_too() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let new = |number| double.add_project(planner.workspace, &format!("Halle {number:02}"), &[]);
+    let halls: Vec<_> = (0..12).map(new).collect();
+    planner.task("Rohbau", "2026-11-13");
+    planner.sync().await;
+
+    halls.iter().for_each(|hall| planner.boss.delete_project(*hall).expect("deleted"));
+    let first = planner.sync().await;
+    let asked = planner.review_items().await;
+    let second = planner.sync().await;
+    let asked_again = planner.review_items().await;
+    let held = projects(&planner).await;
+    planner.accept_theirs(&asked[0]).await;
+
+    assert_eq!([errors(&first), errors(&second)], [["projects TOO_MANY_GONE"], ["projects TOO_MANY_GONE"]]);
+    assert_eq!(asked.iter().map(|item| item.kind).collect::<Vec<_>>(), [ReviewKind::DeletionsOverGuard]);
+    assert_eq!(asked_again, asked, "it is one question");
+    assert_eq!((held.as_str(), projects(&planner).await.as_str()), ("13", "1"));
     assert_eq!(planner.review_items().await, []);
 }
 
@@ -208,6 +225,10 @@ async fn a_project_that_is_refused_loses_no_phases() {
 
     assert_eq!(errors(&run).len(), 1);
     assert_eq!(present(&planner).await, "3");
+}
+
+async fn projects(planner: &Planner) -> String {
+    planner.value("count(*)", "project AND presence = 'present'").await
 }
 
 async fn present(planner: &Planner) -> String {

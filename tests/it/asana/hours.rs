@@ -68,6 +68,29 @@ async fn hours_that_the_plan_does_not_include_are_told_and_keep_nothing_else_bac
     assert_eq!(entries(&planner).await, ["90 2026-11-03"]);
 }
 
+#[tokio::test]
+async fn entries_of_many_phases_that_vanish_at_once_wait_for_a_person() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let logged: Vec<_> = (0..12)
+        .map(|number| {
+            let task = planner.task(&format!("Phase {number}"), "2026-11-13");
+            planner.boss.log_time(task, 30, day("2026-11-03")).expect("logged")
+        })
+        .collect();
+    planner.sync().await;
+
+    logged.iter().for_each(|entry| planner.boss.delete_time(*entry).expect("deleted"));
+    let run = planner.sync().await;
+    let (asked, held) = (planner.review_items().await, entries(&planner).await.len());
+    planner.accept_theirs(&asked[0]).await;
+
+    assert_eq!((errors(&run), held), (vec!["time_entries TOO_MANY_GONE".to_owned()], 12));
+    assert_eq!(entries(&planner).await, [""; 0]);
+    assert_eq!(planner.review_items().await, []);
+}
+
 async fn entries(planner: &Planner) -> Vec<String> {
     planner.lines("minutes || ' ' || entry_date", "time_entry ORDER BY entry_date").await
 }

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use serde_json::{Value, json};
 use stellwerk::{
     caller::Caller,
-    domain::{Domain, engine::reconcile, planning::sync::refresh, sync_log},
+    domain::{Domain, engine::reconcile, planning::sync::refresh, review, sync_log},
     ids::{CredentialId, IntegrationId, PractitionerId, SyncLogId, TenantId},
     provider::asana as provider,
     sandbox::asana::{Asana, CustomField, Gid, Kind, Limits, Person, Settings},
@@ -22,7 +22,7 @@ use stellwerk::{
         review_item::ReviewItem,
         sync_log::SyncLog,
     },
-    words::{Area, Origin, Plan, Role},
+    words::{Area, Origin, Plan, Resolution, Role},
 };
 
 use super::{
@@ -358,6 +358,15 @@ impl Planner {
         let paged = store::review_item::list(&mut tx, &filter, &page).await.expect("items");
         tx.end_reading();
         paged.rows
+    }
+
+    /// A person says that what is gone was meant to go.
+    pub(crate) async fn accept_theirs(&self, item: &ReviewItem) {
+        let (domain, admin) = (&self.domain, self.admin());
+        review::resolve(domain, &admin, &no_key(), item.id, Resolution::AcceptTheirs, Utc::now())
+            .await
+            .expect("resolved");
+        self.idle().await;
     }
 
     pub(crate) async fn tx(&self) -> TenantTx {

@@ -3,21 +3,23 @@
 
 use std::collections::HashSet;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
-    gone::{TOO_MANY_GONE, ask_somebody},
-    guard,
+    gone::{count, hold},
     reader::{Reader, check_consent, refusal},
 };
 use crate::{
-    domain::engine::record::{Record, Stop},
+    domain::{
+        consent,
+        engine::record::{Record, Stop},
+    },
     error::Result,
     ids::{AbsenceId, ExternalUserId},
     provider::asana::{FieldContent, Offset, Refusal, Task, TaskSubtype},
     store::{
         self,
-        planning::{absence::Absence, reading, user::ExternalUser},
+        planning::{absence::Absence, missing, reading, user::ExternalUser},
     },
     words::{AbsenceSource, ConsentScope},
 };
@@ -31,22 +33,29 @@ const ASKED_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(45);
 /// Refusals in a row after which nobody else is asked: the right is missing, not the person.
 const REFUSALS_AT_MOST: usize = 3;
 
-/// Reads all absences. What the plan or the grant does not include is told, and nothing else fails by it.
-/// `force`: also of those who were asked for a moment ago.
-pub(super) async fn read(reader: &Reader<'_>, record: &mut Record, force: bool) -> Result<(), Stop> {
+/// Reads the absences of everybody who was not asked for a moment ago.
+pub(super) async fn read_due(reader: &Reader<'_>, record: &mut Record) -> Result<(), Stop> {
+    read(reader, record, reader.now() - ASKED_AGAIN_AFTER).await
+}
+
+/// Reads all absences; where people are asked for one by one, those of everybody whose were last read before
+/// `until`. What the plan, the grant or the consents do not include is told, and nothing else fails by it.
+pub(super) async fn read(reader: &Reader<'_>, record: &mut Record, until: DateTime<Utc>) -> Result<(), Stop> {
+    match from_source(reader, record, until).await {
+        Err(stop) if reader.can_go_on(&stop).await? => unavailable(reader, record, consent::MISSING).await,
+        done => done,
+    }
+}
+
+async fn from_source(reader: &Reader<'_>, record: &mut Record, until: DateTime<Utc>) -> Result<(), Stop> {
     let mut tx = reader.tx().await?;
     let is_allowed = check_consent(&mut tx, reader.id(), ConsentScope::Absences).await;
     tx.end_reading();
-    if let Err(stop) = is_allowed {
-        return match stop {
-            Stop::Ended(reason) => unavailable(reader, record, reason).await,
-            stop => Err(stop),
-        };
-    }
+    is_allowed?;
     let source = reader.settings.absence_source;
     match (source, reader.settings.absence_project_id.clone()) {
         (AbsenceSource::None, _) | (AbsenceSource::Project, None) => {}
-        (AbsenceSource::OutOfOffice, _) => of_people(reader, record, force).await?,
+        (AbsenceSource::OutOfOffice, _) => of_people(reader, record, until).await?,
         (AbsenceSource::Project, Some(project)) => of_project(reader, record, &project).await?,
     }
     let (id, now) = (reader.id(), reader.now());
@@ -56,8 +65,7 @@ pub(super) async fn read(reader: &Reader<'_>, record: &mut Record, force: bool) 
     Ok(tx.commit().await?)
 }
 
-async fn of_people(reader: &Reader<'_>, record: &mut Record, force: bool) -> Result<(), Stop> {
-    let until = if force { reader.now() } else { reader.now() - ASKED_AGAIN_AFTER };
+async fn of_people(reader: &Reader<'_>, record: &mut Record, until: DateTime<Utc>) -> Result<(), Stop> {
     let mut tx = reader.tx().await?;
     let users = reading::users_to_be_asked(&mut tx, reader.id(), until).await?;
     tx.end_reading();
@@ -80,12 +88,18 @@ async fn of_people(reader: &Reader<'_>, record: &mut Record, force: bool) -> Res
         record.count(ABSENCES).processed += 1;
         record.save(reader.ground).await?;
     }
+    forget(reader, record, AbsenceSource::OutOfOffice, Some(begin(reader))).await?;
     available(reader).await
+}
+
+/// What ended before is not asked for.
+fn begin(reader: &Reader<'_>) -> NaiveDate {
+    (reader.now() - LOOKED_BACK).date_naive()
 }
 
 /// Reads one person's. Returns what was refused.
 async fn of_person(reader: &Reader<'_>, user: &ExternalUser) -> Result<Option<Refusal>, Stop> {
-    let begin = (reader.now() - LOOKED_BACK).date_naive();
+    let begin = begin(reader);
     let mut rows = Vec::new();
     let mut kept = HashSet::new();
     let mut offset: Option<Offset> = None;
@@ -122,9 +136,11 @@ async fn of_person(reader: &Reader<'_>, user: &ExternalUser) -> Result<Option<Re
     }
     let kept: Vec<String> = kept.into_iter().collect();
     let mut tx = reader.tx().await?;
-    reading::keep_absences(&mut tx, &rows).await?;
-    reading::forget_absences_of(&mut tx, user.id, begin, &kept).await?;
-    reading::note_absences_read(&mut tx, user.id, reader.now()).await?;
+    check_consent(&mut tx, reader.id(), ConsentScope::Absences).await?;
+    if reading::note_absences_read(&mut tx, user.id, reader.now()).await? {
+        reading::keep_absences(&mut tx, &rows).await?;
+        missing::mark_absences_of(&mut tx, user.id, begin, &kept, reader.now()).await?;
+    }
     tx.commit().await?;
     Ok(None)
 }
@@ -147,6 +163,7 @@ async fn of_project(reader: &Reader<'_>, record: &mut Record, project: &str) -> 
         kept.extend(rows.iter().map(|row| row.external_id.clone()));
         kept.extend(page.unfit.into_iter().filter_map(|unfit| unfit.gid));
         let mut tx = reader.tx().await?;
+        check_consent(&mut tx, reader.id(), ConsentScope::Absences).await?;
         reading::keep_absences(&mut tx, &rows).await?;
         tx.commit().await?;
         record.count(ABSENCES).processed += u64::try_from(page.items.len()).unwrap_or_default();
@@ -157,20 +174,29 @@ async fn of_project(reader: &Reader<'_>, record: &mut Record, project: &str) -> 
         }
     }
     let kept: Vec<String> = kept.into_iter().collect();
-    let source = AbsenceSource::Project;
     let mut tx = reader.tx().await?;
-    let (known, gone) = reading::count_absences_not_in(&mut tx, reader.id(), source, &kept).await?;
-    let share = f64::from(reader.settings.deletion_guard_percent) / 100.0;
-    let count = |rows: i64| u64::try_from(rows).unwrap_or_default();
-    if guard::are_too_many(count(gone), count(known), share) {
-        tx.end_reading();
-        record.add_error(ABSENCES.into(), TOO_MANY_GONE);
-        ask_somebody(reader).await?;
-    } else {
-        reading::forget_absences_not_in(&mut tx, reader.id(), source, &kept).await?;
-        tx.commit().await?;
-    }
+    missing::mark_absences_of_project(&mut tx, reader.id(), &kept, reader.now()).await?;
+    tx.commit().await?;
+    forget(reader, record, AbsenceSource::Project, None).await?;
     available(reader).await
+}
+
+/// Forgets what is not told any more, unless that is more than a person wants to lose unasked. `begin`: what
+/// ended before does not count.
+async fn forget(
+    reader: &Reader<'_>,
+    record: &mut Record,
+    source: AbsenceSource,
+    begin: Option<NaiveDate>,
+) -> Result<()> {
+    let mut tx = reader.tx().await?;
+    let sum = missing::absences(&mut tx, reader.id(), source, begin).await?;
+    if reader.must_ask(count(sum.missing), count(sum.known)) {
+        tx.end_reading();
+        return hold(reader, record, ABSENCES).await;
+    }
+    missing::forget_absences(&mut tx, reader.id(), source).await?;
+    tx.commit().await
 }
 
 /// A task as an absence; none if nobody has it, or it has no days.

@@ -61,7 +61,8 @@ pub(in crate::domain) async fn run(
         return Err(Stop::Ended("INBOUND_PAUSED"));
     }
     let mapped = reader.settings.mapping_time;
-    let round = record.id().0;
+    reader.accepts_deletions = accept_deletions;
+    let (round, begun) = (record.id().0, record.begin_time());
     let reached = record.stage().and_then(|at| STAGES.iter().position(|stage| stage.as_str() == at));
     if reached.is_none() {
         expect(&reader, record).await?;
@@ -71,21 +72,22 @@ pub(in crate::domain) async fn run(
         match stage {
             Stage::Users => workspace::users(&reader, record).await?,
             Stage::Projects => {
-                workspace::projects(&reader, record, accept_deletions).await?;
+                workspace::projects(&reader, record).await?;
                 reader.learn().await?;
                 expect(&reader, record).await?;
             }
             Stage::Phases => phases(&reader, record, round).await?,
             Stage::Missing => {
                 gone::confirm(&reader, record, round).await?;
-                gone::mark(&reader, record, round, None, accept_deletions).await?;
+                gone::mark(&reader, record, round, None).await?;
             }
-            Stage::Absences => absences::read(&reader, record, true).await?,
+            Stage::Absences => absences::read(&reader, record, begun).await?,
             Stage::TimeEntries => hours::read(&reader, record).await?,
         }
         record.count(REQUESTS).processed += reader.uncounted();
         record.save(ground).await?;
     }
+    gone::settle(&reader, record).await?;
     end(&reader, record, mapped).await
 }
 

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    guard,
     progress::PHASES,
     reader::{Answer, Reader},
     take_in::set_presence,
@@ -32,7 +31,7 @@ use crate::{
 const SOME: i64 = 500;
 /// Phases that one run asks for one by one; the next run goes on.
 const ASKED_AT_MOST: i64 = 300;
-pub(super) const TOO_MANY_GONE: &str = "TOO_MANY_GONE";
+const TOO_MANY_GONE: &str = "TOO_MANY_GONE";
 
 /// Marks what a round did not see. `project`: only what is in that one. Projects that lost more than a person
 /// wants to lose unasked are left as they are.
@@ -41,23 +40,18 @@ pub(super) async fn mark(
     record: &mut Record,
     round: Uuid,
     project: Option<ProjectId>,
-    accept_deletions: bool,
 ) -> Result<(), Stop> {
     let mut tx = reader.tx().await?;
     let unseen = Unseen { integration: reader.id(), round, project };
     let sums = gone::sums(&mut tx, &unseen).await?;
     tx.end_reading();
-    let share = f64::from(reader.settings.deletion_guard_percent) / 100.0;
-    let is_held = |gone, known| !accept_deletions && guard::are_too_many(count(gone), count(known), share);
+    let is_held = |gone, known| reader.must_ask(count(gone), count(known));
     let total = sums.iter().find(|sum| sum.project_id.is_none());
     let is_all_held = total.is_some_and(|sum| is_held(sum.gone, sum.known));
     let held: HashSet<ProjectId> =
         sums.iter().filter(|sum| is_held(sum.gone, sum.known)).filter_map(|sum| sum.project_id).collect();
     if is_all_held || !held.is_empty() {
-        record.add_error(PHASES.into(), TOO_MANY_GONE);
-        ask_somebody(reader).await?;
-    } else if project.is_none() {
-        settle(reader).await?;
+        hold(reader, record, PHASES).await?;
     }
     if is_all_held {
         return Ok(());
@@ -157,6 +151,12 @@ async fn become_all(
     store::planning::phase_change::insert(tx, &changes).await
 }
 
+/// Leaves what is gone as it is, and asks a person.
+pub(super) async fn hold(reader: &Reader<'_>, record: &mut Record, noun: &str) -> Result<()> {
+    record.add_error(noun.into(), TOO_MANY_GONE);
+    ask_somebody(reader).await
+}
+
 /// Opens an item unless one is open.
 pub(super) async fn ask_somebody(reader: &Reader<'_>) -> Result<()> {
     let mut tx = reader.tx().await?;
@@ -180,15 +180,21 @@ pub(super) async fn ask_somebody(reader: &Reader<'_>) -> Result<()> {
     tx.commit().await
 }
 
-/// What a person was asked about has come back, or went with a person's leave.
-async fn settle(reader: &Reader<'_>) -> Result<()> {
+/// What a person was asked about has come back, or went with a person's leave: unless this run, which looked
+/// at everything, had to ask again, or could not look at what was missing before.
+pub(super) async fn settle(reader: &Reader<'_>, record: &Record) -> Result<()> {
+    if record.may_have_met(TOO_MANY_GONE) {
+        return Ok(());
+    }
     let mut tx = reader.tx().await?;
-    let kind = ReviewKind::DeletionsOverGuard;
-    store::review_item::settle_of_integration(&mut tx, reader.id(), kind, reader.now()).await?;
+    if !store::planning::missing::is_any_left(&mut tx, reader.id()).await? {
+        let kind = ReviewKind::DeletionsOverGuard;
+        store::review_item::settle_of_integration(&mut tx, reader.id(), kind, reader.now()).await?;
+    }
     tx.commit().await
 }
 
-fn count(rows: i64) -> u64 {
+pub(super) fn count(rows: i64) -> u64 {
     u64::try_from(rows).unwrap_or_default()
 }
 

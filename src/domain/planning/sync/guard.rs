@@ -4,10 +4,10 @@
 /// Fewer than this vanish without anybody being asked.
 pub(super) const FEW: u64 = 10;
 
-/// Whether `gone` of `known` phases are more than a person wants to lose unasked. `share` is from 0 (any) to
+/// Whether `gone` of `known` records are more than a person wants to lose unasked. `share` is from 0 (any) to
 /// 1 (never).
 pub(super) fn are_too_many(gone: u64, known: u64, share: f64) -> bool {
-    // Counts of phases are far below the 2^52 that a double tells apart.
+    // Counts of records are far below the 2^52 that a double tells apart.
     gone >= FEW && gone as f64 > known as f64 * share.clamp(0.0, 1.0)
 }
 

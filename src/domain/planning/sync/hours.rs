@@ -3,15 +3,22 @@
 
 use futures::future::join_all;
 
-use super::reader::{Reader, check_consent, refusal};
+use super::{
+    gone::{count, hold},
+    reader::{Reader, check_consent, refusal},
+};
 use crate::{
-    domain::engine::record::{Record, Stop},
+    domain::{
+        consent,
+        engine::record::{Record, Stop},
+    },
     error::Result,
     ids::TimeEntryId,
     provider::asana::{Offset, Refusal},
     store::{
         self,
         planning::{
+            missing,
             reading::{self, ToBeCounted},
             time_entry::TimeEntry,
         },
@@ -28,16 +35,20 @@ const AT_ONCE: usize = 8;
 /// Refusals in a row after which no other task is asked for: the right is missing, not the task.
 const REFUSALS_AT_MOST: usize = 3;
 
-/// Reads the entries of every phase whose sum has changed. What the plan or the grant does not include is
-/// told, and nothing else fails by it.
+/// Reads the entries of every phase whose sum has changed. What the plan, the grant or the consents do not
+/// include is told, and nothing else fails by it.
 pub(super) async fn read(reader: &Reader<'_>, record: &mut Record) -> Result<(), Stop> {
+    match of_phases(reader, record).await {
+        Err(stop) if reader.can_go_on(&stop).await? => unavailable(reader, record, consent::MISSING).await,
+        done => done,
+    }
+}
+
+async fn of_phases(reader: &Reader<'_>, record: &mut Record) -> Result<(), Stop> {
     let mut tx = reader.tx().await?;
     let is_allowed = check_consent(&mut tx, reader.id(), ConsentScope::TimeEntries).await;
     tx.end_reading();
-    match is_allowed {
-        Err(Stop::Ended(reason)) => return unavailable(reader, record, reason).await,
-        is_allowed => is_allowed?,
-    }
+    is_allowed?;
     let (mut after, mut refusals) = (None, 0);
     loop {
         let mut tx = reader.tx().await?;
@@ -68,11 +79,24 @@ pub(super) async fn read(reader: &Reader<'_>, record: &mut Record) -> Result<(),
             record.save(reader.ground).await?;
         }
     }
+    forget(reader, record).await?;
     let (id, now) = (reader.id(), reader.now());
     let mut tx = reader.tx().await?;
     store::planning::health::set_time_entries_reason(&mut tx, id, None).await?;
     store::sync_log::set_watermark(&mut tx, id, TIME_ENTRIES, Some(now), now).await?;
     Ok(tx.commit().await?)
+}
+
+/// Forgets what is not told any more, unless that is more than a person wants to lose unasked.
+async fn forget(reader: &Reader<'_>, record: &mut Record) -> Result<()> {
+    let mut tx = reader.tx().await?;
+    let sum = missing::time_entries(&mut tx, reader.id()).await?;
+    if reader.must_ask(count(sum.missing), count(sum.known)) {
+        tx.end_reading();
+        return hold(reader, record, TIME_ENTRIES).await;
+    }
+    missing::forget_time_entries(&mut tx, reader.id()).await?;
+    tx.commit().await
 }
 
 /// Reads one phase's. Returns what was refused.
@@ -111,8 +135,9 @@ async fn of_phase(reader: &Reader<'_>, phase: &ToBeCounted) -> Result<Option<Ref
         }
     }
     let mut tx = reader.tx().await?;
+    check_consent(&mut tx, reader.id(), ConsentScope::TimeEntries).await?;
     reading::keep_time_entries(&mut tx, &rows).await?;
-    reading::forget_time_entries_of(&mut tx, phase.id, &kept).await?;
+    missing::mark_time_entries_of(&mut tx, phase.id, &kept, reader.now()).await?;
     // What the task told, whatever the entries add up to: otherwise they would be read again for ever.
     reading::note_counted(&mut tx, phase).await?;
     tx.commit().await?;

@@ -140,7 +140,7 @@ pub(super) async fn read_completely(
     let read = round::one(reader, &gid, cursor, round, &progress, &AtomicBool::new(false)).await;
     progress.end(reader).await;
     read?;
-    gone::mark(reader, record, round, Some(project), false).await
+    gone::mark(reader, record, round, Some(project)).await
 }
 
 /// What was changed since the last time by the tool's own word; what left is found by the next complete

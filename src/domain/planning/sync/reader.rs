@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     estimate::Pace,
+    guard,
     hints::Hints,
     take_in::{self, Once, PageRead, Taken},
     understand::Dictionary,
@@ -48,6 +49,8 @@ pub(super) struct Reader<'a> {
     pub(super) cause: String,
     /// Whether webhooks should have told of what is found.
     pub(super) should_be_told: bool,
+    /// A person said that what is not there any more, however much it is, was meant to go.
+    pub(super) accepts_deletions: bool,
     pub(super) pace: Pace,
     /// By how much the database's clock is ahead of this machine's.
     ahead: TimeDelta,
@@ -104,6 +107,7 @@ impl<'a> Reader<'a> {
             dictionary,
             cause: cause.into(),
             should_be_told,
+            accepts_deletions: false,
             pace,
             ahead: theirs - between,
             requests: AtomicU64::new(0),
@@ -128,6 +132,23 @@ impl<'a> Reader<'a> {
     /// Requests that were made and not counted yet.
     pub(super) fn uncounted(&self) -> u64 {
         self.requests.swap(0, Ordering::Relaxed)
+    }
+
+    /// Whether so many of `known` cannot go without somebody having been asked.
+    pub(super) fn must_ask(&self, gone: u64, known: u64) -> bool {
+        let share = f64::from(self.settings.deletion_guard_percent) / 100.0;
+        !self.accepts_deletions && guard::are_too_many(gone, known, share)
+    }
+
+    /// Whether it is only for one kind of data that the leave is missing, so that the others can be read.
+    pub(super) async fn can_go_on(&self, stop: &Stop) -> Result<bool> {
+        if !matches!(stop, Stop::Ended(consent::MISSING)) {
+            return Ok(false);
+        }
+        let mut tx = self.tx().await?;
+        let is_let = consent::covers(&mut tx, self.id(), ConsentScope::Planning).await?;
+        tx.end_reading();
+        Ok(is_let)
     }
 
     pub(super) async fn tx(&self) -> Result<TenantTx> {
@@ -228,6 +249,7 @@ pub(in crate::domain::planning) async fn dictionary(
     })
 }
 
+/// Asked again in every transaction that keeps what was read: a consent can be revoked in the middle of a run.
 /// Errors: `Stop::Ended` without leave for this kind of data.
 pub(super) async fn check_consent(
     tx: &mut TenantTx,

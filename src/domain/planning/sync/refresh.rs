@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::{
     gone::{self, ask_somebody},
-    guard,
     hints::{Hint, Hints, MappedFields},
     reader::{Answer, Reader},
     round::A_FEW_MORE,
@@ -250,9 +249,8 @@ async fn lose(
         let mut tx = reader.tx().await?;
         let known = store::planning::gone::count_present(&mut tx, project).await?;
         tx.end_reading();
-        let share = f64::from(reader.settings.deletion_guard_percent) / 100.0;
         let (lost, known) = (gone.len() as u64, u64::try_from(known).unwrap_or_default());
-        if guard::are_too_many(lost, known, share) {
+        if reader.must_ask(lost, known) {
             ask_somebody(reader).await?;
             return Ok(());
         }

@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    gone::{TOO_MANY_GONE, ask_somebody},
-    guard,
+    gone::hold,
     progress::PROJECTS,
     reader::{Answer, Reader, missing},
 };
@@ -120,11 +119,7 @@ async fn note_clock(reader: &Reader<'_>, theirs: DateTime<Utc>) -> Result<()> {
 }
 
 /// Takes over the workspace's projects, and marks those that are not listed any more.
-pub(super) async fn projects(
-    reader: &Reader<'_>,
-    record: &mut Record,
-    accept_deletions: bool,
-) -> Result<(), Stop> {
+pub(super) async fn projects(reader: &Reader<'_>, record: &mut Record) -> Result<(), Stop> {
     let mut tx = reader.tx().await?;
     let known = store::planning::project::all_of(&mut tx, reader.id()).await?;
     tx.end_reading();
@@ -166,7 +161,7 @@ pub(super) async fn projects(
     count.total = Some(count.processed);
     let unlisted: Vec<Project> =
         known.into_values().filter(|one| !listed.contains(&one.external_id)).collect();
-    gone(reader, record, unlisted, present, accept_deletions).await
+    gone(reader, record, unlisted, present).await
 }
 
 /// A project as it was read.
@@ -221,15 +216,11 @@ async fn gone(
     record: &mut Record,
     unlisted: Vec<Project>,
     present: usize,
-    accept_deletions: bool,
 ) -> Result<(), Stop> {
     let vanished = unlisted.iter().filter(|project| project.presence == Presence::Present).count();
-    let share = f64::from(reader.settings.deletion_guard_percent) / 100.0;
     let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-    if !accept_deletions && guard::are_too_many(count(vanished), count(present), share) {
-        record.add_error(PROJECTS.into(), TOO_MANY_GONE);
-        ask_somebody(reader).await?;
-        return Ok(());
+    if reader.must_ask(count(vanished), count(present)) {
+        return Ok(hold(reader, record, PROJECTS).await?);
     }
     for project in unlisted {
         let presence = match project.presence {

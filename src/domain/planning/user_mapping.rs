@@ -93,7 +93,8 @@ pub async fn list(
     Ok(Paged { rows: rows.into_iter().map(shown).collect(), next })
 }
 
-/// Says whose account a user is; nobody's without a practitioner. Absences of whoever was nobody are read now.
+/// Says whose account a user is; nobody's without a practitioner. Absences of whoever was nobody are read now;
+/// of whoever is nobody any more the out-of-office entries go, which are read of those alone who are somebody.
 /// Errors: `NotFound` (user, practitioner), `IdempotencyKeyReused`.
 pub async fn set(
     domain: &Domain,
@@ -115,6 +116,10 @@ pub async fn set(
             user.mapped_by = practitioner.map(|_| caller.subject.clone());
             user.map_time = practitioner.map(|_| now);
             user.update_time = now;
+            if practitioner.is_none() {
+                user.absences_time = None;
+                store::planning::absence::forget_out_of_office(&mut tx, user.id).await?;
+            }
             store::planning::user::save(&mut tx, &user).await?;
             if was_nobody && is_asked_for_absences(&mut tx, user.integration_id).await? {
                 reconcile::queue_absences(&mut tx, user.integration_id, &caller.subject, now).await?;

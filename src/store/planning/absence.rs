@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
     AsChangeset, BoolExpressionMethods, ExpressionMethods, JoinOnDsl, QueryDsl, Selectable, SelectableHelper,
-    insert_into,
+    delete, insert_into,
     prelude::{Insertable, Queryable},
 };
 use diesel_async::RunQueryDsl;
@@ -42,6 +42,15 @@ pub struct Absence {
 /// Adds absences.
 pub async fn insert(tx: &mut TenantTx, rows: &[Absence]) -> Result<()> {
     insert_into(absence::table).values(rows).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Forgets a user's out-of-office entries.
+pub async fn forget_out_of_office(tx: &mut TenantTx, user: ExternalUserId) -> Result<()> {
+    let own = absence::table
+        .filter(absence::user_id.eq(user))
+        .filter(absence::source.eq(AbsenceSource::OutOfOffice));
+    delete(own).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -209,6 +209,30 @@ async fn absences_of_a_project_that_vanish_at_once_go_when_a_person_says_so() {
     assert_eq!(planner.review_items().await, []);
 }
 
+/// Nobody asks for whoever is nobody here, so what is kept of them would be wrong soon.
+#[tokio::test]
+async fn leave_of_who_is_nobody_here_any_more_goes_and_comes_back_with_the_next_mapping() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let practitioner = tenant.put_practitioner("Mara Vogt").await;
+    planner.sync().await;
+    let hr = tenant.hr().await;
+    let user = planner.value("id", "external_user").await;
+    let say = async |practitioner_id: &str| {
+        let (external_user_id, practitioner_id) = (user.clone(), practitioner_id.to_owned());
+        let said = SetUserMappingRequest { external_user_id, practitioner_id, ..Default::default() };
+        hr.planning().set_user_mapping(said).await.expect("said");
+        planner.idle().await;
+        away(&planner).await.len()
+    };
+    planner.boss.take_leave(planner.workspace, in_days(3), in_days(9)).expect("leave");
+
+    let shown = [say(&practitioner).await, say("").await, say(&practitioner).await];
+
+    assert_eq!(shown, [1, 0, 1]);
+}
+
 async fn away(planner: &Planner) -> Vec<String> {
     planner.lines("start_date || ' ' || end_date || ' ' || source", "absence ORDER BY start_date").await
 }

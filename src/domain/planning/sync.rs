@@ -67,7 +67,7 @@ pub(in crate::domain) async fn look(
     }
     let done = match part {
         Part { absences: true, .. } => absences::read_due(&reader, record).await,
-        Part { hours: true, .. } => hours::read(&reader, record).await,
+        Part { hours: true, .. } => hours::read_with_recent(&reader, record).await,
         Part { project: Some(project), .. } => poll::read_completely(&reader, record, *project, round).await,
         Part { .. } => poll::run(&reader, record, round).await,
     };

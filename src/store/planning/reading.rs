@@ -3,7 +3,11 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, PgExpressionMethods, PgSortExpressionMethods, QueryDsl,
-    SelectableHelper, delete, insert_into, prelude::Queryable, update,
+    SelectableHelper, delete, insert_into,
+    prelude::Queryable,
+    sql_query,
+    sql_types::{BigInt, Date, Uuid as SqlUuid},
+    update,
 };
 use diesel_async::RunQueryDsl;
 
@@ -148,6 +152,27 @@ pub async fn count_to_be_counted(tx: &mut TenantTx, integration: IntegrationId) 
         .filter(phase::actual_minutes.is_distinct_from(phase::counted_minutes))
         .filter(phase::presence.eq(Presence::Present));
     Ok(waiting.count().get_result(tx.conn()).await?)
+}
+
+/// Has the entries of phases read again on which somebody worked on `begin` or later, whatever their sums are;
+/// of more than `at_most`, where that was last.
+pub async fn recount(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    begin: NaiveDate,
+    at_most: i64,
+) -> Result<()> {
+    let query = sql_query(
+        "UPDATE phase SET counted_minutes = NULL WHERE presence = 'present' AND actual_minutes IS NOT NULL \
+             AND id IN (SELECT e.phase_id FROM time_entry e \
+                 WHERE e.integration_id = $1 AND e.entry_date >= $2 \
+                 GROUP BY e.phase_id ORDER BY max(e.entry_date) DESC, e.phase_id LIMIT $3)",
+    )
+    .bind::<SqlUuid, _>(integration)
+    .bind::<Date, _>(begin)
+    .bind::<BigInt, _>(at_most);
+    Cached(query).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// Keeps entries as they were read.

@@ -1,5 +1,6 @@
 //! Hours that were worked.
 
+use chrono::{Days, Utc};
 use stellwerk::{
     sandbox::asana::{Fault, Operation, Rule},
     words::SyncState,
@@ -66,6 +67,31 @@ async fn hours_that_the_plan_does_not_include_are_told_and_keep_nothing_else_bac
     planner.sync().await;
     assert_eq!(planner.value("time_entries_reason", "planning_health").await, "");
     assert_eq!(entries(&planner).await, ["90 2026-11-03"]);
+}
+
+/// Entries that are corrected within one sum change nothing that the task tells.
+#[tokio::test]
+async fn hours_that_move_from_one_person_to_another_are_seen_by_the_daily_reading() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let erika = planner.user("Erika Muster", "erika@example.org");
+    let (task, today) = (planner.task("Rohbau", "2026-11-13"), Utc::now().date_naive());
+    let wrong = planner.boss.log_time(task, 60, today).expect("logged");
+    let old = planner.task("Aushub", "2026-11-13");
+    planner.boss.log_time(old, 60, today - Days::new(40)).expect("logged");
+    planner.sync().await;
+
+    planner.boss.delete_time(wrong).expect("deleted");
+    erika.log_time(task, 60, today).expect("logged");
+    double.forget_requests();
+    planner.read_hours().await;
+    planner.read_hours().await;
+
+    let of = "time_entry AND entry_date > now() - interval '31 days'";
+    let who = planner.value("(SELECT name FROM external_user u WHERE u.id = user_id)", of).await;
+    assert_eq!(who, "Erika Muster");
+    assert_eq!(double.count(Operation::ListTaskTimeEntries), 1, "once a day, and of what is young");
 }
 
 #[tokio::test]

@@ -40,6 +40,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const USABLE: TimeDelta = TimeDelta::seconds(20);
 /// Ahead of expiry; a fifth of its life for tokens that live less than 25 minutes.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
+/// Until what could not be written down is worth another try.
+const KEEP_AGAIN: Duration = Duration::from_millis(500);
 /// Until a broken configuration is worth another look.
 const MISCONFIGURED: Duration = Duration::from_secs(5 * 60);
 
@@ -68,6 +70,12 @@ pub(super) fn is_usable(row: &Credential, now: DateTime<Utc>) -> bool {
     row.expire_time.is_none_or(|end| now + USABLE < end)
 }
 
+/// The right to ask for another token, and for how long it lasts at least.
+struct Lease {
+    id: Uuid,
+    end: Instant,
+}
+
 /// Gets another token in place of the one in `seen`, or the one that somebody else got meanwhile.
 ///
 /// Goes on though nobody waits for it any longer: a token that was given and not written down is lost.
@@ -91,14 +99,15 @@ async fn take_turn(
     cause: &str,
 ) -> Result<Bearer, BearerError> {
     let end = Instant::now() + PATIENCE;
-    let lease = Uuid::now_v7();
+    let id = Uuid::now_v7();
     loop {
+        let lease = Lease { id, end: Instant::now() + LEASE };
         let mut tx = domain.store.tenant(tenant).await?;
-        let is_ours = store::credential::lease(&mut tx, seen.id, seen.version, lease, LEASE).await?;
+        let is_ours = store::credential::lease(&mut tx, seen.id, seen.version, id, LEASE).await?;
         let row = store::credential::find(&mut tx, seen.integration_id).await?.ok_or(BearerError::Missing)?;
         tx.commit().await?;
         if is_ours {
-            return attempt(domain, tenant, row, lease, cause).await;
+            return attempt(domain, tenant, row, &lease, cause).await;
         }
         if (row.id, row.version) != (seen.id, seen.version) {
             return Ok(super::open(domain, tenant, &row).await?);
@@ -115,7 +124,7 @@ async fn attempt(
     domain: &Domain,
     tenant: TenantId,
     row: Credential,
-    lease: Uuid,
+    lease: &Lease,
     cause: &str,
 ) -> Result<Bearer, BearerError> {
     let asked = ask(domain, tenant, &row).await;
@@ -132,7 +141,7 @@ async fn attempt(
     };
     counter!(names::TOKEN_REFRESHES, "provider" => provider, "outcome" => outcome).increment(1);
     match asked {
-        Ok(renewal) => keep(domain, tenant, &row, renewal, cause).await,
+        Ok(renewal) => keep(domain, tenant, &row, &renewal, lease, cause).await,
         Err(Failure::Token(_, TokenError::GrantRefused)) => {
             lost(domain, tenant, &row, lease, "GRANT_REFUSED").await
         }
@@ -161,6 +170,8 @@ struct Renewal {
     provider: &'static str,
     old: Grant,
     tokens: Tokens,
+    /// When they were given.
+    time: DateTime<Utc>,
 }
 
 enum Failure {
@@ -185,7 +196,7 @@ async fn ask(domain: &Domain, tenant: TenantId, row: &Credential) -> Result<Rene
     let provider = registration.provider.id;
     let asked = registration.door(domain).refresh(&refresh).await;
     let tokens = asked.map_err(|error| Failure::Token(provider, error))?;
-    Ok(Renewal { provider, old, tokens })
+    Ok(Renewal { provider, old, tokens, time: micros(Utc::now()) })
 }
 
 /// The registration that a grant was given to, if it is still here.
@@ -207,22 +218,43 @@ pub(in crate::domain) async fn registration(
         .transpose()
 }
 
-/// Writes the new token down, unless somebody connected again meanwhile: then theirs counts.
+/// Writes the new token down, however often that takes while nobody else may ask: the old one may be spent,
+/// and the new one is nowhere else.
 async fn keep(
     domain: &Domain,
     tenant: TenantId,
     row: &Credential,
-    renewal: Renewal,
+    renewal: &Renewal,
+    lease: &Lease,
     cause: &str,
 ) -> Result<Bearer, BearerError> {
-    let Renewal { old, tokens, .. } = renewal;
-    let now = micros(Utc::now());
+    loop {
+        match write_down(domain, tenant, row, renewal, cause).await {
+            Err(BearerError::Own(error)) if Instant::now() + KEEP_AGAIN < lease.end => {
+                telemetry::log_error("a fresh token is not written down yet", &error);
+                sleep(KEEP_AGAIN).await;
+            }
+            kept => return kept,
+        }
+    }
+}
+
+/// Unless somebody connected again meanwhile: then theirs counts.
+async fn write_down(
+    domain: &Domain,
+    tenant: TenantId,
+    row: &Credential,
+    renewal: &Renewal,
+    cause: &str,
+) -> Result<Bearer, BearerError> {
+    let Renewal { old, tokens, time: now, .. } = renewal;
+    let now = *now;
     let (expire_time, refresh_due_time) = times(tokens.lifetime, now);
-    let scopes = tokens.scopes.unwrap_or_else(|| row.scopes.clone());
+    let scopes = tokens.scopes.clone().unwrap_or_else(|| row.scopes.clone());
     // One that comes back replaces the old one, an absent one keeps it: whether a provider rotates is not
     // always settled.
-    let refresh = tokens.refresh.or(old.refresh);
-    let grant = Grant { access: tokens.access, refresh, ..old };
+    let refresh = tokens.refresh.clone().or_else(|| old.refresh.clone());
+    let grant = Grant { access: tokens.access.clone(), refresh, ..old.clone() };
     let key = domain.tenant_key(tenant).await?;
     let sealed_secret =
         key.seal(store::credential::place(row.id), &grant.to_bytes()?).map_err(Error::internal)?;
@@ -264,7 +296,7 @@ async fn lost(
     domain: &Domain,
     tenant: TenantId,
     row: &Credential,
-    lease: Uuid,
+    lease: &Lease,
     reason: &'static str,
 ) -> Result<Bearer, BearerError> {
     let mut tx = domain.store.tenant(tenant).await?;
@@ -277,14 +309,14 @@ async fn lost(
         return Ok(super::open(domain, tenant, &current).await?);
     }
     super::ask_to_reconnect(&mut tx, row.integration_id, (row.id, row.version), reason).await?;
-    store::credential::end_lease(&mut tx, row.id, lease).await?;
+    store::credential::end_lease(&mut tx, row.id, lease.id).await?;
     tx.commit().await?;
     Err(BearerError::Missing)
 }
 
-async fn give_back(domain: &Domain, tenant: TenantId, row: &Credential, lease: Uuid) -> Result<()> {
+async fn give_back(domain: &Domain, tenant: TenantId, row: &Credential, lease: &Lease) -> Result<()> {
     let mut tx = domain.store.tenant(tenant).await?;
-    store::credential::end_lease(&mut tx, row.id, lease).await?;
+    store::credential::end_lease(&mut tx, row.id, lease.id).await?;
     tx.commit().await
 }
 

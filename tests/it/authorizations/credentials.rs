@@ -166,6 +166,32 @@ async fn a_lease_of_a_process_that_died_is_taken_over() {
     assert_eq!(linked.refreshes(), 1);
 }
 
+/// A refresh token that works once is spent by then: what came back for it exists nowhere else.
+#[tokio::test]
+async fn a_token_that_the_database_fails_to_take_is_written_down_all_the_same() {
+    let linked = Linked::new().await;
+    linked.age(-10).await;
+    let (blocker, owner) = (linked.app.database.owner().await, linked.app.database.owner().await);
+    blocker.run("BEGIN; SELECT FROM integration FOR UPDATE").await;
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+        AND datname = current_database()";
+
+    let asked = linked.bearer();
+    let fault = async {
+        for _ in 0..2 {
+            wait_until("a writer was cut off", PATIENCE, async || !owner.lines(cut).await.is_empty()).await;
+        }
+        blocker.run("ROLLBACK").await;
+    };
+    let (bearer, ()) = tokio::join!(asked, fault);
+
+    assert_eq!(bearer.unwrap().version, 2);
+    assert_eq!(linked.refreshes(), 1);
+    linked.age(-10).await;
+    assert_eq!(linked.bearer().await.unwrap().version, 3);
+    assert_eq!(linked.shown().await.state(), IntegrationState::Connected);
+}
+
 #[tokio::test]
 async fn after_a_refusal_there_is_one_fresh_token_and_then_no_more() {
     let linked = Linked::new().await;

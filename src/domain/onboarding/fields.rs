@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures::future::try_join_all;
+
 use super::{
     Ground,
     suggest::{self, Candidate, FieldKind, FieldRole, NumberFormat, Suggestion},
@@ -12,12 +14,17 @@ use crate::{
     fold,
     page::{Page, Paged},
     provider::asana::{self, CustomField, FieldSubtype, Offset, Project},
+    store,
 };
 
 /// Pages of a list that are read at most, of a hundred records each.
 const PAGES: usize = 50;
-/// Projects that are asked for fields of their own, at most.
-const OWN_FIELDS_OF: usize = 25;
+/// Projects that are asked for fields of their own, at most, within the part of the budget that one answer may
+/// use up.
+const OWN_FIELDS_OF: usize = 250;
+const BUDGET_PART: f64 = 0.5;
+/// Projects that are asked at the same time: somebody waits.
+const AT_ONCE: usize = 10;
 
 /// What a workspace has.
 #[derive(Debug)]
@@ -25,6 +32,8 @@ pub struct Found {
     pub fields: Vec<CustomField>,
     /// Not the archived ones.
     pub projects: Vec<Project>,
+    /// Some projects' own fields are missing: more projects have some than are asked.
+    pub is_cut: bool,
 }
 
 /// A field with what screens show beside it.
@@ -47,6 +56,8 @@ pub enum Hint {
     NoEnumField,
     /// Somebody must choose one.
     NoAreaSuggested,
+    /// Somebody may miss one.
+    LimitReached,
 }
 
 impl Hint {
@@ -56,6 +67,7 @@ impl Hint {
             Self::NoCustomFields => "NO_CUSTOM_FIELDS",
             Self::NoEnumField => "NO_ENUM_FIELD",
             Self::NoAreaSuggested => "NO_AREA_SUGGESTED",
+            Self::LimitReached => "LIMIT_REACHED",
         }
     }
 }
@@ -107,43 +119,42 @@ impl Found {
             return Err(Error::LimitReached("5000 custom fields"));
         }
         let projects = projects(ground, workspace).await?;
-        let mut found = Self { fields, projects };
+        let mut found = Self { fields, projects, is_cut: false };
         found.read_own(ground).await?;
         Ok(found)
     }
 
     /// Adds what only single projects have.
     async fn read_own(&mut self, ground: &Ground<'_>) -> Result<()> {
+        let at_most = affordable(ground).await?;
+        let mut asked = self.with_own_fields(at_most + 1);
+        self.is_cut = asked.len() > at_most;
+        asked.truncate(at_most);
         let mut known: HashSet<String> = self.fields.iter().map(|field| field.gid.clone()).collect();
-        for _ in 0..OWN_FIELDS_OF {
-            let unknown = |project: &Project| {
-                project.field_gids.iter().flatten().filter(|gid| !known.contains(*gid)).count()
-            };
-            let Some(most) = self.projects.iter().max_by_key(|project| unknown(project)) else { break };
-            if unknown(most) == 0 {
-                break;
-            }
-            // What it does not tell of itself is not asked for again.
-            known.extend(most.field_gids.iter().flatten().cloned());
-            let gid = most.gid.clone();
-            let mut offset: Option<Offset> = None;
-            for _ in 0..PAGES {
-                let (of, at) = (gid.as_str(), offset.as_ref());
-                let page =
-                    ground.ask(move |way| async move { way.asana().custom_field_settings(of, at).await });
-                let page = page.await?;
-                for setting in page.items {
-                    if self.fields.iter().all(|field| field.gid != setting.field.gid) {
-                        self.fields.push(setting.field);
-                    }
-                }
-                offset = page.next;
-                if offset.is_none() {
-                    break;
-                }
-            }
+        for some in asked.chunks(AT_ONCE) {
+            let told = try_join_all(some.iter().map(|project| own_fields(ground, project))).await?;
+            let own = told.into_iter().flatten();
+            self.fields.extend(own.filter(|field| known.insert(field.gid.clone())));
         }
         Ok(())
+    }
+
+    /// As few projects as have all the fields that are not shared, those with most of them first; at most so
+    /// many.
+    fn with_own_fields(&self, at_most: usize) -> Vec<String> {
+        let mut known: HashSet<&str> = self.fields.iter().map(|field| field.gid.as_str()).collect();
+        let mut found = Vec::new();
+        while found.len() < at_most {
+            let unknown = |project: &&Project| {
+                project.field_gids.iter().flatten().filter(|gid| !known.contains(gid.as_str())).count()
+            };
+            let most = self.projects.iter().max_by_key(unknown);
+            let Some(most) = most.filter(|one| unknown(one) > 0) else { break };
+            // What it does not tell of itself is not asked for again.
+            known.extend(most.field_gids.iter().flatten().map(String::as_str));
+            found.push(most.gid.clone());
+        }
+        found
     }
 
     pub(super) fn field(&self, gid: &str) -> Option<&CustomField> {
@@ -152,6 +163,10 @@ impl Found {
 
     /// What there is to say about all of them.
     pub fn hint(&self) -> Option<Hint> {
+        // Whatever else is missing may be among them.
+        if self.is_cut {
+            return Some(Hint::LimitReached);
+        }
         if self.fields.is_empty() {
             return Some(Hint::NoCustomFields);
         }
@@ -200,6 +215,31 @@ impl Found {
         rows.truncate(usize::try_from(page.limit()).unwrap_or(usize::MAX));
         page.cut(rows, |row: &Shown| row.place.clone())
     }
+}
+
+/// How many projects may be asked for one answer.
+async fn affordable(ground: &Ground<'_>) -> Result<usize> {
+    let mut tx = ground.domain.store.tenant(ground.tenant).await?;
+    let flow = store::integration_flow::find(&mut tx, ground.id).await?;
+    tx.end_reading();
+    Ok(flow.map_or(OWN_FIELDS_OF, |flow| OWN_FIELDS_OF.min((flow.capacity * BUDGET_PART) as usize)))
+}
+
+/// What one project's tasks have.
+async fn own_fields(ground: &Ground<'_>, project: &str) -> Result<Vec<CustomField>> {
+    let mut fields = Vec::new();
+    let mut offset: Option<Offset> = None;
+    for _ in 0..PAGES {
+        let at = offset.as_ref();
+        let page = ground.ask(move |way| async move { way.asana().custom_field_settings(project, at).await });
+        let page = page.await?;
+        fields.extend(page.items.into_iter().map(|setting| setting.field));
+        offset = page.next;
+        if offset.is_none() {
+            break;
+        }
+    }
+    Ok(fields)
 }
 
 /// The projects of a workspace, those that are archived left out.

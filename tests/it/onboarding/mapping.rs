@@ -82,6 +82,25 @@ async fn fields_of_single_projects_are_listed_too_and_each_once() {
 }
 
 #[tokio::test]
+async fn a_field_of_its_own_is_listed_for_every_project_that_has_one() {
+    let app = planned::app().without_worker().start().await;
+    let planned = Planned::fresh(&app).await;
+    for nth in 0..30 {
+        let name = format!("Feld {nth:02}");
+        let own = planned.asana.add_field(planned.workspace, &name, false, Kind::Enum, &["ja"]);
+        planned.asana.add_project(planned.workspace, &name, &[own.gid]);
+    }
+    planned.select(planned.workspace).await.unwrap();
+
+    let all = list(&planned).await;
+    planned.owner.run("UPDATE integration_flow SET capacity = 20").await;
+    let cut = list(&planned).await;
+
+    assert_eq!((all.fields.len(), all.hint.as_str()), (32, ""));
+    assert_eq!((cut.fields.len(), cut.hint.as_str()), (12, "LIMIT_REACHED"));
+}
+
+#[tokio::test]
 async fn a_hundred_and_more_fields_are_all_paged_through() {
     let app = planned::app().without_worker().start().await;
     let planned = Planned::fresh(&app).await;

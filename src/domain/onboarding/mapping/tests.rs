@@ -54,6 +54,7 @@ fn found() -> Found {
     Found {
         fields: vec![area, hours, duration, kind],
         projects: vec![project("100", &["1", "2"]), project("200", &["4"])],
+        is_cut: false,
     }
 }
 

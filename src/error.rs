@@ -58,7 +58,10 @@ pub enum Error {
     ConsentMissing,
     #[error("no workspace is chosen; choose it with SelectWorkspace")]
     WorkspaceNotSelected,
-    #[error("something was read of another workspace; connect another integration for this one")]
+    #[error(
+        "something was read of another workspace; connect another integration for this one, by StartAuthorization \
+         with `another`"
+    )]
     WorkspaceInUse,
     #[error("no custom field is the area; say which one is with SaveFieldMapping")]
     FieldMappingMissing,

@@ -14,6 +14,7 @@ use super::{
     idempotency::{Claim, Key, claim},
     integration::micros,
     oauth_client::{self, Registration},
+    onboarding::ASANA,
 };
 use crate::{
     caller::Caller,
@@ -56,6 +57,8 @@ pub struct Start {
     pub placeholders: BTreeMap<String, String>,
     /// Nothing is ever written there.
     pub read_only: bool,
+    /// A new integration though the account may have one: for another of its workspaces.
+    pub another: bool,
 }
 
 /// A way that was begun.
@@ -80,6 +83,7 @@ struct Plan {
     placeholders: Placeholders,
     scopes: Vec<String>,
     return_url: Url,
+    is_another: bool,
 }
 
 /// Begins a way and says where to send the person. Repeated with the same key it gives another URL for the
@@ -137,6 +141,7 @@ pub async fn start(
         made_integration_id: None,
         create_time: now,
         expire_time,
+        is_another: plan.is_another,
     };
     match claimed {
         Claim::First => store::authorization::insert(&mut tx, &attempt).await?,
@@ -155,6 +160,13 @@ pub async fn start(
 async fn plan(domain: &Domain, caller: &Caller, start: Start) -> Result<Plan> {
     let provider = catalog::find(&start.provider).ok_or(Error::NotFound(Noun::Provider))?;
     let row = provider.oauth().ok_or(Error::NotFound(Noun::Provider))?;
+    // Elsewhere an account is one integration, or what it tells would be told to two.
+    if start.another && (provider.id != ASANA || start.integration_id.is_some()) {
+        return Err(Error::invalid(
+            "another",
+            "is for a new integration with a provider that has workspaces",
+        ));
+    }
     let mut tx = domain.store.caller(caller).await?;
     let tenant = store::tenant::current(&mut tx).await?;
     let integration = match start.integration_id {
@@ -194,7 +206,8 @@ async fn plan(domain: &Domain, caller: &Caller, start: Start) -> Result<Plan> {
         None => (access::name("name", &start.name)?, start.read_only),
     };
     let scopes = scopes(row, start.scopes)?;
-    Ok(Plan { provider, integration, name, read_only, placeholders, scopes, return_url })
+    let is_another = start.another;
+    Ok(Plan { provider, integration, name, read_only, placeholders, scopes, return_url, is_another })
 }
 
 /// The scopes as they are asked for, each once.

@@ -49,6 +49,8 @@ pub struct Attempt {
     pub made_integration_id: Option<IntegrationId>,
     pub create_time: DateTime<Utc>,
     pub expire_time: DateTime<Utc>,
+    /// A new integration is asked for though the account may have one.
+    pub is_another: bool,
 }
 
 /// Adds an attempt.

@@ -21,9 +21,10 @@ impl From<DieselError> for Error {
             (DatabaseErrorKind::UniqueViolation, Some("subject_link_subject_is_unique")) => {
                 Self::SubjectAlreadyLinked
             }
-            (DatabaseErrorKind::UniqueViolation, Some("integration_account_belongs_to_one_tenant")) => {
-                Self::AccountTaken
-            }
+            (
+                DatabaseErrorKind::ExclusionViolation | DatabaseErrorKind::UniqueViolation,
+                Some("integration_account_belongs_to_one_tenant" | "integration_of_an_account_is_one"),
+            ) => Self::AccountTaken,
             (DatabaseErrorKind::ForeignKeyViolation, Some(name)) => match name {
                 "patient_practitioner"
                 | "appointment_practitioner"

@@ -90,6 +90,9 @@ impl Integration {
     }
 }
 
+/// States of what was not ended.
+const LIVING: [IntegrationState; 2] = [IntegrationState::Connected, IntegrationState::NeedsReconnect];
+
 /// The integration with this id. Errors: `NotFound`.
 pub async fn find(tx: &mut TenantTx, id: IntegrationId) -> Result<Integration> {
     let query = integration::table.filter(integration::id.eq(id)).select(Integration::as_select());
@@ -123,8 +126,8 @@ pub async fn of_account_for_update(
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
-/// The integration that an account is connected with, or was last, where a provider may have no instances;
-/// locked until the transaction ends.
+/// The integration that an account is connected with, or was last, where a provider may have no instances:
+/// the newest of several. Locked until the transaction ends.
 pub async fn of_granted_account_for_update(
     tx: &mut TenantTx,
     provider: &str,
@@ -135,7 +138,7 @@ pub async fn of_granted_account_for_update(
         .filter(integration::provider.eq(provider))
         .filter(integration::instance_url.is_not_distinct_from(instance_url))
         .filter(integration::account_id.eq(account_id))
-        .order(integration::id.desc())
+        .order((integration::state.eq_any(LIVING).desc(), integration::id.desc()))
         .select(Integration::as_select())
         .for_update();
     Ok(query.first(tx.conn()).await.optional()?)
@@ -150,7 +153,7 @@ pub async fn count(tx: &mut TenantTx) -> Result<i64> {
 pub async fn first_of_provider(tx: &mut TenantTx, provider: &str) -> Result<Option<Integration>> {
     let query = integration::table
         .filter(integration::provider.eq(provider))
-        .filter(integration::state.eq_any([IntegrationState::Connected, IntegrationState::NeedsReconnect]))
+        .filter(integration::state.eq_any(LIVING))
         .order(integration::id)
         .select(Integration::as_select());
     Ok(query.first(tx.conn()).await.optional()?)

@@ -400,6 +400,7 @@ diesel::table! {
         made_integration_id -> Nullable<Uuid>,
         create_time -> Timestamptz,
         expire_time -> Timestamptz,
+        is_another -> Bool,
     }
 }
 

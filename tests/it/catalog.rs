@@ -11,17 +11,19 @@ use crate::support::{
 const SERVING: [&str; 3] = ["stellwerk_app", "stellwerk_worker", "stellwerk_service"];
 
 /// Unique keys that do not begin with the tenant, because they find it.
-const UNIQUE_ACROSS_TENANTS: [&str; 5] = [
+const UNIQUE_ACROSS_TENANTS: [&str; 6] = [
     // An API key names its tenant by nothing but its secret.
     "api_key_secret_is_unique",
     // So does an endpoint's address.
     "webhook_endpoint_token_is_unique",
     // What is booked at a provider belongs to one tenant, or two would write to it.
     "event_type_belongs_to_one_integration",
-    // An account that routes deliveries must not route them to two.
-    "integration_account_belongs_to_one_tenant",
     // A returning browser names its tenant by nothing but the state.
     "oauth_authorization_state_is_unique",
+    // An account is one tenant's,
+    "integration_account_belongs_to_one_tenant",
+    // and where it routes deliveries, it must not route them to two.
+    "integration_of_an_account_is_one",
 ];
 
 /// SECURITY DEFINER functions that everybody may run.

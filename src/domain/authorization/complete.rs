@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// Exchanges the code of a way that the caller began, and connects the integration. One of the same account
-/// goes on with its settings, whether it needed to be connected again or was ended.
+/// goes on with its settings, whether it needed to be connected again or was ended, unless another one was
+/// asked for.
 ///
 /// Errors: `NotFound` (no way of the caller's), `AuthorizationUsed`, `AuthorizationExpired`,
 /// `AuthorizationRefused`, `ScopesNotGranted`, `OtherAccount`, `AccountUnknown`, `AccountTaken`,
@@ -222,6 +223,7 @@ async fn known(
             }
             Some(row)
         }
+        None if attempt.is_another => None,
         None => {
             let url = instance_url(registration);
             let provider = registration.provider.id;

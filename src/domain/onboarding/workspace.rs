@@ -72,7 +72,8 @@ pub async fn select(
 
     let mut tx = domain.store.tenant(caller.tenant).await?;
     if claim(&mut tx, caller, key, id).await? == Claim::First {
-        // Not behind the back of a run that begins, or of somebody who chooses another one.
+        // Not behind the back of a run that begins, or of somebody who chooses another one, or this one elsewhere.
+        tx.lock("integrations").await?;
         store::integration::find_for_update(&mut tx, id).await?;
         let before = store::planning::settings::find_for_update(&mut tx, id).await?;
         let before = before.unwrap_or_else(|| PlanningSettings::new(id, now));
@@ -82,6 +83,9 @@ pub async fn select(
                 || before.initial_sync_time.is_some());
         if !is_same && is_in_use {
             return Err(Error::WorkspaceInUse);
+        }
+        if !is_same && store::planning::settings::is_taken(&mut tx, id, gid).await? {
+            return Err(Error::invalid("workspace_gid", "must be none that another integration is about"));
         }
         let begun = match is_same {
             true => PlanningSettings { update_time: now, ..before },

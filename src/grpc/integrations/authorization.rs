@@ -30,6 +30,7 @@ pub(super) async fn start(
         scopes: request.scopes,
         placeholders: request.placeholders.into_iter().collect(),
         read_only: request.read_only,
+        another: request.another,
     };
     let started = authorization::start(domain, &caller, &key, start, Utc::now()).await?;
     Ok(proto::StartAuthorizationResponse {

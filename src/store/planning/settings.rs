@@ -5,6 +5,8 @@ use diesel::{
     AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, delete,
     insert_into,
     prelude::{Insertable, Queryable},
+    sql_query,
+    sql_types::{Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 
@@ -128,6 +130,19 @@ pub async fn save(tx: &mut TenantTx, row: &PlanningSettings) -> Result<()> {
         .set(row);
     Cached(statement).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// Whether a workspace is what another integration that was not ended is about.
+pub async fn is_taken(tx: &mut TenantTx, integration: IntegrationId, workspace: &str) -> Result<bool> {
+    let query = sql_query(
+        "SELECT FROM planning_settings s JOIN integration theirs ON theirs.id = s.integration_id \
+         JOIN integration ours ON ours.id = $1 AND ours.instance_url IS NOT DISTINCT FROM theirs.instance_url \
+         WHERE s.workspace_id = $2 AND theirs.id <> ours.id AND theirs.provider = ours.provider \
+             AND theirs.state IN ('connected', 'needs_reconnect')",
+    )
+    .bind::<SqlUuid, _>(integration)
+    .bind::<Text, _>(workspace);
+    Ok(Cached(query).execute(tx.conn()).await? > 0)
 }
 
 /// What the options of the area field mean, ignored ones too, by name.

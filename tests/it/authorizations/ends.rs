@@ -42,13 +42,39 @@ async fn an_account_belongs_to_one_tenant_until_it_is_disconnected() {
     let code = obtain_code(&app, &globex.admin, start_request("asana")).await;
 
     let taken = complete(&globex.admin, &code).await.unwrap_err();
+    let another = proto::StartAuthorizationRequest { another: true, ..start_request("asana") };
+    let code = obtain_code(&app, &globex.admin, another).await;
+    let taken_too = complete(&globex.admin, &code).await.unwrap_err();
     disconnect(&app, &acme, &made.integration_id).await;
     let theirs = connect(&app, &globex, "asana").await;
 
     assert_eq!((taken.code(), reason(&taken)), (Code::AlreadyExists, "ACCOUNT_TAKEN".into()));
+    assert_eq!(reason(&taken_too), "ACCOUNT_TAKEN");
     assert_eq!(theirs.state(), IntegrationState::Connected);
     let code = obtain_code(&app, &acme.admin, start_request("asana")).await;
     assert_eq!(reason(&complete(&acme.admin, &code).await.unwrap_err()), "ACCOUNT_TAKEN");
+}
+
+#[tokio::test]
+async fn an_account_is_several_integrations_only_where_it_has_workspaces_to_choose_from() {
+    let (_asana, app, acme, made) = linked().await;
+    let of = |provider: &str| proto::StartAuthorizationRequest { another: true, ..start_request(provider) };
+    let named =
+        proto::StartAuthorizationRequest { integration_id: made.integration_id.clone(), ..of("asana") };
+
+    let mut refused = Vec::new();
+    for request in [of("slack"), of("calcom"), named] {
+        refused.push(acme.admin.integrations().start_authorization(request).await.unwrap_err());
+    }
+    let code = obtain_code(&app, &acme.admin, of("asana")).await;
+    let other = complete(&acme.admin, &code).await.unwrap();
+    disconnect(&app, &acme, &other.integration_id).await;
+    let same = connect(&app, &acme, "asana").await;
+
+    assert!(refused.iter().all(|one| one.code() == Code::InvalidArgument), "{refused:?}");
+    assert_ne!(other.integration_id, made.integration_id);
+    assert_eq!(other.account_id, made.account_id);
+    assert_eq!(same.integration_id, made.integration_id, "the one that was not ended");
 }
 
 #[tokio::test]

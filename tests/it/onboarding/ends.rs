@@ -4,7 +4,7 @@
 use stellwerk::{
     ids::{IntegrationId, TenantId},
     proto::{self, CredentialEvent, IntegrationState},
-    sandbox::asana::{Client, Consent, Fault, Operation, Outcome, Point, Refusal, Rule, Webhook},
+    sandbox::asana::{Client, Consent, Fault, Gid, Operation, Outcome, Point, Refusal, Rule, Webhook},
 };
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::support::{
     app::TestApp,
     oauth::{self, DESK},
     planned::{self, Planned, post, signature},
-    wait_until,
+    reason, wait_until,
 };
 
 const CLIENT: &str = "stellwerk-test";
@@ -125,6 +125,40 @@ impl Scene {
         let (status, _, answer) = post(&webhook.target, &[("x-hook-signature", &digest)], body).await;
         (status, answer["reason"].as_str().unwrap_or_default().into())
     }
+}
+
+#[tokio::test]
+async fn a_second_workspace_of_the_account_is_an_integration_of_its_own() {
+    let scene = Scene::new().await;
+    let planned = &scene.planned;
+    let second = planned.asana.add_workspace("Zweitbüro");
+    planned.asana.join(second, planned.user);
+    assert_eq!(reason(&planned.select(second).await.unwrap_err()), "WORKSPACE_IN_USE");
+    let select = async |integration: &str, workspace: Gid| {
+        let request = proto::SelectWorkspaceRequest {
+            integration_id: integration.into(),
+            workspace_gid: workspace.to_string(),
+            ..Default::default()
+        };
+        planned.admin.onboarding().select_workspace(request).await
+    };
+
+    let request = proto::StartAuthorizationRequest { another: true, ..oauth::start_request("asana") };
+    let code = oauth::obtain_code(&scene.app, &planned.admin, request).await;
+    let other = oauth::complete(&planned.admin, &code).await.unwrap();
+    let same_workspace = select(&other.integration_id, planned.workspace).await.unwrap_err();
+    let chosen = select(&other.integration_id, second).await.unwrap().into_inner().onboarding.unwrap();
+
+    assert_ne!(other.integration_id, planned.id());
+    assert_eq!(same_workspace.code(), tonic::Code::InvalidArgument, "{same_workspace:?}");
+    assert_eq!(chosen.next_step(), proto::OnboardingStep::FieldMapping);
+    assert_eq!(planned.onboarding().await.next_step(), proto::OnboardingStep::Done);
+    scene.disconnect().await;
+    assert_eq!(scene.ended().await.state(), IntegrationState::Disconnected);
+    let workspaces =
+        proto::ListWorkspacesRequest { integration_id: other.integration_id, ..Default::default() };
+    let left = planned.admin.onboarding().list_workspaces(workspaces).await.unwrap().into_inner();
+    assert_eq!(left.workspaces.len(), 2, "the other grant works on");
 }
 
 /// Trap 31.

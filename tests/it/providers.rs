@@ -6,6 +6,7 @@ mod clients;
 mod handshakes;
 mod listing;
 mod proofs;
+mod repeats;
 mod tokens;
 
 use std::net::SocketAddr;

@@ -73,7 +73,10 @@ pub(super) async fn keep(
     let delivery_id = reading.delivery_id.clone().or(signed_id);
     let taken_key = match &delivery_id {
         Some(id) => Some(key.fingerprint("delivery", &[b"id", id.as_bytes()])),
-        None if reading.is_its_own_id() => Some(key.fingerprint("delivery", &[b"body", delivery.body])),
+        None if reading.is_its_own_id() => {
+            let told = [b"body".as_slice(), delivery.body].into_iter().chain(reading.told_at());
+            Some(key.fingerprint("delivery", &told.collect::<Vec<_>>()))
+        }
         None => None,
     };
     let mut event = delivery.event(&reading, delivery_id);

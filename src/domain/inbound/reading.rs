@@ -38,8 +38,8 @@ pub(super) enum Said {
     Unadapted {
         /// It only says that the address works.
         is_greeting: bool,
-        /// The provider gives no id, so an equal body is a repeat.
-        is_told_by_body: bool,
+        /// The provider gives no id, so an equal body is a repeat if it was told at the same time, as written.
+        told_at: Option<String>,
     },
 }
 
@@ -77,11 +77,19 @@ impl Reading {
     /// answer, and Cal.com writes the time of sending into each.
     pub(super) fn is_its_own_id(&self) -> bool {
         match &self.said {
-            Ok(Said::Unadapted { is_told_by_body, .. }) => *is_told_by_body,
+            Ok(Said::Unadapted { told_at, .. }) => told_at.is_some(),
             Err(_) | Ok(Said::Calcom(_) | Said::Template) => true,
             // All heartbeats are alike, and each is a sign of life.
             Ok(Said::Asana(delivery)) => !delivery.is_heartbeat(),
             Ok(Said::BookingTool(..)) => false,
+        }
+    }
+
+    /// What else than its bytes tells a delivery without an id from others.
+    pub(super) fn told_at(&self) -> Option<&[u8]> {
+        match &self.said {
+            Ok(Said::Unadapted { told_at, .. }) => told_at.as_ref().map(String::as_bytes),
+            _ => None,
         }
     }
 

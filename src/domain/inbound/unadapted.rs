@@ -33,7 +33,11 @@ pub(super) fn read(webhook: &Webhook, headers: &HeaderMap, body: &[u8]) -> Optio
             parts.map(|parts| parts.join("/")).or_else(|| first(&said, places))
         }
         Dedupe::EachOf { list, field } => each(&said, list, field),
-        Dedupe::SignedId | Dedupe::Body | Dedupe::Never | Dedupe::Adapter => None,
+        Dedupe::SignedId | Dedupe::BodyAt(_) | Dedupe::Never | Dedupe::Adapter => None,
+    };
+    let told_at = match webhook.dedupe {
+        Dedupe::BodyAt(name) => Some(header(headers, name).unwrap_or_default()),
+        _ => None,
     };
     let is_greeting = match webhook.handshake {
         Handshake::FirstDelivery { header: name, value } => header(headers, name).as_deref() == Some(value),
@@ -43,7 +47,7 @@ pub(super) fn read(webhook: &Webhook, headers: &HeaderMap, body: &[u8]) -> Optio
         event_type: event_type.unwrap_or_else(|| UNKNOWN.to_owned()),
         delivery_id,
         occurred_time: None,
-        said: Ok(Said::Unadapted { is_greeting, is_told_by_body: webhook.dedupe == Dedupe::Body }),
+        said: Ok(Said::Unadapted { is_greeting, told_at }),
     })
 }
 

@@ -79,7 +79,7 @@ pub(super) static BAMBOOHR: Provider = Provider {
         }],
         handshake: Handshake::Nothing,
         event_type: EventType::Json(&["/type", "/employees/0/action"]),
-        dedupe: Dedupe::Body,
+        dedupe: Dedupe::BodyAt("x-bamboohr-timestamp"),
         routing: Routing::Endpoint,
         lifetime: Lifetime::Endless,
         acknowledgement: Acknowledgement::Told,

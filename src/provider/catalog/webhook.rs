@@ -170,8 +170,8 @@ pub enum Dedupe {
     EachOf { list: Pointer, field: &'static str },
     /// The one that was signed (Standard Webhooks).
     SignedId,
-    /// The body itself.
-    Body,
+    /// The body itself with what this header says of its time: the same said later is news.
+    BodyAt(&'static str),
     /// Two equal ones are two.
     Never,
     /// The adapter compares what is said with what is known.

@@ -30,12 +30,21 @@ fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
 }
 
-/// RFC 7636, appendix B.
+/// RFC 7636, appendix B, and GitLab's documentation.
 #[test]
-fn the_challenge_is_the_one_of_the_rfc() {
-    let verifier = Verifier::from_text("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into());
+fn challenges_are_those_that_were_published() {
+    let text = include_str!("../../../tests/data/signature_vectors.json");
+    let all: Value = serde_json::from_str(text).unwrap();
+    let pairs = all["vectors"].as_array().unwrap().iter().filter(|one| one["group"] == "pkce");
 
-    assert_eq!(verifier.challenge().as_str(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    let mut checked = 0;
+    for pair in pairs {
+        let verifier = Verifier::from_text(pair["code_verifier"].as_str().unwrap().into());
+        assert_eq!(verifier.challenge().as_str(), pair["code_challenge"], "{}", pair["id"]);
+        checked += 1;
+    }
+
+    assert_eq!(checked, 2);
 }
 
 #[test]

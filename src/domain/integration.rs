@@ -41,6 +41,10 @@ pub use trial::{Trial, test};
 /// The provider that is linked with a credential.
 pub const CALCOM: &str = "calcom";
 
+/// Without a consent nothing may be kept, and what such a provider said meanwhile could never be had again.
+const ASKS_NOBODY: &str =
+    "must stay unset for a provider that cannot be asked later for what it told; pause inbound instead";
+
 /// What a caller changes; what is absent stays.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -88,8 +92,8 @@ pub async fn get(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<
 
 /// Changes an integration. What a pause kept back is caught up with when it ends.
 ///
-/// Errors: `NotFound`, `Invalid`, `IntegrationState` (it is being ended, or was), `CredentialRefused`,
-/// `ProviderUnavailable`, `IdempotencyKeyReused`.
+/// Errors: `NotFound`, `Invalid` (also a need of consent at a provider that only posts), `IntegrationState`
+/// (it is being ended, or was), `CredentialRefused`, `ProviderUnavailable`, `IdempotencyKeyReused`.
 pub async fn update(
     domain: &Domain,
     caller: &Caller,
@@ -102,6 +106,9 @@ pub async fn update(
     let rate = changes.requests_per_minute.map(connect::rate).transpose()?;
     let now = micros(now);
     let seen = changeable(domain, caller, id).await?;
+    if changes.consent_required == Some(true) && catalog::only_posts(&seen.provider) {
+        return Err(Error::invalid("consent_required", ASKS_NOBODY));
+    }
     if let Some(api_key) = &changes.api_key {
         connect::check_account(domain, &seen, api_key).await?;
     }
@@ -209,6 +216,10 @@ pub(in crate::domain) async fn catch_up(
     cause: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    let hears = before.inbound_paused && !after.inbound_paused;
+    if hears && catalog::only_posts(&after.provider) {
+        return store::outbox::hurry(tx, after.id, now).await;
+    }
     if !matches!(after.provider.as_str(), CALCOM | ASANA) || after.state != IntegrationState::Connected {
         return Ok(());
     }
@@ -217,7 +228,6 @@ pub(in crate::domain) async fn catch_up(
         sync_log::begin_refused(tx, after, cause, now).await?;
     }
     let is_back = before.state != after.state || is_opened;
-    let hears = before.inbound_paused && !after.inbound_paused;
     let writes = (before.outbound_paused && !after.outbound_paused) || (before.read_only && !after.read_only);
     if is_back || writes || hears {
         store::outbox::hurry(tx, after.id, now).await?;

@@ -139,6 +139,11 @@ pub fn find(id: &str) -> Option<&'static Provider> {
     PROVIDERS.iter().copied().find(|provider| provider.id == id)
 }
 
+/// Whether a provider can never be asked what it told: it only posts to us.
+pub fn only_posts(id: &str) -> bool {
+    find(id).is_some_and(|provider| provider.connect == Connect::WebhookOnly)
+}
+
 impl Provider {
     /// How to connect by OAuth, for one that can.
     pub fn oauth(&self) -> Option<&OAuth> {

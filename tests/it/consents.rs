@@ -13,7 +13,7 @@ use stellwerk::{
     },
     words::SyncState,
 };
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 use uuid::Uuid;
 
 use crate::support::{
@@ -22,7 +22,7 @@ use crate::support::{
     asana,
     calcom::{self, no_key, on_day},
     caller::TestCaller,
-    desk,
+    desk, fields,
     link::{Linked, line},
     reason,
     tenant::TestTenant,
@@ -145,7 +145,8 @@ async fn a_delivery_without_consent_is_answered_and_nothing_of_it_is_kept() {
     let acme = app.tenant("acme").await;
     let tool = acme.booking_tool(SignatureScheme::Standard).await;
     let of = tool.endpoint.integration_id.clone();
-    require(&acme.admin, &of).await;
+    // From before it was refused.
+    app.database.owner().await.run("UPDATE integration SET consent_required = true").await;
     let person = |id: &str| serde_json::json!({ "id": id, "vorname": "Max", "nachname": "Beispiel" });
 
     let fit = tool.patient_created(person("p1")).await;
@@ -168,6 +169,23 @@ async fn a_delivery_without_consent_is_answered_and_nothing_of_it_is_kept() {
     assert_eq!((kept.as_str(), people), ("0", vec![]));
     assert_eq!(welcome.body["status"], "success");
     assert_eq!(desk::names(&acme.admin).await, ["Max Beispiel"]);
+}
+
+/// P1. What it would drop could never be had again.
+#[tokio::test]
+async fn what_only_posts_cannot_be_made_to_wait_for_a_consent() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let request = UpdateIntegrationRequest {
+        integration_id: integration(&acme).await,
+        consent_required: true,
+        ..Default::default()
+    };
+
+    let refused = acme.admin.integrations().update_integration(request).await.unwrap_err();
+
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "INVALID_FIELD"));
+    assert_eq!(fields(&refused), ["consent_required"]);
 }
 
 /// The desk books a visit with the practitioner and for the service of the only event type. Returns the

@@ -4,6 +4,7 @@ mod endpoints;
 mod events;
 mod limits;
 mod noise;
+mod pauses;
 mod retries;
 mod signatures;
 

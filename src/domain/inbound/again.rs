@@ -1,11 +1,13 @@
 //! Events that are applied again: because they could not be at first, or because an admin asks for it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderMap;
 use serde_json::json;
 
 use super::{
-    apply::{Occasion, note, try_apply},
+    apply::{Occasion, PAUSED, note, try_apply},
     keep::open_body,
     reading::Reading,
 };
@@ -27,6 +29,8 @@ use crate::{
 
 /// The body was erased before it could be applied.
 const BODY_GONE: &str = "BODY_GONE";
+/// Between two looks at whether a pause has ended; its end makes what waits due at once.
+const HALTED: Duration = Duration::from_secs(30);
 
 /// Applies an event again because an admin asks for it; a new event that points at the original.
 /// Errors: `BodyGone`.
@@ -59,6 +63,13 @@ pub async fn retry(
     let mut tx = domain.store.tenant(tenant).await?;
     let original = store::webhook_event::find(&mut tx, event_of(payload)?).await?;
     match repeat(domain, &mut tx, &original, WebhookEventId::new(), EventCause::Retry, now).await {
+        Ok(event) if event.reason.as_deref() == Some(PAUSED) => {
+            Ok(Outcome::Release { after: HALTED, reason: Some(PAUSED.into()) })
+        }
+        Ok(event) if event.status == EventStatus::Error && payload["after_pause"] == true => {
+            drop(tx);
+            step_aside(domain, tenant, original.id, now).await
+        }
         Ok(event) if event.status == EventStatus::Error => {
             Err(Error::internal("the event still cannot be applied"))
         }
@@ -74,6 +85,19 @@ pub async fn retry(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Lets an event be tried again on its own, so that it does not hold up what came behind it in a pause.
+async fn step_aside(
+    domain: &Domain,
+    tenant: TenantId,
+    id: WebhookEventId,
+    now: DateTime<Utc>,
+) -> Result<Outcome> {
+    let mut tx = domain.store.tenant(tenant).await?;
+    store::outbox::push(&mut tx, retry_of(id, now)).await?;
+    tx.commit().await?;
+    Ok(Outcome::Done)
 }
 
 /// Records that no attempt is left; an admin can still replay the event.
@@ -120,6 +144,16 @@ pub(super) fn retry_of(id: WebhookEventId, receive_time: DateTime<Utc>) -> NewMe
         cause: format!("webhook_event/{id}"),
         run_time: receive_time + TimeDelta::seconds(1),
         integration: None,
+    }
+}
+
+/// Tries an event when the pause of its integration ends, behind those that came before it.
+pub(super) fn retry_after_pause(event: &WebhookEvent) -> NewMessage {
+    NewMessage {
+        lane: format!("webhook_pause/{}", event.integration_id),
+        payload: json!({ "webhook_event_id": event.id, "after_pause": true }),
+        integration: Some(event.integration_id),
+        ..retry_of(event.id, event.receive_time)
     }
 }
 

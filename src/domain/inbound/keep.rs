@@ -7,13 +7,14 @@ use http::HeaderMap;
 
 use super::{
     Answer,
-    again::retry_of,
-    apply::{INTERNAL, Occasion, note, try_apply},
+    again::{retry_after_pause, retry_of},
+    apply::{INTERNAL, Occasion, PAUSED, note, try_apply},
     reading::{Named, Reading},
 };
 use crate::{
     error::{Error, Result},
     ids::{IntegrationId, WebhookEndpointId, WebhookEventId},
+    provider::catalog,
     store::{
         self, TenantTx,
         webhook_event::{BodyKey, Taken, WebhookEvent, body_place},
@@ -96,9 +97,15 @@ pub(super) async fn keep(
         is_identified: event.delivery_id.is_some(),
     };
     let keeps_body = note(&mut event, try_apply(tx, &occasion, &reading).await?);
-    if event.reason.as_deref() == Some(INTERNAL) {
+    let retry = match event.reason.as_deref() {
+        Some(INTERNAL) => Some(retry_of(id, delivery.receive_time)),
+        // Nobody can ask this provider later what it said meanwhile.
+        Some(PAUSED) if catalog::only_posts(delivery.provider) => Some(retry_after_pause(&event)),
+        _ => None,
+    };
+    if let Some(message) = retry {
         event.will_retry = true;
-        store::outbox::push(tx, retry_of(id, delivery.receive_time)).await?;
+        store::outbox::push(tx, message).await?;
     }
     if keeps_body {
         event.sealed_body = Some(seal_body(tx, key, &event, &reading, delivery.body).await?);

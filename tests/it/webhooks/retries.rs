@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 /// From now on no appointment can be written, for a reason that nobody foresaw.
-async fn break_appointments(owner: &Session) {
+pub(super) async fn break_appointments(owner: &Session) {
     owner
         .run(
             "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ \

@@ -1,5 +1,6 @@
 //! People: made by the tool or at the desk, found again, changed, forgotten.
 
+mod convergence;
 mod forgotten;
 mod imports;
 mod links;

@@ -246,3 +246,25 @@ async fn the_outcome_of_an_appointment_is_the_tools_to_tell() {
     use AppointmentStatus::{Booked, Cancelled, Completed, NoShow};
     assert_eq!(shown, [Completed, NoShow, Cancelled, Booked]);
 }
+
+/// What a tool says again without an id changes nothing, and yet tells that it has spoken.
+#[tokio::test]
+async fn what_is_said_again_refreshes_the_time_of_the_last_sync_alone() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Legacy).await;
+    tool.tell(&said("patient.created", json!({ "id": "p-1", "nachname": "Beispiel" }))).await.kept();
+    let booked = said("appointment.updated", told("a-1", desk::in_days(7), "Jonas Muster"));
+    let cancelled = said("appointment.cancelled", json!({ "id": "a-1", "reason": "ill" }));
+
+    for event in [booked, cancelled] {
+        tool.tell(&event).await.kept();
+        let before = of_tool(&acme, "a-1").await;
+        assert_eq!(tool.tell(&event).await.kept(), "duplicate");
+        let after = of_tool(&acme, "a-1").await;
+
+        let times = [&before, &after].map(|row| row.sync_time.map(|time| (time.seconds, time.nanos)));
+        assert!(times[0] < times[1], "{times:?}");
+        assert_eq!(proto::Appointment { sync_time: before.sync_time, ..after }, before);
+    }
+}

@@ -38,14 +38,15 @@ pub(super) async fn upserted(
     let is_same = link.state_fingerprint.as_ref() == Some(&fingerprint) && !is_cancelled(&link);
     let about =
         Applied { patient, appointment: link.appointment_id, ..Applied::new(EventStatus::Success, None) };
-    if is_same && !context.is_identified {
-        return Ok(Applied { status: EventStatus::Duplicate, ..about });
-    }
     let rank = if created { 1 } else { 2 };
     // A creation that does not say when it happened is older than anything else that was said.
     let is_known = link.state_time.is_some() || link.cancel_time.is_some();
     let at =
         if created && !context.is_dated && is_known { DateTime::UNIX_EPOCH } else { context.effective_time };
+    if is_same && !context.is_identified {
+        (link.state_time, link.state_rank) = (link.state_time, link.state_rank).max((Some(at), rank));
+        return said_again(tx, context, &link, about).await;
+    }
     if link.state_time.is_some_and(|applied| (at, rank) < (applied, link.state_rank)) {
         return Ok(Applied { status: EventStatus::Ignored, reason: Some(patients::OLDER), ..about });
     }
@@ -87,7 +88,8 @@ pub(super) async fn cancelled(
     let about = Applied { appointment: link.appointment_id, ..Applied::new(EventStatus::Success, None) };
     let is_same = is_cancelled(&link) && link.cancel_fingerprint.as_ref() == Some(&fingerprint);
     if is_same && !context.is_identified {
-        return Ok(Applied { status: EventStatus::Duplicate, ..about });
+        link.cancel_time = link.cancel_time.max(Some(context.effective_time));
+        return said_again(tx, context, &link, about).await;
     }
     if link.cancel_time.is_some_and(|at| context.effective_time < at) {
         return Ok(Applied { status: EventStatus::Ignored, reason: Some(patients::OLDER), ..about });
@@ -117,6 +119,20 @@ pub(super) async fn cancelled(
         None => current_patient(tx, &link).await?,
     };
     settle(tx, context, link, Some(&before), patient).await
+}
+
+/// The tool says what is known already, so that it was still true then: nothing older may overwrite it.
+async fn said_again(
+    tx: &mut TenantTx,
+    context: &Context<'_>,
+    link: &AppointmentLink,
+    about: Applied,
+) -> Result<Applied> {
+    store::appointment_link::save(tx, link).await?;
+    if let Some(id) = link.appointment_id {
+        store::appointment::update_sync_time(tx, id, Some(context.now)).await?;
+    }
+    Ok(Applied { status: EventStatus::Duplicate, ..about })
 }
 
 /// Makes the appointment what the record says. Without a patient the record waits for one.

@@ -31,10 +31,15 @@ pub(super) async fn upserted(
     let rank = if created { 1 } else { 2 };
     let mut link = known.unwrap_or_else(|| PatientLink::new(context.integration, &said.id));
     let is_same = link.state_fingerprint.as_ref() == Some(&fingerprint) && link.patient_id.is_some();
+    let is_late_creation = created && !context.is_dated && link.state_time.is_some();
     if is_same && !context.is_identified {
+        if !is_late_creation {
+            let told = (Some(context.effective_time), rank);
+            (link.state_time, link.state_rank) = told.max((link.state_time, link.state_rank));
+            store::patient_link::save(tx, &link).await?;
+        }
         return Ok(Applied { patient: link.patient_id, ..Applied::new(EventStatus::Duplicate, None) });
     }
-    let is_late_creation = created && !context.is_dated && link.state_time.is_some();
     let is_older = link.state_time.is_some_and(|at| (context.effective_time, rank) < (at, link.state_rank))
         || link.delete_time.is_some_and(|at| context.effective_time < at);
     if is_late_creation || is_older {
@@ -113,6 +118,8 @@ pub(super) async fn deleted(tx: &mut TenantTx, context: &Context<'_>, external_i
     let patient = link.patient_id;
     if link.delete_time.is_some() && patient.is_none() && !context.is_identified {
         return Ok(Applied::new(EventStatus::Duplicate, None));
+        link.delete_time = link.delete_time.max(Some(context.effective_time));
+        store::patient_link::save(tx, &link).await?;
     }
     if link.state_time.is_some_and(|at| context.effective_time < at) {
         return Ok(Applied { patient, ..Applied::new(EventStatus::Ignored, Some(OLDER)) });

@@ -23,7 +23,7 @@ mod arrival;
 mod booking_link;
 mod delete;
 
-pub(super) use arrival::{ARRIVAL_LOCK, arrive, new_patient};
+pub(super) use arrival::{ARRIVAL_LOCK, arrive, change, new_patient};
 pub use arrival::{Newcomer, TakenIn, take_in};
 pub use booking_link::booking_link;
 pub use delete::delete;
@@ -99,7 +99,7 @@ pub async fn list(
     Ok(Paged { rows, next: paged.next })
 }
 
-/// Changes the practice's own data of a person.
+/// Changes the practice's own data of a person. Like a newcomer's, new data are compared with everybody's.
 pub async fn update(
     domain: &Domain,
     caller: &Caller,
@@ -113,15 +113,17 @@ pub async fn update(
     }
     let mut tx = domain.store.caller(caller).await?;
     if claim(&mut tx, caller, key, id).await? == Claim::First {
+        tx.lock(ARRIVAL_LOCK).await?;
         let tenant = store::tenant::current(&mut tx).await?;
-        let mut patient = store::patient::find_for_update(&mut tx, id).await?;
+        let before = store::patient::find_for_update(&mut tx, id).await?;
+        let mut patient = before.clone();
         patient.first_name = changes.first_name.unwrap_or(patient.first_name);
         patient.last_name = changes.last_name.unwrap_or(patient.last_name);
         patient.email = changes.email.unwrap_or(patient.email);
         patient.phone = changes.phone.unwrap_or(patient.phone);
         patient.birth_date = changes.birth_date.unwrap_or(patient.birth_date);
         patient.practitioner_id = changes.practitioner_id.unwrap_or(patient.practitioner_id);
-        store::patient::update_data(&mut tx, &patient, &tenant.phone_region).await?;
+        change(&mut tx, &tenant, &before, &patient).await?;
     }
     let shown = shown(&mut tx, id).await?;
     tx.commit().await?;

@@ -211,7 +211,27 @@ async fn split_off(
     };
     store::patient_link::save(tx, &link).await?;
     move_appointments_of(tx, caller, &link, from, fresh).await?;
+    keep_apart(tx, caller, from, fresh).await?;
     Ok(fresh)
+}
+
+/// Remembers that the two were taken apart, so that no news of them asks an admin again.
+async fn keep_apart(tx: &mut TenantTx, caller: &Caller, from: PatientId, fresh: PatientId) -> Result<()> {
+    let now = Utc::now();
+    let decided = LinkCandidate {
+        id: LinkCandidateId::new(),
+        patient_id: from.max(fresh),
+        known_patient_id: from.min(fresh),
+        score: 0,
+        reasons: Vec::new(),
+        state: CandidateState::KeptApart,
+        moved_links: Vec::new(),
+        moved_appointments: Vec::new(),
+        decided_by: Some(caller.subject.clone()),
+        create_time: now,
+        decide_time: Some(now),
+    };
+    store::link_candidate::insert_if_absent(tx, &decided).await
 }
 
 /// Moves the appointments that came with the record and still are `from`'s.

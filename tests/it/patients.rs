@@ -5,6 +5,7 @@ mod forgotten;
 mod imports;
 mod links;
 mod lists;
+mod twins;
 
 use chrono::{TimeDelta, Utc};
 use prost_types::FieldMask;

@@ -69,13 +69,11 @@ pub(in crate::domain) async fn arrive(
         Some(email) => store::patient::with_email(tx, &email).await?,
         None => Vec::new(),
     };
-    if let Some(mut known) = same_person(&same_email, newcomer).cloned() {
-        if add_missing(&mut known, newcomer, from_tool) {
-            store::patient::update_data(tx, &known, &tenant.phone_region).await?;
-        }
+    if let Some(known) = same_person(&same_email, newcomer) {
+        complete(tx, tenant, known, newcomer, from_tool).await?;
         return Ok(TakenIn::Matched(known.id));
     }
-    let twins = twins_of(tx, tenant, newcomer, Some(&same_email)).await?;
+    let twins = twins_of(tx, tenant, newcomer, None).await?;
     let mut patient = new_patient(PatientId::new(), tenant, newcomer, origin);
     if from_tool {
         patient.booking_email.clone_from(&newcomer.email);
@@ -104,10 +102,8 @@ pub async fn take_in(
     };
     let known = store::patient_link::find(tx, integration, external_id).await?;
     if let Some(id) = known.as_ref().and_then(|link| link.patient_id) {
-        let mut patient = store::patient::find_for_update(tx, id).await?;
-        if add_missing(&mut patient, newcomer, false) {
-            store::patient::update_data(tx, &patient, &tenant.phone_region).await?;
-        }
+        let patient = store::patient::find_for_update(tx, id).await?;
+        complete(tx, tenant, &patient, newcomer, false).await?;
         return Ok(TakenIn::Matched(id));
     }
     let taken_in = arrive(tx, tenant, newcomer, origin, false).await?;
@@ -161,15 +157,62 @@ fn same_person<'a>(same_email: &'a [Patient], newcomer: &Newcomer) -> Option<&'a
 }
 
 /// Adds to a known person what is missing; what is there stays. A tool's address always becomes
+/// Writes down what was missing of a known person.
+async fn complete(
+    tx: &mut TenantTx,
+    tenant: &Tenant,
+    known: &Patient,
+    newcomer: &Newcomer,
+    from_tool: bool,
+) -> Result<()> {
+    let mut completed = known.clone();
+    add_missing(&mut completed, newcomer, from_tool);
+    if said_of(&completed) != said_of(known) {
+        change(tx, tenant, known, &completed).await?;
+    }
+    Ok(())
+}
+
+/// Writes a known person's new data. Who may be a twin by these is put before an admin, unless the pair was
+/// before. Call it under `ARRIVAL_LOCK`.
+pub(in crate::domain) async fn change(
+    tx: &mut TenantTx,
+    tenant: &Tenant,
+    before: &Patient,
+    after: &Patient,
+) -> Result<()> {
+    store::patient::update_data(tx, after, &tenant.phone_region).await?;
+    if said_of(before) == said_of(after) || after.merged_into_id.is_some() {
+        return Ok(());
+    }
+    let mut emails = vec![&after.email, &after.booking_email];
+    emails.retain(|email| email.is_some());
+    emails.dedup();
+    if emails.is_empty() {
+        emails.push(&None);
+    }
+    for email in emails {
+        let said = Newcomer {
+            first_name: after.first_name.clone(),
+            last_name: after.last_name.clone(),
+            email: email.clone(),
+            phone: after.phone.clone(),
+            birth_date: after.birth_date,
+        };
+        let twins = twins_of(tx, tenant, &said, Some(after.id)).await?;
+        propose(tx, after.id, twins).await?;
+    }
+    Ok(())
+}
+
+/// What people are compared by.
+fn said_of(person: &Patient) -> (&str, &str, [Option<&str>; 3], Option<NaiveDate>) {
+    let texts = [&person.email, &person.booking_email, &person.phone].map(|text| text.as_deref());
+    (&person.first_name, &person.last_name, texts, person.birth_date)
+}
+
 /// `booking_email`.
-fn add_missing(known: &mut Patient, newcomer: &Newcomer, from_tool: bool) -> bool {
-    let before = (
-        known.first_name.clone(),
-        known.email.clone(),
-        known.booking_email.clone(),
-        known.phone.clone(),
-        known.birth_date,
-    );
+fn add_missing(known: &mut Patient, newcomer: &Newcomer, from_tool: bool) {
     if known.first_name.is_empty() {
         known.first_name.clone_from(&newcomer.first_name);
     }
@@ -180,30 +223,21 @@ fn add_missing(known: &mut Patient, newcomer: &Newcomer, from_tool: bool) -> boo
     }
     known.phone = known.phone.take().or_else(|| newcomer.phone.clone());
     known.birth_date = known.birth_date.or(newcomer.birth_date);
-    before
-        != (
-            known.first_name.clone(),
-            known.email.clone(),
-            known.booking_email.clone(),
-            known.phone.clone(),
-            known.birth_date,
-        )
 }
 
-/// Who may be the newcomer's twin, the likeliest first.
+/// Who may be this person's twin, the likeliest first. `oneself` is who they are already.
 pub(super) async fn twins_of(
     tx: &mut TenantTx,
     tenant: &Tenant,
     newcomer: &Newcomer,
-    same_email: Option<&[Patient]>,
+    oneself: Option<PatientId>,
 ) -> Result<Vec<(PatientId, u8, Vec<Reason>)>> {
     let phone = newcomer.phone.as_deref().and_then(|phone| fold::phone(phone, &tenant.phone_region));
     let mut known =
         store::patient::with_birth_date_or_phone(tx, newcomer.birth_date, phone.as_deref()).await?;
-    let sharing = match (same_email, newcomer.email.as_deref().and_then(fold::email)) {
-        (Some(found), _) => found.to_vec(),
-        (None, Some(email)) => store::patient::with_email(tx, &email).await?,
-        (None, None) => Vec::new(),
+    let mut sharing = match newcomer.email.as_deref().and_then(fold::email) {
+        Some(email) => store::patient::with_email(tx, &email).await?,
+        None => Vec::new(),
     };
     let new = Person {
         first_name: Some(&newcomer.first_name),
@@ -212,35 +246,40 @@ pub(super) async fn twins_of(
         phone: phone.as_deref(),
         birth_date: newcomer.birth_date,
     };
-    known.retain(|row| sharing.iter().all(|other| other.id != row.id));
-    let weighed = known.iter().filter_map(|row| {
+    sharing.retain(|row| Some(row.id) != oneself);
+    known.retain(|row| Some(row.id) != oneself && sharing.iter().all(|other| other.id != row.id));
+    let likeness = |row: &Patient, email: Option<&str>| {
         let person = Person {
             first_name: Some(&row.first_name),
             last_name: &row.last_name,
-            email: row.email.as_deref().or(row.booking_email.as_deref()),
+            email,
             phone: row.phone_folded.as_deref(),
             birth_date: row.birth_date,
         };
         matching::compare(&new, &person).map(|likeness| (row.id, likeness.score, likeness.reasons))
-    });
-    let shared = sharing.iter().map(|row| (row.id, SHARED_EMAIL_SCORE, vec![Reason::SameEmail]));
+    };
+    let weighed =
+        known.iter().filter_map(|row| likeness(row, row.email.as_deref().or(row.booking_email.as_deref())));
+    let shared = sharing
+        .iter()
+        .map(|row| likeness(row, new.email).unwrap_or((row.id, SHARED_EMAIL_SCORE, vec![Reason::SameEmail])));
     let mut twins: Vec<_> = weighed.chain(shared).collect();
     twins.sort_by_key(|(id, score, _)| (std::cmp::Reverse(*score), *id));
     twins.truncate(MAX_CANDIDATES);
     Ok(twins)
 }
 
-/// Puts the pairs before an admin.
+/// Puts the pairs before an admin; who was here first is the known one of a pair.
 pub(super) async fn propose(
     tx: &mut TenantTx,
-    new: PatientId,
+    one: PatientId,
     twins: Vec<(PatientId, u8, Vec<Reason>)>,
 ) -> Result<()> {
-    for (known, score, reasons) in twins {
+    for (other, score, reasons) in twins {
         let candidate = LinkCandidate {
             id: LinkCandidateId::new(),
-            patient_id: new,
-            known_patient_id: known,
+            patient_id: one.max(other),
+            known_patient_id: one.min(other),
             score: score.into(),
             reasons: reasons.into_iter().map(|reason| reason.as_str().into()).collect(),
             state: CandidateState::Open,
@@ -287,8 +326,7 @@ mod tests {
             ..Newcomer::default()
         };
 
-        assert!(add_missing(&mut known, &newcomer, true));
-        assert!(!add_missing(&mut known, &newcomer, true));
+        add_missing(&mut known, &newcomer, true);
 
         assert_eq!(
             (known.email.as_deref(), known.booking_email.as_deref()),

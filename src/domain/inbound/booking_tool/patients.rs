@@ -4,7 +4,7 @@ use chrono::Utc;
 
 use super::{Applied, Context, PATIENT_DELETED, appointments};
 use crate::{
-    domain::patient::{ARRIVAL_LOCK, Newcomer, TakenIn, arrive, tombstone},
+    domain::patient::{ARRIVAL_LOCK, Newcomer, TakenIn, arrive, change, tombstone},
     error::Result,
     provider::booking_tool::ToolPatient,
     store::{self, TenantTx, patient::Patient, patient_link::PatientLink},
@@ -49,9 +49,10 @@ pub(super) async fn upserted(
     let tenant = store::tenant::current(tx).await?;
     let id = match link.patient_id {
         Some(id) => {
-            let mut patient = store::patient::find_for_update(tx, id).await?;
+            let before = store::patient::find_for_update(tx, id).await?;
+            let mut patient = before.clone();
             take_over(&mut patient, &link, said);
-            store::patient::update_data(tx, &patient, &tenant.phone_region).await?;
+            change(tx, &tenant, &before, &patient).await?;
             id
         }
         None => {
@@ -117,9 +118,9 @@ pub(super) async fn deleted(tx: &mut TenantTx, context: &Context<'_>, external_i
     let mut link = known.unwrap_or_else(|| PatientLink::new(context.integration, external_id));
     let patient = link.patient_id;
     if link.delete_time.is_some() && patient.is_none() && !context.is_identified {
-        return Ok(Applied::new(EventStatus::Duplicate, None));
         link.delete_time = link.delete_time.max(Some(context.effective_time));
         store::patient_link::save(tx, &link).await?;
+        return Ok(Applied::new(EventStatus::Duplicate, None));
     }
     if link.state_time.is_some_and(|at| context.effective_time < at) {
         return Ok(Applied { patient, ..Applied::new(EventStatus::Ignored, Some(OLDER)) });

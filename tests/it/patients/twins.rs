@@ -1,0 +1,126 @@
+//! Somebody who looks like another only by what is said later never passes silently.
+
+use serde_json::{Value, json};
+use stellwerk::proto::{self, LikenessReason, LinkCandidateState, LinkDecision, SignatureScheme};
+
+use crate::support::{
+    app::TestApp,
+    caller::TestCaller,
+    desk::{self, person},
+    said::said_at,
+    tenant::TestTenant,
+};
+
+async fn erika_at_the_desk(acme: &TestTenant) -> proto::Patient {
+    let erika = proto::CreatePatientRequest {
+        email: "erika@example.org".into(),
+        birth_date: "1980-02-01".into(),
+        ..person("Erika", "Muster")
+    };
+    desk::add_patient(&acme.admin, erika).await
+}
+
+/// First the name alone, then the whole person.
+fn registration() -> [Value; 2] {
+    let at = |time: &str| time.parse().unwrap();
+    let name = json!({ "id": "p-1", "vorname": "Erika", "nachname": "Muster" });
+    let whole = json!({ "id": "p-1", "vorname": "Erika", "nachname": "Muster", "email": "erika@example.org",
+        "geburtsdatum": "1980-02-01" });
+    [
+        said_at("e-1", "patient.created", at("2026-02-17T10:00:00Z"), name),
+        said_at("e-2", "patient.updated", at("2026-02-17T10:05:00Z"), whole),
+    ]
+}
+
+async fn open_pairs(by: &TestCaller) -> Vec<proto::LinkCandidate> {
+    desk::candidates(by, LinkCandidateState::Open).await
+}
+
+/// P12.
+#[tokio::test]
+async fn a_person_who_turns_out_to_be_known_by_an_update_is_put_before_an_admin() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let known = erika_at_the_desk(&acme).await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let [created, updated] = registration();
+
+    tool.tell(&created).await.kept();
+    let before = open_pairs(&acme.admin).await.len();
+    tool.tell(&updated).await.kept();
+
+    assert_eq!(before, 0);
+    let pairs = open_pairs(&acme.admin).await;
+    assert_eq!(pairs.len(), 1, "{pairs:?}");
+    assert_eq!(pairs[0].known_patient.as_ref().unwrap().patient_id, known.patient_id);
+    assert_eq!(pairs[0].patient.as_ref().unwrap().links.len(), 1);
+    assert_eq!(
+        pairs[0].reasons().collect::<Vec<_>>(),
+        [LikenessReason::SameBirthDate, LikenessReason::SimilarName, LikenessReason::SameEmail]
+    );
+}
+
+/// P9, P12.
+#[tokio::test]
+async fn the_same_update_before_the_creation_links_and_asks_nobody() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let known = erika_at_the_desk(&acme).await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let [created, updated] = registration();
+
+    tool.tell(&updated).await.kept();
+    tool.tell(&created).await.kept();
+
+    assert_eq!(desk::only_patient(&acme.admin).await.patient_id, known.patient_id);
+    assert_eq!(open_pairs(&acme.admin).await, []);
+}
+
+/// P12. Whoever was here first is the known one, whichever of the two changed.
+#[tokio::test]
+async fn a_change_at_the_desk_that_makes_two_people_alike_is_put_before_an_admin_once() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let first = desk::add_patient(&acme.admin, person("Erika", "Muster")).await;
+    let born = proto::CreatePatientRequest { birth_date: "1980-02-01".into(), ..person("Erica", "Muster") };
+    let second = desk::add_patient(&acme.admin, born).await;
+    let change = async |birth_date: &str, phone: &str| {
+        let request = proto::UpdatePatientRequest {
+            patient_id: first.patient_id.clone(),
+            birth_date: birth_date.into(),
+            phone: phone.into(),
+            ..Default::default()
+        };
+        acme.admin.patients().update_patient(request).await.unwrap().into_inner().patient.unwrap()
+    };
+    assert!(!second.possible_twin);
+
+    let changed = change("1980-02-01", "").await;
+
+    assert!(changed.possible_twin);
+    let pairs = open_pairs(&acme.admin).await;
+    assert_eq!(pairs.len(), 1, "{pairs:?}");
+    let ids = [&pairs[0].known_patient, &pairs[0].patient].map(|one| &one.as_ref().unwrap().patient_id);
+    assert_eq!(ids, [&first.patient_id, &second.patient_id]);
+    desk::decide(&acme.admin, &pairs[0].link_candidate_id, LinkDecision::KeepApart).await;
+    assert!(!change("1980-02-01", "030 1234567").await.possible_twin);
+    assert_eq!(open_pairs(&acme.admin).await, []);
+}
+
+/// P12. What a file adds to a known person is compared, too.
+#[tokio::test]
+async fn what_a_registration_adds_to_a_known_person_is_compared_too() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let born = proto::CreatePatientRequest { birth_date: "1980-02-01".into(), ..person("Erica", "Muster") };
+    desk::add_patient(&acme.admin, born).await;
+    let by_mail =
+        proto::CreatePatientRequest { email: "erika@example.org".into(), ..person("Erika", "Muster") };
+    let known = desk::add_patient(&acme.admin, by_mail).await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+
+    tool.tell(&registration()[1]).await.kept();
+
+    assert!(desk::patient(&acme.admin, &known.patient_id).await.possible_twin);
+    assert_eq!(open_pairs(&acme.admin).await.len(), 1);
+}

@@ -115,6 +115,15 @@ pub async fn formerly_of(tx: &mut TenantTx, patients: &[PatientId]) -> Result<Ve
     Ok(query.load(tx.conn()).await?)
 }
 
+/// Forgets that records which are somebody else's by now once stood for these people.
+pub async fn let_go(tx: &mut TenantTx, patients: &[PatientId]) -> Result<()> {
+    let others = patient_link::table
+        .filter(patient_link::former_patient_id.eq_any(patients))
+        .filter(patient_link::patient_id.is_not_null());
+    update(others).set(patient_link::former_patient_id.eq(None::<PatientId>)).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Removes the records of a person, with what the tool said of it.
 pub async fn remove_of(tx: &mut TenantTx, patient: PatientId) -> Result<()> {
     delete(patient_link::table.filter(patient_link::patient_id.eq(patient))).execute(tx.conn()).await?;

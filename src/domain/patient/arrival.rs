@@ -112,6 +112,7 @@ pub async fn take_in(
         patient_id: Some(taken_in.id()),
         origin: Some(link_origin),
         link_time: Utc::now(),
+        former_patient_id: None,
         ..link
     };
     store::patient_link::save(tx, &link).await?;
@@ -156,7 +157,6 @@ fn same_person<'a>(same_email: &'a [Patient], newcomer: &Newcomer) -> Option<&'a
     fitting.clone().find(same_name).or_else(|| fitting.next())
 }
 
-/// Adds to a known person what is missing; what is there stays. A tool's address always becomes
 /// Writes down what was missing of a known person.
 async fn complete(
     tx: &mut TenantTx,
@@ -211,6 +211,7 @@ fn said_of(person: &Patient) -> (&str, &str, [Option<&str>; 3], Option<NaiveDate
     (&person.first_name, &person.last_name, texts, person.birth_date)
 }
 
+/// Adds to a known person what is missing; what is there stays. A tool's address always becomes
 /// `booking_email`.
 fn add_missing(known: &mut Patient, newcomer: &Newcomer, from_tool: bool) {
     if known.first_name.is_empty() {

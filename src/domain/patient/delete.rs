@@ -44,6 +44,8 @@ async fn delete_once(
         seen += 1;
     }
     let mut links = store::patient_link::of_patients(&mut tx, &bodies).await?;
+    // What somebody else has by now stays theirs.
+    store::patient_link::let_go(&mut tx, &bodies).await?;
     links.extend(store::patient_link::formerly_of(&mut tx, &bodies).await?);
     for link in links {
         let tombstone = tombstone(tenant_key, link.integration_id, &link.external_id);

@@ -3,7 +3,7 @@
 use serde_json::json;
 use stellwerk::proto::{self, SignatureScheme};
 
-use super::erika;
+use super::{erika, imports};
 use crate::support::{app::TestApp, desk, reason, said::said};
 
 /// P11.
@@ -124,4 +124,34 @@ async fn a_person_whom_the_tool_forgot_first_leaves_nothing_readable_either() {
     let owner = app.database.owner().await;
     let left = "SELECT 'link' FROM patient_link UNION ALL SELECT 'key' FROM webhook_body_key";
     assert_eq!(owner.lines(left).await, [""; 0]);
+}
+
+/// P11. The tool forgot somebody, a file gave the number to another, and the first one is forgotten here.
+#[tokio::test]
+async fn forgetting_somebody_does_not_cut_off_who_has_the_number_now() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    tool.tell(&said("patient.created", erika())).await.kept();
+    let erikas = desk::only_patient(&acme.admin).await.patient_id;
+    tool.tell(&said("patient.deleted", json!({ "id": "p-1" }))).await.kept();
+    let import = imports::start(&acme.admin, &tool.endpoint.integration_id).await;
+    let file = "Patientennr;Nachname;Vorname\r\np-1;Neumann;Nora\r\n";
+    imports::upload(&acme.admin, &import, 0, file.as_bytes()).await.unwrap();
+    imports::run(&acme.admin, &import, false).await;
+    let owner = app.database.owner().await;
+    let former =
+        owner.lines("SELECT former_patient_id FROM patient_link WHERE former_patient_id IS NOT NULL");
+    assert_eq!(former.await, [""; 0]);
+    // As files left it once.
+    owner.run(&format!("UPDATE patient_link SET former_patient_id = '{erikas}'")).await;
+
+    let request = proto::DeletePatientRequest { patient_id: erikas, ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+    let news = json!({ "id": "p-1", "vorname": "Nora", "nachname": "Neumann-Muster" });
+    let told = tool.tell(&said("patient.updated", news)).await;
+
+    assert_eq!(told.kept(), "success", "{}", told.body);
+    let nora = desk::only_patient(&acme.admin).await;
+    assert_eq!((nora.last_name.as_str(), nora.links[0].external_id.as_str()), ("Neumann-Muster", "p-1"));
 }

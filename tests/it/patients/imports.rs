@@ -29,14 +29,14 @@ const GERMAN: &str = "Patientennr;Nachname;Vorname;E-Mail;Telefon;Geburtsdatum;B
     105;;Jonas;jonas@example.org;;;ohne Namen\r\n\
     106;Größe;Günther;;\"0170/1112223\";\"24.12.1961\";zuletzt\r\n";
 
-async fn start(by: &TestCaller, integration_id: &str) -> String {
+pub(super) async fn start(by: &TestCaller, integration_id: &str) -> String {
     let request =
         proto::StartPatientImportRequest { integration_id: integration_id.into(), ..Default::default() };
     let started = by.patients().start_patient_import(request).await.unwrap().into_inner();
     started.patient_import.unwrap().patient_import_id
 }
 
-async fn upload(by: &TestCaller, id: &str, offset_bytes: i64, data: &[u8]) -> Result<i64, Status> {
+pub(super) async fn upload(by: &TestCaller, id: &str, offset_bytes: i64, data: &[u8]) -> Result<i64, Status> {
     let request = proto::UploadPatientImportChunkRequest {
         patient_import_id: id.into(),
         offset_bytes,

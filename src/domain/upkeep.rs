@@ -25,6 +25,10 @@ pub async fn run(domain: &Domain) {
     match store::upkeep::begin(&domain.store).await {
         Ok(Some(mut chores)) => {
             tell("partitions made", chores.make_partitions(MONTHS_AHEAD).await);
+            tell(
+                "events left without a month, for which the database's log has a warning",
+                chores.events_without_month().await,
+            );
             tell("partitions dropped", chores.drop_partitions().await);
             tell("import chunks swept", chores.sweep_imports().await);
             tell("attempts to connect swept", chores.sweep_authorizations().await);

@@ -41,11 +41,17 @@ pub async fn begin(store: &Store) -> Result<Option<Chores>> {
 }
 
 impl Chores {
-    /// Makes the partitions of this month and the next ones. Returns how many were missing.
+    /// Makes the partitions of this month and the next ones, and of earlier ones whose events had none.
+    /// Returns how many were missing.
     pub async fn make_partitions(&mut self, months_ahead: i32) -> Result<i64> {
         let query = sql_query("SELECT stellwerk_make_partitions($1)::bigint AS count")
             .bind::<Integer, _>(months_ahead);
         Ok(query.get_result::<Count>(&mut self.conn).await?.count)
+    }
+
+    /// How many events lie in no month's partition.
+    pub async fn events_without_month(&mut self) -> Result<i64> {
+        self.count("SELECT stellwerk_default_events() AS count").await
     }
 
     /// Drops the months that no tenant keeps any longer. Returns how many.

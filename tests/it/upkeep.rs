@@ -9,6 +9,7 @@ use stellwerk::{
     store,
     vault::Vault,
 };
+use tokio_postgres::error::SqlState;
 
 use crate::support::{
     PATIENCE,
@@ -72,6 +73,57 @@ async fn there_are_always_partitions_for_this_month_and_the_next_three() {
 
     assert_eq!(made, [0, 1, 2, 3].map(month));
     assert_eq!(months(&owner).await, made);
+}
+
+/// P1, P13. What no month had a place for is moved into its own, this month's and an old one's; one month
+/// that cannot be made keeps no other from being made.
+#[tokio::test]
+async fn events_without_a_month_get_theirs_and_stay_append_only() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let owner = app.database.owner().await;
+    let (this, next, old) = (month(0), month(1), month(-5));
+    // Nobody else does the chores meanwhile.
+    owner.run("SELECT pg_advisory_lock(hashtextextended('stellwerk_upkeep', 0))").await;
+    owner.run(&format!("DROP TABLE webhook_event_{this}, webhook_event_{next}")).await;
+    owner.run(&format!("CREATE TYPE webhook_event_{next} AS ENUM ()")).await;
+    tool.tell(&said("ping", json!({}))).await.kept();
+    let day = format!("{}-15 12:00Z", old.replace('_', "-"));
+    owner
+        .run(&format!(
+            "CREATE TEMP TABLE copied AS SELECT * FROM webhook_event; \
+             UPDATE copied SET id = stellwerk_uuid_floor('{day}'); \
+             INSERT INTO webhook_event SELECT * FROM copied"
+        ))
+        .await;
+    let place = "SELECT tableoid::regclass FROM webhook_event ORDER BY id";
+    assert_eq!(owner.lines(place).await, ["webhook_event_default"; 2]);
+
+    owner.run("SELECT pg_advisory_unlock_all()").await;
+    wait_until("the chores are done", PATIENCE, async || {
+        upkeep::run(&app.domain).await;
+        owner.value("SELECT count(*) FROM webhook_event_default").await == "0"
+    })
+    .await;
+
+    let places = [&old, &this].map(|month| format!("webhook_event_{month}"));
+    assert_eq!(owner.lines(place).await, places);
+    assert_eq!(months(&owner).await, [old.clone(), this.clone(), month(2), month(3)]);
+    for table in ["webhook_event", &places[0], &places[1]] {
+        for change in [format!("UPDATE {table} SET reason = 'x'"), format!("DELETE FROM {table}")] {
+            assert_eq!(owner.attempt(&change).await, Err(SqlState::RESTRICT_VIOLATION), "{change}");
+        }
+    }
+    let on = "SELECT tgenabled FROM pg_trigger WHERE tgrelid = 'webhook_event_default'::regclass \
+        AND tgname = 'webhook_event_is_append_only'";
+    assert_eq!(owner.value(on).await, "O");
+    owner.run(&format!("DROP TYPE webhook_event_{next}")).await;
+    wait_until("the last month is made", PATIENCE, async || {
+        upkeep::run(&app.domain).await;
+        months(&owner).await.contains(&next)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+use std::{collections::HashMap, ffi::OsStr};
+
 use clap::CommandFactory;
 
 use super::*;
@@ -40,6 +42,48 @@ fn secrets_of_the_environment_are_not_in_the_help() {
         command.get_subcommands().for_each(visit);
     }
     visit(&Cli::command());
+}
+
+/// The cells of README's table of settings, by variable: option, meaning, default.
+fn settings_in_readme() -> HashMap<&'static str, [&'static str; 3]> {
+    let section = include_str!("../../README.md").split("\n## Settings\n").nth(1).unwrap();
+    let rows = section.split("\n## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
+    let cells = |row: &'static str| {
+        let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+        let [variable, option, meaning, default] = cells[..] else { panic!("four cells: {row}") };
+        (variable.split('`').next().unwrap(), [option, meaning, default])
+    };
+    rows.map(cells).collect()
+}
+
+/// The arguments of all commands that a variable may give.
+fn settings(command: &clap::Command) -> Vec<clap::Arg> {
+    let own = command.get_arguments().filter(|argument| argument.get_env().is_some()).cloned();
+    own.chain(command.get_subcommands().flat_map(settings)).collect()
+}
+
+#[test]
+fn the_readme_has_every_setting_with_its_default_and_no_other() {
+    let mut told = settings_in_readme();
+    // One of many: they are named after their provider.
+    told.remove("ASANA_CLIENT_ID").expect("an example");
+
+    let settings = settings(&Cli::command());
+
+    for argument in &settings {
+        let variable = argument.get_env().and_then(|name| name.to_str()).unwrap();
+        let [option, meaning, default] =
+            told.get(variable).unwrap_or_else(|| panic!("README lacks {variable}"));
+        assert_eq!(*option, format!("`--{}`", argument.get_long().unwrap()), "{variable}");
+        assert!(!meaning.is_empty() && !default.is_empty(), "{variable}");
+        // Switches have none to be told, and the folder depends on who asks.
+        let given = argument.get_default_values().first().and_then(|given| given.to_str());
+        if let Some(given) = given.filter(|given| *given != "false" && variable != "STELLWERK_DATA_DIR") {
+            assert_eq!(*default, format!("`{given}`"), "{variable}");
+        }
+    }
+    told.retain(|variable, _| !settings.iter().any(|one| one.get_env() == Some(OsStr::new(variable))));
+    assert!(told.is_empty(), "README has more: {told:?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `stellwerk dev`: everything from nothing, found again by the next start, recovered after a crash.
 
+mod printed;
+
 use std::{
     fs,
     net::{SocketAddr, TcpListener},

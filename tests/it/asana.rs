@@ -5,6 +5,7 @@ mod gone;
 mod hours;
 mod merging;
 mod polls;
+mod progress;
 mod runs;
 mod shapes;
 mod status;

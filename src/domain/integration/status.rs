@@ -133,7 +133,7 @@ async fn planning(tx: &mut TenantTx, id: IntegrationId) -> Result<Planning> {
     let settings = settings::find(tx, id).await?;
     let areas = settings::area_mappings(tx, id).await?;
     let (mapped_users, unmapped_users) = reading::count_users(tx, id).await?;
-    let expected = project_cursor::expected(tx, id).await?;
+    let readable = project_cursor::readable(tx, id).await?;
     let standing = project::fields(tx, id).await?;
     Ok(Planning {
         lost_field: settings.as_ref().and_then(|settings| standing.lost(settings)),
@@ -144,7 +144,7 @@ async fn planning(tx: &mut TenantTx, id: IntegrationId) -> Result<Planning> {
         last_time_entries_time: store::sync_log::watermark(tx, id, sync::TIME_ENTRIES).await?,
         mapped_users,
         unmapped_users,
-        projects: i64::try_from(expected.len()).unwrap_or(i64::MAX),
+        projects: i64::try_from(readable.len()).unwrap_or(i64::MAX),
         phases: reading::count_phases(tx, id).await?,
         oldest_poll_time: project_cursor::oldest_poll_time(tx, id).await?,
     })

@@ -7,7 +7,7 @@ use diesel::{
     SelectableHelper, insert_into,
     prelude::Queryable,
     sql_query,
-    sql_types::{BigInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid},
     update,
 };
 use diesel_async::RunQueryDsl;
@@ -48,24 +48,30 @@ pub struct ProjectCursor {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct RoundSum {
     #[diesel(sql_type = BigInt)]
-    pub projects: i64,
-    /// Those that are read, or cannot be.
-    #[diesel(sql_type = BigInt)]
-    pub done: i64,
-    #[diesel(sql_type = BigInt)]
     pub phases: i64,
     #[diesel(sql_type = BigInt)]
     pub changes: i64,
 }
 
-/// A project that is to be read, and how many phases it had.
+/// A project that takes part in a round, and how many phases it had.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub struct Expected {
+    #[diesel(sql_type = SqlUuid)]
+    pub project_id: ProjectId,
     #[diesel(sql_type = BigInt)]
     pub phases: i64,
     /// Whether it was ever read completely.
-    #[diesel(sql_type = diesel::sql_types::Bool)]
+    #[diesel(sql_type = Bool)]
     pub was_read: bool,
+    /// Whether the round has come to it.
+    #[diesel(sql_type = Bool)]
+    pub is_begun: bool,
+    /// Phases that the round has read of it.
+    #[diesel(sql_type = BigInt)]
+    pub read: i64,
+    /// Read, or found not to be readable.
+    #[diesel(sql_type = Bool)]
+    pub is_done: bool,
 }
 
 /// Which projects are read: those whose tasks are phases. An archived one stays as it was when it was put
@@ -149,9 +155,7 @@ pub async fn unread(
 /// What a round has done so far.
 pub async fn round_sum(tx: &mut TenantTx, integration: IntegrationId, round: Uuid) -> Result<RoundSum> {
     let query = sql_query(
-        "SELECT count(*) AS projects, count(*) FILTER (WHERE round_is_read OR round_reason IS NOT NULL) \
-             AS done, \
-         coalesce(sum(round_phases), 0)::bigint AS phases, \
+        "SELECT coalesce(sum(round_phases), 0)::bigint AS phases, \
          coalesce(sum(round_changes), 0)::bigint AS changes \
          FROM project_cursor WHERE integration_id = $1 AND round_id = $2",
     )
@@ -160,15 +164,19 @@ pub async fn round_sum(tx: &mut TenantTx, integration: IntegrationId, round: Uui
     Ok(Cached(query).get_result(tx.conn()).await?)
 }
 
-/// The projects that a round would read, and what is known of their size.
-pub async fn expected(tx: &mut TenantTx, integration: IntegrationId) -> Result<Vec<Expected>> {
+/// The projects that a round reads or would read, what is known of their size, and how far each is.
+pub async fn expected(tx: &mut TenantTx, integration: IntegrationId, round: Uuid) -> Result<Vec<Expected>> {
     const SQL: &str = concat!(
-        "SELECT count(f.phase_id) AS phases, p.sync_time IS NOT NULL AS was_read \
-         FROM project p LEFT JOIN phase_project f ON f.project_id = p.id WHERE ",
+        "SELECT p.id AS project_id, p.sync_time IS NOT NULL AS was_read, \
+             (SELECT count(*) FROM phase_project f WHERE f.project_id = p.id) AS phases, \
+             c.round_begin_time IS NOT NULL AS is_begun, coalesce(c.round_phases, 0)::bigint AS read, \
+             coalesce(c.round_is_read OR c.round_reason IS NOT NULL, false) AS is_done \
+         FROM project p LEFT JOIN project_cursor c ON c.project_id = p.id AND c.round_id = $2 WHERE ",
         is_read!(),
-        " GROUP BY p.id, p.sync_time ORDER BY p.id"
+        " ORDER BY p.id"
     );
-    Ok(Cached(sql_query(SQL).bind::<SqlUuid, _>(integration)).load(tx.conn()).await?)
+    let query = sql_query(SQL).bind::<SqlUuid, _>(integration).bind::<SqlUuid, _>(round);
+    Ok(Cached(query).load(tx.conn()).await?)
 }
 
 /// The projects whose events were longest not asked for, at most so many.

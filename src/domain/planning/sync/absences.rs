@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
     gone::{count, hold},
+    progress,
     reader::{Reader, check_consent, refusal},
 };
 use crate::{
@@ -69,6 +70,8 @@ async fn of_people(reader: &Reader<'_>, record: &mut Record, until: DateTime<Utc
     let mut tx = reader.tx().await?;
     let users = reading::users_to_be_asked(&mut tx, reader.id(), until).await?;
     tx.end_reading();
+    let count = record.count(ABSENCES);
+    count.total = Some(count.processed + users.len() as u64);
     let mut refusals = 0;
     for user in users {
         match of_person(reader, &user).await? {
@@ -86,6 +89,7 @@ async fn of_people(reader: &Reader<'_>, record: &mut Record, until: DateTime<Utc
             }
         }
         record.count(ABSENCES).processed += 1;
+        progress::advance(record, reader);
         record.save(reader.ground).await?;
     }
     forget(reader, record, AbsenceSource::OutOfOffice, Some(begin(reader))).await?;

@@ -2,20 +2,22 @@
 //! early goes on with the stage it was at, and within the phases with the page it was at.
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use super::{
     absences,
-    estimate::{self, Size},
+    estimate::{Reading, Size},
     gone, hours, poll,
-    progress::{PHASES, PROJECTS, Progress, REQUESTS},
+    progress::{self, PHASES, Progress},
     reader::Reader,
     round, workspace,
 };
 use crate::{
     domain::engine::record::{Ground, Record, Stop},
     error::Result,
-    store::{self, planning::project_cursor},
+    store::{
+        self,
+        planning::project_cursor::{self, Expected},
+    },
     words::AbsenceSource,
 };
 
@@ -65,18 +67,17 @@ pub(in crate::domain) async fn run(
     let (round, begun) = (record.id().0, record.begin_time());
     let reached = record.stage().and_then(|at| STAGES.iter().position(|stage| stage.as_str() == at));
     if reached.is_none() {
-        expect(&reader, record).await?;
+        expect(&reader, record, &STAGES).await?;
     }
-    for stage in &STAGES[reached.unwrap_or_default()..] {
+    for (nth, stage) in STAGES.iter().enumerate().skip(reached.unwrap_or_default()) {
         record.enter(ground, stage.as_str()).await?;
         match stage {
             Stage::Users => workspace::users(&reader, record).await?,
             Stage::Projects => {
                 workspace::projects(&reader, record).await?;
                 reader.learn().await?;
-                expect(&reader, record).await?;
             }
-            Stage::Phases => phases(&reader, record, round).await?,
+            Stage::Phases => phases(&reader, record, &STAGES[nth..]).await?,
             Stage::Missing => {
                 gone::confirm(&reader, record, round).await?;
                 gone::mark(&reader, record, round, None).await?;
@@ -84,7 +85,7 @@ pub(in crate::domain) async fn run(
             Stage::Absences => absences::read(&reader, record, begun).await?,
             Stage::TimeEntries => hours::read(&reader, record).await?,
         }
-        record.count(REQUESTS).processed += reader.uncounted();
+        expect(&reader, record, &STAGES[nth + 1..]).await?;
         record.save(ground).await?;
     }
     gone::settle(&reader, record).await?;
@@ -92,46 +93,69 @@ pub(in crate::domain) async fn run(
 }
 
 /// Reads what is left of the phases of all projects.
-async fn phases(reader: &Reader<'_>, record: &mut Record, round: Uuid) -> Result<(), Stop> {
+async fn phases(reader: &Reader<'_>, record: &mut Record, left: &[Stage]) -> Result<(), Stop> {
+    let round = record.id().0;
     let mut tx = reader.tx().await?;
     project_cursor::begin_round(&mut tx, reader.id(), round).await?;
     let before = project_cursor::round_sum(&mut tx, reader.id(), round).await?;
     tx.commit().await?;
     // What the record was not told any more when it was interrupted.
     let phases = record.count(PHASES);
-    phases.processed = u64::try_from(before.phases).unwrap_or_default();
+    phases.processed = count(before.phases);
     if record.is_repair() {
-        record.count(PHASES).repaired = u64::try_from(before.changes).unwrap_or_default();
+        record.count(PHASES).repaired = count(before.changes);
     }
-    let progress = Progress::of(record);
+    let left = size(reader, record, left).await?;
+    let progress = Progress::of(record, Some(left));
     let read = round::read(reader, round, &progress).await;
     progress.end(reader).await;
     read
 }
 
-/// Tells how many requests the run takes, and when it will be through.
-async fn expect(reader: &Reader<'_>, record: &mut Record) -> Result<()> {
-    let mut tx = reader.tx().await?;
-    let projects = project_cursor::expected(&mut tx, reader.id()).await?;
-    let (mapped, _) = store::planning::reading::count_users(&mut tx, reader.id()).await?;
-    let hours = store::planning::reading::count_to_be_counted(&mut tx, reader.id()).await?;
-    tx.end_reading();
-    let count = |rows: i64| u64::try_from(rows).unwrap_or_default();
-    let is_asked_one_by_one = reader.settings.absence_source == AbsenceSource::OutOfOffice;
-    let size = Size {
-        users: reader.dictionary.users.len() as u64,
-        projects: record.count(PROJECTS).total.unwrap_or(projects.len() as u64),
-        tasks: projects.iter().map(|one| one.was_read.then_some(count(one.phases))).collect(),
-        people: if is_asked_one_by_one { count(mapped) } else { 1 },
-        tasks_with_new_hours: count(hours),
-    };
-    let total = size.requests();
-    let requests = record.count(REQUESTS);
-    requests.total = Some(total);
-    let left = total.saturating_sub(requests.processed);
-    let left = chrono::TimeDelta::from_std(estimate::duration(left, reader.pace));
-    record.set_expect_end_time(left.ok().and_then(|left| reader.now().checked_add_signed(left)));
+/// Tells how many requests the run takes with these stages left, and when it will be through.
+async fn expect(reader: &Reader<'_>, record: &mut Record, left: &[Stage]) -> Result<()> {
+    let size = size(reader, record, left).await?;
+    progress::expect(record, reader, size.requests());
     Ok(())
+}
+
+/// What there is to read in these stages, as far as is known by now.
+async fn size(reader: &Reader<'_>, record: &mut Record, left: &[Stage]) -> Result<Size> {
+    let (id, round) = (reader.id(), record.id().0);
+    let is_left = |stage| left.contains(&stage);
+    let mut size = Size::default();
+    let mut tx = reader.tx().await?;
+    if is_left(Stage::Phases) {
+        let projects = project_cursor::expected(&mut tx, id, round).await?;
+        size.readings = projects.iter().map(|one| (one.project_id, reading(one))).collect();
+    }
+    if is_left(Stage::Users) {
+        size.users = Some(reader.dictionary.users.len() as u64);
+    }
+    if is_left(Stage::Projects) {
+        size.projects = Some(size.readings.len() as u64);
+    }
+    if is_left(Stage::Absences) {
+        let is_asked_one_by_one = reader.settings.absence_source == AbsenceSource::OutOfOffice;
+        let (mapped, _) = store::planning::reading::count_users(&mut tx, id).await?;
+        size.people = if is_asked_one_by_one { count(mapped) } else { 1 };
+    }
+    if is_left(Stage::TimeEntries) {
+        let waiting = store::planning::reading::count_to_be_counted(&mut tx, id).await?;
+        size.tasks_with_new_hours = count(waiting);
+    }
+    tx.end_reading();
+    Ok(size)
+}
+
+fn reading(project: &Expected) -> Reading {
+    let (is_begun, is_done) = (project.is_begun, project.is_done);
+    let known = project.was_read.then_some(count(project.phases));
+    Reading { known, is_begun, read: count(project.read), is_done }
+}
+
+fn count(rows: i64) -> u64 {
+    u64::try_from(rows).unwrap_or_default()
 }
 
 /// A run that came to its end has read everything, whatever of it could not be kept.

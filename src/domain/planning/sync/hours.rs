@@ -8,6 +8,7 @@ use futures::future::join_all;
 
 use super::{
     gone::{count, hold},
+    progress,
     reader::{Reader, check_consent, refusal},
 };
 use crate::{
@@ -80,6 +81,7 @@ async fn of_phases(reader: &Reader<'_>, record: &mut Record) -> Result<(), Stop>
     tx.end_reading();
     is_allowed?;
     let (mut after, mut refusals) = (None, 0);
+    expect(reader, record).await?;
     loop {
         let mut tx = reader.tx().await?;
         let some = reading::to_be_counted(&mut tx, reader.id(), after, SOME).await?;
@@ -106,6 +108,7 @@ async fn of_phases(reader: &Reader<'_>, record: &mut Record) -> Result<(), Stop>
                 }
                 record.count(TIME_ENTRIES).processed += 1;
             }
+            progress::advance(record, reader);
             record.save(reader.ground).await?;
         }
     }
@@ -127,6 +130,15 @@ async fn forget(reader: &Reader<'_>, record: &mut Record) -> Result<()> {
     }
     missing::forget_time_entries(&mut tx, reader.id()).await?;
     tx.commit().await
+}
+
+async fn expect(reader: &Reader<'_>, record: &mut Record) -> Result<(), Stop> {
+    let mut tx = reader.tx().await?;
+    let waiting = reading::count_to_be_counted(&mut tx, reader.id()).await?;
+    tx.end_reading();
+    let count = record.count(TIME_ENTRIES);
+    count.total = Some(count.processed + u64::try_from(waiting).unwrap_or_default());
+    record.save(reader.ground).await
 }
 
 /// Reads one phase's. Returns what was refused.

@@ -136,7 +136,7 @@ pub(super) async fn read_completely(
     }
     tx.commit().await?;
     let Some(cursor) = cursor.filter(|cursor| !cursor.round_is_read) else { return Ok(()) };
-    let progress = Progress::of(record);
+    let progress = Progress::of(record, None);
     let read = round::one(reader, &gid, cursor, round, &progress, &AtomicBool::new(false)).await;
     progress.end(reader).await;
     read?;

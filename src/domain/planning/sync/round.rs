@@ -87,6 +87,7 @@ pub(super) async fn one(
     if cursor.round_begin_time.is_none() {
         take_token(reader, gid, &cursor).await?;
         begin(reader, project).await?;
+        progress.begin(project).await;
     }
     while !is_over.load(Ordering::Relaxed) {
         let from = offset.as_ref();
@@ -99,6 +100,7 @@ pub(super) async fn one(
                     beginnings += 1;
                     offset = None;
                     begin(reader, project).await?;
+                    progress.begin(project).await;
                     continue;
                 }
                 // One project that cannot be read does not keep the others from being read.
@@ -114,7 +116,7 @@ pub(super) async fn one(
         let next = page.next.as_ref().map(Offset::as_str);
         let read = PageRead { project, round, next, unfit };
         let taken = reader.take_in(&page.items, None, asked, Some(&read)).await?;
-        progress.note(reader, taken).await?;
+        progress.note(reader, project, taken, page.next.is_none()).await?;
         match page.next {
             Some(next) => offset = Some(next),
             None => break,
@@ -157,6 +159,7 @@ async fn give_up(
     progress: &Progress<'_>,
 ) -> Result<(), Stop> {
     progress.complain(format!("project/{gid}"), reason).await;
+    progress.give_up(project).await;
     let mut tx = reader.tx().await?;
     store::planning::project_cursor::end_reading(&mut tx, project, Some(reason), reader.now()).await?;
     Ok(tx.commit().await?)

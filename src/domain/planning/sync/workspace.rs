@@ -150,15 +150,13 @@ pub(super) async fn projects(reader: &Reader<'_>, record: &mut Record) -> Result
             record.add_error(format!("project/{unfit}"), "UNREADABLE");
         }
         tx.commit().await?;
-        record.count(PROJECTS).processed += u64::try_from(page.items.len()).unwrap_or_default();
+        *record.count(PROJECTS).total.get_or_insert(0) += page.items.len() as u64;
         record.save(reader.ground).await?;
         match page.next {
             Some(next) => offset = Some(next),
             None => break,
         }
     }
-    let count = record.count(PROJECTS);
-    count.total = Some(count.processed);
     let unlisted: Vec<Project> =
         known.into_values().filter(|one| !listed.contains(&one.external_id)).collect();
     gone(reader, record, unlisted, present).await

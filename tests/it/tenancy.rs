@@ -153,7 +153,7 @@ async fn every_role_has_exactly_these_rights() {
 
     insta::assert_snapshot!(rights.join("\n"), @r"
                          operator     admin        hr           practitioner patient      service      system
-    absence              ----         r---         r---         r---         ----         r---         riud
+    absence              ----         r--d         r--d         r---         ----         r--d         riud
     alert                ----         riud         ----         ----         ----         ----         riud
     alert_destination    ----         riud         ----         ----         ----         ----         riud
     api_key              riu-         riu-         ----         ----         ----         ----         riu-

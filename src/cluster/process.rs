@@ -103,8 +103,9 @@ impl Running {
         let keep = move || -> Result<(), ClusterError> {
             let mut child = boot(&plan)?;
             let running = Running { pid: child.id(), has_ended };
-            // If nobody waits any more, it comes back and is dropped, which stops PostgreSQL.
-            let lock = ready.send(running).is_err().then_some(lock);
+            // If nobody waits any more, both come back, and to drop the one stops PostgreSQL. Whoever waits gets
+            // the lock with it: kept here for another moment it would refuse the next start.
+            let lock = ready.send((running, lock)).err().map(|(_, lock)| lock);
             let _ = child.wait(); // fails only for a child already waited for
             ended.send_replace(true);
             drop(lock);
@@ -114,7 +115,7 @@ impl Running {
         let keeper = keeper.map_err(failed("start a thread for", &log))?;
 
         match becomes_ready.await {
-            Ok(running) => Ok(running),
+            Ok((running, _)) => Ok(running),
             // The thread has dropped its end: it is over, or about to be.
             Err(_) => Err(keeper.join().ok().and_then(Result::err).unwrap_or(ClusterError::NotReady { log })),
         }

@@ -161,6 +161,8 @@ describe("with a server of its own", () => {
     void page.evaluate((asked) => window.stellwerk.startWatching(asked), asked);
     const seen = () => page.evaluate(() => window.stellwerk.watched.filter((text) => text.includes("-")));
     const practitionerId = await world.practitioner("Dr. Erika Beispiel");
+    // It tells of what happens after its first message.
+    await eventually(async () => (await page.evaluate(() => window.stellwerk.watched.length)) || undefined);
     // Something must come before the restart: only then there is a place to go on from.
     const first = await world.booking(practitionerId, 24);
     await eventually(async () => ((await seen()).length > 0 ? true : undefined));

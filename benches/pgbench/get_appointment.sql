@@ -16,8 +16,7 @@ SELECT id, patient_id, practitioner_id, service_id, therapist_name, service_name
         occupied_start_time, occupied_end_time, time_zone, hold_expire_time, origin, last_change_origin, integration_id,
         external_id, sync_time, cancel_reason, create_time, update_time
     FROM appointment WHERE id = bench_id(11, :tenant::integer, :booking::integer) LIMIT 1;
--- How old may the copy be? The server does not wait for this answer before it asks the next question.
-\startpipeline
+-- How old may the copy be?
 SELECT max(last_delivery_time) FROM webhook_activity WHERE integration_id = bench_id(4, :tenant::integer, 0) LIMIT 1;
 -- Who wants the same time?
 SELECT id FROM appointment
@@ -26,5 +25,4 @@ SELECT id FROM appointment
         AND appointment.status = 'conflicting'
         AND occupied_start_time >= bench_slot(:booking::integer, 0) - interval '48 hours'
     ORDER BY occupied_start_time LIMIT 20;
-\endpipeline
 COMMIT;

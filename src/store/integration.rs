@@ -9,7 +9,7 @@ use diesel::{
     prelude::{Insertable, Queryable},
     update,
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
 use super::{
     Cached, TenantTx,
@@ -204,15 +204,8 @@ pub async fn freshness(tx: &mut TenantTx) -> Result<Vec<Freshness>> {
 
 /// When an integration's provider last gave a sign of life.
 pub async fn last_delivery_time(tx: &mut TenantTx, id: IntegrationId) -> Result<Option<DateTime<Utc>>> {
-    last_delivery(tx.conn(), id).await
-}
-
-pub(super) async fn last_delivery(
-    mut conn: &AsyncPgConnection,
-    id: IntegrationId,
-) -> Result<Option<DateTime<Utc>>> {
     let query = webhook_activity::table
         .filter(webhook_activity::integration_id.eq(id))
         .select(max(webhook_activity::last_delivery_time));
-    Ok(query.first(&mut conn).await?)
+    Ok(query.first(tx.conn()).await?)
 }

@@ -2,19 +2,17 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, QueryDsl, QueryableByName, sql_query,
     sql_types::{Array, Bool, Timestamptz, Uuid as SqlUuid},
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use futures::try_join;
+use diesel_async::RunQueryDsl;
 
 use super::{Appointment, LONGEST_SLOT, is};
 use crate::{
     error::Result,
     ids::AppointmentId,
-    store::{Cached, TenantTx, integration, schema::appointment},
+    store::{Cached, TenantTx, schema::appointment},
     words::AppointmentStatus,
 };
 
@@ -40,7 +38,7 @@ pub async fn conflicts_of(
         return Ok(HashMap::new());
     }
     if let [one] = wanted[..] {
-        let others = conflicts_of_one(tx.conn(), one).await?;
+        let others = conflicts_of_one(tx, one).await?;
         return Ok(if others.is_empty() { HashMap::new() } else { HashMap::from([(one.id, others)]) });
     }
     // Two halves, so that the frequent one finds the index of the few conflicting ones.
@@ -72,29 +70,10 @@ pub async fn conflicts_of(
     Ok(found)
 }
 
-/// When the source of an appointment last spoke, and who wants the same time. Both questions are on their way
-/// before the first is answered.
-pub async fn beside(
-    tx: &mut TenantTx,
-    of: &Appointment,
-) -> Result<(Option<DateTime<Utc>>, Vec<AppointmentId>)> {
-    let conn: &AsyncPgConnection = tx.conn();
-    let spoken = async {
-        match of.integration_id {
-            Some(id) => integration::last_delivery(conn, id).await,
-            None => Ok(None),
-        }
-    };
-    let rivals = async {
-        if of.occupies() || conflicting(of) { conflicts_of_one(conn, of).await } else { Ok(Vec::new()) }
-    };
-    try_join!(spoken, rivals)
-}
-
 /// The same for one. Not as a list of one: PostgreSQL would plan that anew on every call, because the plan
 /// for lists of any length looks dearer to it, and planning takes longer than all the rest of reading an
 /// appointment.
-async fn conflicts_of_one(mut conn: &AsyncPgConnection, of: &Appointment) -> Result<Vec<AppointmentId>> {
+async fn conflicts_of_one(tx: &mut TenantTx, of: &Appointment) -> Result<Vec<AppointmentId>> {
     let (from, until) = (of.occupied_start_time, of.occupied_end_time);
     let others = appointment::table
         .filter(appointment::practitioner_id.eq(of.practitioner_id))
@@ -108,13 +87,13 @@ async fn conflicts_of_one(mut conn: &AsyncPgConnection, of: &Appointment) -> Res
             .filter(appointment::start_time.ge(from - LONGEST_SLOT))
             .filter(appointment::start_time.lt(until + LONGEST_SLOT))
             .order(appointment::start_time);
-        holding.load(&mut conn).await?
+        holding.load(tx.conn()).await?
     } else {
         let waiting = others
             .filter(is(AppointmentStatus::Conflicting))
             .filter(appointment::occupied_start_time.ge(from - LONGEST_SLOT))
             .order(appointment::occupied_start_time);
-        Cached(waiting).load(&mut conn).await?
+        Cached(waiting).load(tx.conn()).await?
     })
 }
 

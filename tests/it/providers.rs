@@ -7,6 +7,7 @@ mod handshakes;
 mod listing;
 mod proofs;
 mod repeats;
+mod secrets;
 mod tokens;
 
 use std::net::SocketAddr;

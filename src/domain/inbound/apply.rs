@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::consent,
-    error::Result,
+    error::{Error, Result},
     ids::{AppointmentId, IntegrationId, PatientId, WebhookEndpointId},
     store::{self, TenantTx, integration::Integration, webhook_event::WebhookEvent},
     telemetry,
@@ -91,8 +91,8 @@ pub(super) async fn try_apply(
             Err(error) => error,
         };
         // A connection that is gone keeps nothing; any other one keeps the event.
-        if tx.roll_back_savepoint().await.is_err() {
-            return Err(error);
+        if let Err(gone) = tx.roll_back_savepoint().await {
+            return Err(if matches!(error, Error::Unavailable(_)) { error } else { gone });
         }
         if tries_left == 0 || !store::gave_way(&error) {
             telemetry::log_error("a webhook event could not be applied", &error);

@@ -1,9 +1,13 @@
 //! P6 and P7: a worker that dies anywhere leaves exactly one booking in the right state.
 
+use chrono::Utc;
+use serde_json::json;
 use stellwerk::{
-    ids::AppointmentId,
+    domain::engine::push,
+    ids::{AppointmentId, TenantId},
     sandbox::calcom::{Fault, Operation, Point, Rule},
-    words::ProviderSync,
+    store::outbox::{self, Claimed},
+    words::{MessageKind, ProviderSync},
 };
 
 use crate::support::{
@@ -72,6 +76,25 @@ async fn a_worker_that_dies_over_a_cancellation_leaves_none() {
         assert_eq!(practice.calcom.bookings().len(), 1, "{moment:?}");
         assert_eq!(practice.review_items().await, [], "{moment:?}");
     }
+}
+
+/// P7. Its lease ran out while it slept, and somebody else has the message.
+#[tokio::test]
+async fn a_worker_that_slept_past_its_lease_sends_nothing_beside_its_successor() {
+    let (app, practice) = practice().await;
+    let id = practice.book(on_day(3, 9)).await;
+    let claims = outbox::claim(&practice.domain.store, TenantId::HOUSE, 10, 60).await.unwrap();
+    let late = claims.messages.iter().find(|one| one.kind == MessageKind::AppointmentPush).unwrap();
+    let payload = json!({ "appointment_id": id });
+    app.database.owner().await.run("UPDATE outbox SET lease_epoch = lease_epoch + 1").await;
+
+    push::run(&practice.domain, late, payload.clone(), Utc::now()).await.unwrap();
+    let sent_late = practice.asked(Operation::CreateBooking);
+    let successor = Claimed { lease_epoch: late.lease_epoch + 1, ..*late };
+    push::run(&practice.domain, &successor, payload, Utc::now()).await.unwrap();
+
+    assert_eq!((sent_late, practice.asked(Operation::CreateBooking)), (0, 1));
+    assert_eq!(practice.standing(id).await, ProviderSync::Synced);
 }
 
 /// Nobody works unless the test says so.

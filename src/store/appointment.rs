@@ -6,7 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
-    Selectable, SelectableHelper, delete, insert_into,
+    Selectable, SelectableHelper, insert_into,
     prelude::{AsChangeset, Insertable, Queryable},
     sql_types::Bool,
 };
@@ -24,12 +24,14 @@ mod change;
 mod conflicts;
 mod differing;
 mod of_patient;
+mod removal;
 mod watched;
 
 pub use change::{Change, changes, insert_change, last_local_change};
 pub use conflicts::conflicts_of;
 pub use differing::differing_at_provider;
-pub use of_patient::{move_to_patient, of_patient, practitioners_of_patient, remove_of_patient};
+pub use of_patient::{move_to_patient, of_patient, practitioners_of_patient};
+pub use removal::{remove, remove_of_patient};
 pub use watched::{Horizon, Leave, Position, Whose, changes_after, horizon, leaves_after};
 
 /// No slot is longer, buffers included: 24 hours and twice 4 (the tables and the field rules say so).
@@ -349,12 +351,6 @@ pub async fn unassigned(
         .select(Appointment::as_select())
         .for_no_key_update();
     Ok(query.load(tx.conn()).await?)
-}
-
-/// Deletes an appointment with its history.
-pub async fn remove(tx: &mut TenantTx, id: AppointmentId) -> Result<()> {
-    delete(appointment::table.filter(appointment::id.eq(id))).execute(tx.conn()).await?;
-    Ok(())
 }
 
 /// `status = '…'`, with the word in the statement; diesel caches such statements only when told to.

@@ -143,6 +143,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    appointment_removal (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        appointment_id -> Uuid,
+        practitioner_id -> Nullable<Uuid>,
+        patient_id -> Nullable<Uuid>,
+        xact -> BigInt,
+    }
+}
+
+diesel::table! {
     area_mapping (tenant_id, integration_id, option_id) {
         tenant_id -> Uuid,
         integration_id -> Uuid,
@@ -1019,6 +1030,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     appointment,
     appointment_change,
     appointment_link,
+    appointment_removal,
     area_mapping,
     booking,
     call_slot,

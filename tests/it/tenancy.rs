@@ -160,6 +160,7 @@ async fn every_role_has_exactly_these_rights() {
     appointment          ----         riud         ----         riu-         r---         riud         riud
     appointment_change   ----         ri--         ----         ri--         ----         ri--         ri--
     appointment_link     ----         riud         ----         ----         ----         riud         riud
+    appointment_removal  ----         -i--         ----         ----         ----         -i--         ri--
     area_mapping         ----         riud         riud         ----         ----         riud         riud
     booking              ----         riud         ----         riud         ----         riud         riud
     call_slot            ----         ----         ----         ----         ----         ----         riu-

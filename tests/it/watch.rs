@@ -4,8 +4,8 @@ mod records;
 
 use futures::future::join_all;
 use stellwerk::proto::{
-    AppointmentStatus, RescheduleAppointmentRequest, RevokeApiKeyRequest, Role, WatchAppointmentsRequest,
-    WatchAppointmentsResponse, watch_appointments_response::Event,
+    AppointmentStatus, DeletePatientRequest, RescheduleAppointmentRequest, RevokeApiKeyRequest, Role,
+    WatchAppointmentsRequest, WatchAppointmentsResponse, watch_appointments_response::Event,
 };
 use tokio::time::timeout;
 use tonic::{Code, Status, Streaming};
@@ -41,7 +41,12 @@ impl Watcher {
 
     /// A watch of everything from now on.
     async fn from_now(by: &TestCaller) -> Self {
-        let mut watcher = Self::begin(by, WatchAppointmentsRequest::default()).await;
+        Self::of(by, WatchAppointmentsRequest::default()).await
+    }
+
+    /// A watch of some from now on.
+    async fn of(by: &TestCaller, request: WatchAppointmentsRequest) -> Self {
+        let mut watcher = Self::begin(by, request).await;
         assert!(matches!(watcher.next().await, Event::SnapshotEnd(_)));
         watcher
     }
@@ -231,8 +236,7 @@ async fn a_practitioner_hears_of_his_own_appointments_and_that_one_left() {
     let patient = acme.create_patient("Erika", "Muster").await;
     let mut own = Watcher::from_now(&muster).await;
     let filter = WatchAppointmentsRequest { practitioner_id: muster.id.clone(), ..Default::default() };
-    let mut of_muster = Watcher::begin(&acme.admin, filter).await;
-    assert!(matches!(of_muster.next().await, Event::SnapshotEnd(_)));
+    let mut of_muster = Watcher::of(&acme.admin, filter).await;
 
     let given = book(&acme.admin, slot(&patient, &muster.id, in_days(2))).await.unwrap().appointment_id;
     assert_eq!(own.changed().await, (given.clone(), AppointmentStatus::Booked));
@@ -245,6 +249,46 @@ async fn a_practitioner_hears_of_his_own_appointments_and_that_one_left() {
         let left = watcher.next().await;
         assert!(matches!(&left, Event::Leave(leave) if leave.appointment_id == given), "{left:?}");
         assert_eq!(watcher.changed().await, (kept.clone(), AppointmentStatus::Booked));
+    }
+}
+
+#[tokio::test]
+async fn a_removed_appointment_leaves_whoever_could_see_it_and_nobody_else() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (muster, beispiel) = (acme.practitioner().await, acme.practitioner().await);
+    let (erika, max) =
+        (acme.create_patient("Erika", "Muster").await, acme.create_patient("Max", "Muster").await);
+    let gone = book(&acme.admin, slot(&erika, &muster.id, in_days(2))).await.unwrap().appointment_id;
+    let of = |patient_id: &str, practitioner_id: &str| WatchAppointmentsRequest {
+        patient_id: patient_id.into(),
+        practitioner_id: practitioner_id.into(),
+        ..Default::default()
+    };
+    let mut concerned = vec![
+        Watcher::from_now(&acme.admin).await,
+        Watcher::from_now(&muster).await,
+        Watcher::of(&acme.admin, of("", &muster.id)).await,
+    ];
+    let mut others = vec![
+        Watcher::from_now(&beispiel).await,
+        Watcher::of(&acme.admin, of(&max, "")).await,
+        Watcher::of(&acme.admin, of("", &beispiel.id)).await,
+    ];
+    let broken = Watcher::from_now(&acme.admin).await;
+    let mut of_erika = Watcher::of(&acme.admin, of(&erika, "")).await;
+
+    let request = DeletePatientRequest { patient_id: erika.clone(), ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+    let next = book(&acme.admin, slot(&max, &beispiel.id, in_days(2))).await.unwrap().appointment_id;
+    concerned.push(Watcher::resume(&acme.admin, &broken.token).await);
+
+    for watcher in concerned.iter_mut().chain([&mut of_erika]) {
+        let left = watcher.next().await;
+        assert!(matches!(&left, Event::Leave(leave) if leave.appointment_id == gone), "{left:?}");
+    }
+    for watcher in &mut others {
+        assert_eq!(watcher.changed().await.0, next);
     }
 }
 

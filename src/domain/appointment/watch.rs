@@ -1,8 +1,8 @@
 //! Watching appointments: every change, none left out, from wherever the watcher last was.
 //!
 //! What a watcher may see the row policies decide at the moment of reading. An appointment that was given to
-//! another practitioner is out of the first one's sight, so that it is looked for on its own and told by its
-//! id alone.
+//! another practitioner is out of the first one's sight, and one that was removed out of everybody's: these
+//! are looked for on their own and told by their ids alone.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -73,7 +73,7 @@ pub enum News {
         appointment: Shown,
         change: Recorded,
     },
-    /// It went to another practitioner.
+    /// It went to another practitioner, or was removed.
     Leave(AppointmentId),
     Heartbeat,
 }
@@ -230,18 +230,18 @@ impl Watch {
     }
 
     /// What can be read by now, and what of it went out of the watcher's sight: out of the named
-    /// practitioner's appointments, or out of the caller's own. In the server's own name, because what left
-    /// is behind the caller's policies.
+    /// practitioner's appointments, out of the caller's own, or away altogether. In the server's own name,
+    /// because what left is behind the caller's policies.
     async fn leaves(&self, after: Position) -> Result<(Horizon, Vec<Leave>)> {
-        let left = match (self.caller.practitioner(), self.wanted.practitioner) {
+        let whose = match (self.caller.practitioner(), self.wanted.practitioner) {
             // Of somebody else's appointments he sees none, and none leaves.
-            (Some(own), Some(wanted)) => Some(own).filter(|own| *own == wanted),
-            (own, wanted) => own.or(wanted),
+            (Some(own), Some(wanted)) if own != wanted => None,
+            (own, wanted) => Some(Whose { practitioner: own.or(wanted), patient: self.wanted.patient }),
         };
         let mut tx = self.domain.store.tenant(self.caller.tenant).await?;
         let horizon = store::appointment::horizon(&mut tx).await?;
-        let leaves = match left.filter(|_| after < horizon.end()) {
-            Some(left) => store::appointment::leaves_after(&mut tx, after, horizon, left, AT_ONCE).await?,
+        let leaves = match whose.filter(|_| after < horizon.end()) {
+            Some(whose) => store::appointment::leaves_after(&mut tx, after, horizon, whose, AT_ONCE).await?,
             None => Vec::new(),
         };
         tx.end_reading();

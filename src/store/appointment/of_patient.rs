@@ -1,7 +1,7 @@
-//! A person's appointments as a whole: found, given to somebody else, deleted.
+//! A person's appointments as a whole: found, and given to somebody else.
 
 use chrono::Utc;
-use diesel::{ExpressionMethods, NullableExpressionMethods, QueryDsl, SelectableHelper, delete};
+use diesel::{ExpressionMethods, NullableExpressionMethods, QueryDsl, SelectableHelper};
 use diesel_async::RunQueryDsl;
 
 use super::{Appointment, Change, change};
@@ -47,10 +47,4 @@ pub async fn move_to_patient(
         Cached(statement.returning(Appointment::as_returning())).get_results(tx.conn()).await?;
     let changes = moved.iter().map(|row| Change::of(row, ChangeKind::Patient, origin, cause, now));
     change::insert_changes(tx, changes.collect()).await
-}
-
-/// Deletes all appointments of a person with their history, and returns them: their slots are free.
-pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<Appointment>> {
-    let statement = delete(appointment::table.filter(appointment::patient_id.eq(patient)));
-    Ok(statement.returning(Appointment::as_returning()).get_results(tx.conn()).await?)
 }

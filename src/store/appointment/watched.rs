@@ -8,7 +8,7 @@
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, QueryDsl, QueryableByName, SelectableHelper,
     sql_query,
-    sql_types::{BigInt, Uuid as SqlUuid},
+    sql_types::{BigInt, Nullable, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use serde::{Deserialize, Serialize};
@@ -44,14 +44,14 @@ pub struct Horizon {
     pub next: i64,
 }
 
-/// Which changes are read: those of appointments that are now like this.
+/// Whose appointments are read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Whose {
     pub practitioner: Option<PractitionerId>,
     pub patient: Option<PatientId>,
 }
 
-/// An appointment that went to another practitioner by the change at this position.
+/// An appointment that went to another practitioner, or away altogether, at this position.
 #[derive(Debug, Clone, Copy, QueryableByName)]
 pub struct Leave {
     #[diesel(sql_type = BigInt)]
@@ -114,30 +114,38 @@ pub async fn changes_after(
     Ok(placed.collect())
 }
 
-/// Appointments that were this practitioner's until a change after `after`, and are not now; at most `limit`.
-/// Whose they are now is not told, so that this may be read on behalf of somebody who sees them no more.
+/// Appointments that were those of `whose` until after `after` and are not now: they went to another
+/// practitioner than the one that is named, or were removed; at most `limit`. Whose they are now is not told,
+/// so that this may be read on behalf of somebody who sees them no more.
 pub async fn leaves_after(
     tx: &mut TenantTx,
     after: Position,
     horizon: Horizon,
-    practitioner: PractitionerId,
+    whose: Whose,
     limit: i64,
 ) -> Result<Vec<Leave>> {
     let query = sql_query(
-        "SELECT c.xact, c.id, c.appointment_id FROM appointment_change c \
-         WHERE c.xact >= $1 AND c.xact < $3 AND (c.xact > $1 OR c.id > $2) \
+        "(SELECT c.xact, c.id, c.appointment_id FROM appointment_change c \
+         WHERE $4 IS NOT NULL AND c.xact >= $1 AND c.xact < $3 AND (c.xact > $1 OR c.id > $2) \
              AND c.practitioner_id IS DISTINCT FROM $4 \
              AND $4 = (SELECT earlier.practitioner_id FROM appointment_change earlier \
                  WHERE earlier.appointment_id = c.appointment_id AND earlier.id < c.id \
                  ORDER BY earlier.id DESC LIMIT 1) \
              AND NOT EXISTS (SELECT FROM appointment a \
                  WHERE a.id = c.appointment_id AND a.practitioner_id = $4) \
-         ORDER BY c.xact, c.id LIMIT $5",
+         ORDER BY c.xact, c.id LIMIT $6) \
+         UNION ALL \
+         (SELECT r.xact, r.id, r.appointment_id FROM appointment_removal r \
+         WHERE r.xact >= $1 AND r.xact < $3 AND (r.xact > $1 OR r.id > $2) \
+             AND ($4 IS NULL OR r.practitioner_id = $4) AND ($5 IS NULL OR r.patient_id = $5) \
+         ORDER BY r.xact, r.id LIMIT $6) \
+         ORDER BY xact, id LIMIT $6",
     )
     .bind::<BigInt, _>(after.xact)
     .bind::<SqlUuid, _>(after.change)
     .bind::<BigInt, _>(horizon.below)
-    .bind::<SqlUuid, _>(practitioner)
+    .bind::<Nullable<SqlUuid>, _>(whose.practitioner)
+    .bind::<Nullable<SqlUuid>, _>(whose.patient)
     .bind::<BigInt, _>(limit);
     Ok(Cached(query).load(tx.conn()).await?)
 }

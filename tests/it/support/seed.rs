@@ -156,6 +156,7 @@ impl Seed {
                  SELECT '{change}', id, 'created', 'admin', '{SUBJECT}', status, start_time, end_time \
                  FROM appointment WHERE tenant_id = '{tenant}' AND id = '{appointment}'"
             ),
+            format!("INSERT INTO appointment_removal (id, appointment_id) VALUES ('{change}', '{change}')"),
             format!(
                 "INSERT INTO webhook_endpoint (id, integration_id, provider, name, token_hash, \
                  sealed_token, scheme, limit_per_minute) \

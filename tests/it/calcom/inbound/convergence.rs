@@ -3,10 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::Value;
-use stellwerk::proto::AppointmentStatus;
+use stellwerk::proto::{AppointmentStatus, WatchAppointmentsRequest, watch_appointments_response::Event};
+use tokio::time::timeout;
 
 use super::{Practice, practice};
 use crate::support::{
+    PATIENCE,
     calcom::on_day,
     calcom_hook::{Story, sent_now},
     desk,
@@ -174,4 +176,33 @@ async fn deliveries_that_arrive_at_once_lead_to_the_same_end() {
         }
         assert_eq!(end(&practice, &story).await, expected, "{number}");
     }
+}
+
+/// P9. A board that watches does not go on showing both.
+#[tokio::test]
+async fn of_two_appointments_that_turn_out_to_be_one_the_other_leaves_the_watch() {
+    let practice = practice().await;
+    let story = story(&practice, 0);
+    let moves = moved_twice(&story);
+    practice.hook.tell(&moves[0]).await.kept();
+    practice.hook.tell(&moves[2]).await.kept();
+    let both = desk::appointments(&practice.acme.admin).await;
+    let request = WatchAppointmentsRequest::default();
+    let mut watch =
+        practice.acme.admin.appointments().watch_appointments(request).await.unwrap().into_inner();
+
+    practice.hook.tell(&moves[1]).await.kept();
+    let leave = async {
+        loop {
+            if let Some(Event::Leave(left)) = watch.message().await.unwrap().expect("no end").event {
+                break left.appointment_id;
+            }
+        }
+    };
+    let left = timeout(PATIENCE, leave).await.expect("a leave in time");
+
+    let kept = desk::only_appointment(&practice.acme.admin).await.appointment_id;
+    assert_eq!(both.len(), 2);
+    assert_ne!(left, kept);
+    assert!(both.iter().any(|one| one.appointment_id == left));
 }

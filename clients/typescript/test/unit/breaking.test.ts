@@ -22,7 +22,8 @@ function breaking(file: string, was: RegExp, becomes: string) {
   const edited = readFileSync(path, "utf8").replace(was, becomes);
   expect(edited).not.toBe(readFileSync(path, "utf8"));
   writeFileSync(path, edited);
-  const { status, stdout } = spawnSync("make", ["breaking"], { cwd: folder, encoding: "utf8" });
+  // No socket as its stdin: bash would take it for a login over the network, and read start-up files (Bash manual, "Startup Files").
+  const { status, stdout } = spawnSync("make", ["breaking"], { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
   return { isRefused: status !== 0, stdout };
 }
 

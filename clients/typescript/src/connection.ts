@@ -9,7 +9,7 @@ import { type RetryPolicy, type TokenProvider, withIdempotencyKeys, withRetries,
 export interface ConnectionOptions {
   /** The address of the gRPC listener, as in `https://stellwerk.example.org`. */
   readonly baseUrl: string;
-  /** Who is calling. Asked before every call, so keep it quick; asked again with the refused token when one is refused. */
+  /** Who is calling. Asked before every try, so keep it quick; asked again with the refused token when one is refused. */
   readonly token: string | TokenProvider;
   /**
    * For each try of a call, its token included, in milliseconds; 30 000 unless said. A call that asks to wait for a provider has that long
@@ -31,18 +31,18 @@ export interface Connection {
   client<S extends DescService>(service: S): Client<S>;
 }
 
-const RETRY: RetryPolicy = { attempts: 4, firstMs: 250, mostMs: 10_000 };
 const TRY_TIMEOUT_MS = 30_000;
 
 /** Makes a connection. */
 export function connect(options: ConnectionOptions): Connection {
   const { baseUrl, token, fetch } = options;
+  const { attempts = 4, firstMs = 250, mostMs = 10_000 } = options.retry ?? {};
   const transport = createGrpcWebTransport({
     baseUrl,
     interceptors: [
       ...(options.interceptors ?? []),
       withIdempotencyKeys(newKey),
-      withRetries({ ...RETRY, ...options.retry }, options.tryTimeoutMs ?? TRY_TIMEOUT_MS),
+      withRetries({ attempts, firstMs, mostMs }, options.tryTimeoutMs ?? TRY_TIMEOUT_MS),
       withToken(typeof token === "string" ? () => token : token),
     ],
     ...(fetch && { fetch }),

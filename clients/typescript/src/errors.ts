@@ -1,7 +1,7 @@
 // What a refusal says. Every error of stellwerk carries `google.rpc.ErrorInfo` with a reason out of `ErrorReason`.
 
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { type Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 import { ErrorReason } from "./gen/stellwerk/v1/error_pb.js";
 
@@ -31,8 +31,16 @@ export interface ErrorFacts {
   readonly retryDelayMs: number | undefined;
 }
 
+/** For types alone: without it, an error that is not of one reason would be of no reason. */
+declare const because: unique symbol;
+
 /** Whether a call failed at stellwerk, and for this reason if one is given. */
-export function isStellwerkError(error: unknown, reason?: ErrorReason): error is ConnectError {
+export function isStellwerkError(error: unknown): error is ConnectError;
+export function isStellwerkError<R extends ErrorReason>(
+  error: unknown,
+  reason: R,
+): error is ConnectError & { readonly [because]: R };
+export function isStellwerkError(error: unknown, reason?: ErrorReason): boolean {
   if (!(error instanceof ConnectError)) return false;
   const found = reasonOf(error);
   return reason === undefined ? found !== ErrorReason.UNSPECIFIED : found === reason;
@@ -57,6 +65,16 @@ export function factsOf(error: unknown): ErrorFacts {
 export function retryDelayMs(error: ConnectError): number | undefined {
   const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
   return delay && durationMs(delay);
+}
+
+/**
+ * Whether a call got no whole answer: stellwerk's have a status, what a broken connection or a proxy leaves has none. What was refused on
+ * this side, as what cannot be encoded (`INTERNAL`), is no loss.
+ */
+export function isLost(thrown: unknown): boolean {
+  // `fetch` rejects with a TypeError when there was no answer, whatever the reason (Fetch standard, fetch method).
+  if (!(thrown instanceof ConnectError)) return thrown instanceof TypeError;
+  return !thrown.metadata.has("grpc-status") && thrown.code !== Code.Internal;
 }
 
 function infoOf(error: ConnectError) {

@@ -5,6 +5,8 @@
  * @packageDocumentation
  */
 
+// What a caller says times and spans with; the rest of protobuf-es's own is in `@bufbuild/protobuf`.
+export { durationFromMs, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 export { connect, type Connection, type ConnectionOptions } from "./connection.js";
 export {
   Code,
@@ -17,6 +19,6 @@ export {
 } from "./errors.js";
 export { isRepeatable, type RetryPolicy, type TokenProvider } from "./interceptors.js";
 export { items, type Page, pages } from "./pages.js";
-export { withChange } from "./progress.js";
+export { hasEnded, withChange } from "./progress.js";
 export { type Resumable, type ResumeOptions, resuming } from "./streams.js";
 export type { BackOff } from "./wait.js";

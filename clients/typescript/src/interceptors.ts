@@ -3,10 +3,13 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
-import { retryDelayMs } from "./errors.js";
+import { isLost, retryDelayMs } from "./errors.js";
 import { type BackOff, pauseMs, wait, within } from "./wait.js";
 
-/** Gives the bearer token of the signed-in person, or an API key. `stale` is the one that was just refused; give another. */
+/**
+ * Gives the bearer token of the signed-in person, or an API key; `undefined` when nobody is signed in. `stale` is the one that was just
+ * refused: renew if that is what you still have. Calls ask at the same time, so several may name one token.
+ */
 export type TokenProvider = (stale?: string) => string | undefined | Promise<string | undefined>;
 
 /** How often, and how soon, a call that may be repeated is. */
@@ -19,9 +22,9 @@ export interface RetryPolicy extends BackOff {
 const MOST_MS = 99_999_999;
 const WORTH_ANOTHER_TRY: readonly Code[] = [Code.Unavailable, Code.ResourceExhausted, Code.Aborted, Code.DeadlineExceeded];
 
-/** Whether a repeated call does nothing twice: it only reads, or its request has an idempotency key. */
+/** Whether a repeated call does nothing twice: it only reads, keeps a repeated part once, or its request has an idempotency key. */
 export function isRepeatable(method: DescMethod): boolean {
-  return /^(Get|List)/.test(method.name) || takesKey(method);
+  return /^(Get|List|Preview|Upload)/.test(method.name) || takesKey(method);
 }
 
 /** Gives every write that was sent without one a key, so that all its tries are one. */
@@ -54,9 +57,9 @@ export function withRetries(policy: RetryPolicy, tryTimeoutMs: number): Intercep
       } catch (thrown) {
         const error = ConnectError.from(thrown);
         const delayMs = retryDelayMs(error) ?? 0;
-        // `fetch` rejects with a TypeError when there was no answer, whatever the reason (Fetch standard, fetch method).
-        const isWorthIt = WORTH_ANOTHER_TRY.includes(error.code) || error.cause instanceof TypeError;
-        if (attempt >= attempts || !isWorthIt || delayMs > policy.mostMs) throw thrown;
+        const isWorthIt = WORTH_ANOTHER_TRY.includes(error.code) || isLost(thrown);
+        // Said so that it ends with a number that is none, too.
+        if (!(attempt < attempts) || !isWorthIt || delayMs > policy.mostMs) throw thrown;
         // Fails when the caller has given up.
         await wait(Math.max(delayMs, pauseMs(policy, attempt)), request.signal);
       }

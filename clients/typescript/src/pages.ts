@@ -6,7 +6,8 @@ export interface Page {
 }
 
 /**
- * Everything that a list has, asked for page by page as the loop goes on; leave the loop early and no further page is asked for.
+ * Everything that a list has, asked for page by page as the loop goes on; leave the loop early and no further page is asked for. A page
+ * token belongs to the request: `list` sends the same one each time, but for what it is given.
  *
  * ```ts
  * const all = items((page) => patients.listPatients({ pageSize: 200, ...page }), (answer) => answer.patients);

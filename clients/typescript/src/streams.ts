@@ -1,7 +1,7 @@
 // Streams that outlive their connection.
 
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
-import { retryDelayMs } from "./errors.js";
+import { isLost, retryDelayMs } from "./errors.js";
 import { type BackOff, following, pauseMs, wait, within } from "./wait.js";
 
 /** What every message of a watch has. */
@@ -14,7 +14,7 @@ export interface ResumeOptions<M> {
   readonly signal?: AbortSignal;
   /** Where to go on, from an earlier stream; from now on unless said. */
   readonly resumeToken?: string;
-  /** Whether nothing comes after this message, as when the run that is watched has ended. Never unless said. */
+  /** Whether nothing comes after this message, as when the run that is watched has ended (`hasEnded`). Never unless said. */
   readonly isLast?: (message: M) => boolean;
   /**
    * A connection that says nothing for so long, in milliseconds, is taken for dead and replaced; 40 000 unless said. The server speaks
@@ -30,7 +30,10 @@ export interface ResumeOptions<M> {
 const BACK_OFF: BackOff = { firstMs: 500, mostMs: 30_000 };
 /** The time of two of the server's heartbeats, and some for the way. */
 const SILENCE_MS = 40_000;
-/** What another try would not mend. A refused token may have expired while the stream was open, and is tried again once. */
+/**
+ * What another try would not mend when stellwerk says it. A refused token may have expired while the stream was open, and is tried again
+ * once.
+ */
 const FINAL: readonly Code[] = [
   Code.InvalidArgument,
   Code.NotFound,
@@ -42,10 +45,15 @@ const FINAL: readonly Code[] = [
 
 /**
  * Watches on over broken connections and restarted servers, without gap and without double: after each break it goes on behind the
- * last message that came. Ends when `signal` fires or `isLast` says so; throws what another try would not mend.
+ * last message that came. Ends when `signal` fires or `isLast` says so; throws what another try would not mend, and what `watch` and
+ * `isLast` throw themselves.
+ *
+ * A place to go on from belongs to the request: `watch` sends the same one each time, but for what it is given. An instant as the present
+ * one is taken before.
  *
  * ```ts
- * const changes = resuming((from, options) => appointments.watchAppointments(from, options), { signal });
+ * const snapshotStartTimeFrom = timestampFromDate(new Date());
+ * const changes = resuming((from, options) => appointments.watchAppointments({ snapshotStartTimeFrom, ...from }, options), { signal });
  * for await (const change of changes) …
  * ```
  */
@@ -68,14 +76,16 @@ export async function* resuming<M extends Resumable>(
         if (isLast?.(message)) return;
       }
     } catch (thrown) {
-      error = ConnectError.from(thrown);
       if (signal?.aborted) return;
-      if (FINAL.includes(error.code)) throw error;
+      if (!(thrown instanceof ConnectError)) throw thrown;
+      error = thrown;
+      if (FINAL.includes(error.code) && !isLost(error)) throw error;
       if (error.code === Code.Unauthenticated && ++refusals > 1) throw error;
     }
     breaks++;
     // A stream that the server ended in order, as when it restarts, goes on at once the first time.
-    const pause = error === undefined && breaks === 1 ? 0 : (error && retryDelayMs(error)) ?? pauseMs(backOff, breaks);
+    const isInOrder = error === undefined && breaks === 1;
+    const pause = isInOrder ? 0 : Math.max((error && retryDelayMs(error)) ?? 0, pauseMs(backOff, breaks));
     onBreak?.(error, pause);
     await wait(pause, signal).catch(() => undefined);
   }

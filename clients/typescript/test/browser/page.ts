@@ -4,7 +4,7 @@ import { AccessService } from "../../src/gen/stellwerk/v1/access_pb.js";
 import { AppointmentService } from "../../src/gen/stellwerk/v1/appointment_pb.js";
 import { PatientService } from "../../src/gen/stellwerk/v1/patient_pb.js";
 import { type SyncLog, SyncLogService, SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
-import { connect, ErrorReason, factsOf, resuming, withChange } from "../../src/index.js";
+import { connect, ErrorReason, factsOf, hasEnded, resuming, withChange } from "../../src/index.js";
 
 export interface Asked {
   readonly baseUrl: string;
@@ -60,9 +60,8 @@ const page = {
   shown: [] as { state: string; processed: number }[],
   async progress({ baseUrl, token }: Asked, syncLogId: string): Promise<void> {
     const syncLogs = connect({ baseUrl, token }).client(SyncLogService);
-    const open = [SyncState.QUEUED, SyncState.RUNNING];
     const messages = resuming((from, options) => syncLogs.watchSyncLog({ syncLogId, ...from }, options), {
-      isLast: ({ event }) => event.value !== undefined && !open.includes(event.value.state),
+      isLast: ({ event }) => event.value !== undefined && hasEnded(event.value.state),
     });
     let run: SyncLog | undefined;
     for await (const { event } of messages) {

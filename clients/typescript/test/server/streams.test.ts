@@ -1,12 +1,12 @@
 // Watches that go on over broken connections, against a real server: none of the changes lost, none told twice.
 
 import { expect, test } from "vitest";
-import { type WatchAppointmentsResponse } from "../../src/gen/stellwerk/v1/appointment_pb.js";
+import { AppointmentService, AppointmentStatus, type WatchAppointmentsResponse } from "../../src/gen/stellwerk/v1/appointment_pb.js";
 import { IntegrationService, type IntegrationStatus } from "../../src/gen/stellwerk/v1/integration_pb.js";
 import { SyncLogService, SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
-import { Code, type ResumeOptions, resuming } from "../../src/index.js";
+import { Code, hasEnded, type ResumeOptions, resuming } from "../../src/index.js";
 import { Stellwerk } from "../support/stellwerk.js";
-import { as, hasEnded, inFuture, World } from "../support/world.js";
+import { as, inFuture, World } from "../support/world.js";
 
 const QUICKLY = { firstMs: 1, mostMs: 2 };
 
@@ -98,16 +98,54 @@ test("an integration is watched over broken connections", async () => {
   expect(from.slice(1)).not.toContain("");
 });
 
+test("appointments are watched over broken connections, with the same request each time", async () => {
+  const world = await World.create();
+  const practitionerId = await world.practitioner();
+  const { appointmentId } = await world.booking(practitionerId, 24);
+  const appointments = as(world.adminKey, { fetch: breaking }).client(AppointmentService);
+  const snapshotStartTimeFrom = inFuture(0);
+  const steps = [
+    () => world.appointments.rescheduleAppointment({ appointmentId, startTime: inFuture(48) }),
+    () => world.appointments.rescheduleAppointment({ appointmentId, startTime: inFuture(72) }),
+    () => world.appointments.cancelAppointment({ appointmentId }),
+  ];
+  const from: string[] = [];
+  const snapshot: string[] = [];
+  const watched: string[] = [];
+
+  const changes = resuming(
+    (place, options) => {
+      from.push(place.resumeToken);
+      return appointments.watchAppointments({ practitionerId, snapshotStartTimeFrom, ...place }, options);
+    },
+    {
+      backOff: QUICKLY,
+      isLast: ({ event }) => event.case === "change" && event.value.change!.status === AppointmentStatus.CANCELLED,
+    },
+  );
+  for await (const { event } of changes) {
+    if (event.case === "snapshot") snapshot.push(event.value.appointmentId);
+    if (event.case === "change") watched.push(event.value.change!.appointmentChangeId);
+    if (event.case === "change" || event.case === "snapshotEnd") await steps.shift()?.();
+  }
+
+  const history = (await world.appointments.getAppointmentHistory({ appointmentId })).changes.map((one) => one.appointmentChangeId);
+  expect(snapshot).toEqual([appointmentId]);
+  // That it was booked just before may be among the changes, or not.
+  expect(watched.length).toBeGreaterThan(2);
+  expect(watched).toEqual(history.slice(-watched.length));
+  expect(from.length).toBeGreaterThan(2);
+  expect(from.slice(1)).not.toContain("");
+});
+
 test("a server without a place for another stream says when to come again, and has one then", async () => {
   const server = await Stellwerk.start({ STELLWERK_MAX_CONCURRENT_STREAMS: "1" });
   try {
     const { appointments } = World.of(server.address.baseUrl, server.address.adminKey);
     const [first, second] = [new AbortController(), new AbortController()];
+    const snapshotStartTimeFrom = inFuture(0);
     const watch = (options: ResumeOptions<WatchAppointmentsResponse>) =>
-      resuming(
-        (from, options) => appointments.watchAppointments({ snapshotStartTimeFrom: inFuture(0), ...from }, options),
-        options,
-      );
+      resuming((from, options) => appointments.watchAppointments({ snapshotStartTimeFrom, ...from }, options), options);
     const pauses: [Code | undefined, number][] = [];
     // At the latest the end of the snapshot is a message.
     await watch({ signal: first.signal }).next();

@@ -13,6 +13,20 @@ export function answering(routes: (router: ConnectRouter) => void): Fetch {
   return async (url, init) => handlers.get(new URL(String(url)).pathname)!(new Request(url, init));
 }
 
+/** Answers, but of the body only what `part` leaves arrives; then the connection ends in order. */
+export function cut(fetch: Fetch, part: (body: Uint8Array) => Uint8Array<ArrayBuffer>): Fetch {
+  return async (url, init) => {
+    const { status, headers, body } = await fetch(url, init);
+    const whole = new Uint8Array(await new Response(body).arrayBuffer());
+    return new Response(part(whole), { status, headers });
+  };
+}
+
+/** Somebody on the way answers who knows no gRPC, as a proxy whose server restarts. */
+export function plainly(status: number): Fetch {
+  return async () => new Response("nobody here", { status, headers: { "content-type": "text/plain" } });
+}
+
 /** Never answers, until it is given up. */
 export const hanging: Fetch = (_, init) =>
   new Promise((_done, fail) => init?.signal?.addEventListener("abort", () => fail(init.signal?.reason)));

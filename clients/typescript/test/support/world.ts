@@ -14,9 +14,16 @@ import { type Patient, PatientService } from "../../src/gen/stellwerk/v1/patient
 import { PlanningService } from "../../src/gen/stellwerk/v1/planning_pb.js";
 import { PrivacyService } from "../../src/gen/stellwerk/v1/privacy_pb.js";
 import { type ReviewItem, ReviewKind, ReviewService, ReviewState } from "../../src/gen/stellwerk/v1/review_pb.js";
-import { type SyncLog, SyncLogService, SyncState } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
+import { type SyncLog, SyncLogService } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
 import { SignatureScheme, WebhookService } from "../../src/gen/stellwerk/v1/webhook_pb.js";
-import { connect, type Connection, type ConnectionOptions, type ErrorReason, isStellwerkError } from "../../src/index.js";
+import {
+  connect,
+  type Connection,
+  type ConnectionOptions,
+  type ErrorReason,
+  hasEnded,
+  isStellwerkError,
+} from "../../src/index.js";
 import { CalcomAccount } from "./calcom.js";
 import { Gate } from "./gate.js";
 
@@ -163,11 +170,6 @@ export class World {
     expect(answer.status).toBe(200);
     return webhookEndpoint!.webhookEndpointId;
   }
-}
-
-/** Whether nothing more happens to a run. */
-export function hasEnded(state: SyncState): boolean {
-  return ![SyncState.UNSPECIFIED, SyncState.QUEUED, SyncState.RUNNING].includes(state);
 }
 
 /** How much a run has done. */

@@ -5,9 +5,11 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { RetryInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
 import { AppointmentService } from "../../src/gen/stellwerk/v1/appointment_pb.js";
+import { IntegrationService } from "../../src/gen/stellwerk/v1/integration_pb.js";
+import { OnboardingService } from "../../src/gen/stellwerk/v1/onboarding_pb.js";
 import { PatientService } from "../../src/gen/stellwerk/v1/patient_pb.js";
-import { Code, connect, ConnectError, type ConnectionOptions, factsOf } from "../../src/index.js";
-import { answering, type Fetch, hanging, network } from "../support/memory.js";
+import { Code, connect, ConnectError, type ConnectionOptions, factsOf, isRepeatable, type RetryPolicy } from "../../src/index.js";
+import { answering, cut, type Fetch, hanging, network, plainly } from "../support/memory.js";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], now: 0 }));
 afterEach(() => void vi.useRealTimers());
@@ -28,7 +30,11 @@ function refusing(retryDelayMs: number): Fetch {
 
 function caller(fetch: Fetch, options: Partial<ConnectionOptions> = {}) {
   const connection = connect({ baseUrl: "http://stellwerk.example.org", token: "swk_x", fetch, ...options });
-  return { patients: connection.client(PatientService), appointments: connection.client(AppointmentService) };
+  return {
+    patients: connection.client(PatientService),
+    appointments: connection.client(AppointmentService),
+    integrations: connection.client(IntegrationService),
+  };
 }
 
 test("a try that hangs is given up after its deadline, and another one answers", async () => {
@@ -113,11 +119,72 @@ test("who asks to wait for a provider has that long in addition", async () => {
 test("what may not be repeated is tried once, with a deadline all the same", async () => {
   const { sent, fetch } = network(hanging);
 
-  const facts = caller(fetch).patients.uploadPatientImportChunk({}).catch(factsOf);
+  const facts = caller(fetch).integrations.testIntegration({}).catch(factsOf);
   await vi.advanceTimersByTimeAsync(30_000);
 
   expect(await facts).toMatchObject({ code: Code.DeadlineExceeded });
   expect(sent).toHaveLength(1);
+});
+
+test("what keeps nothing, and what keeps a repeated part once, may be repeated without a key", () => {
+  const { previewFieldMapping, saveFieldMapping } = OnboardingService.method;
+  const { uploadPatientImportChunk, createPatient } = PatientService.method;
+  const { testIntegration, refreshCredential } = IntegrationService.method;
+
+  expect([previewFieldMapping, saveFieldMapping, uploadPatientImportChunk, createPatient].map(isRepeatable)).not.toContain(false);
+  expect([testIntegration, refreshCredential].map(isRepeatable)).not.toContain(true);
+});
+
+test.each([
+  ["broke off midway", cut(working, (body) => body.slice(0, 8))],
+  ["ended before its status", cut(working, (body) => body.slice(0, 5))],
+  ["was empty", cut(working, () => new Uint8Array())],
+  ["was a proxy's", plainly(404)],
+])("an answer that %s is asked for again", async (_, broken) => {
+  const { sent, fetch } = network(broken, working);
+
+  const answer = caller(fetch).patients.listPatients({});
+  await vi.advanceTimersByTimeAsync(250);
+
+  await expect(answer).resolves.toBeDefined();
+  expect(sent).toHaveLength(2);
+});
+
+test("what fails on this side is not repeated", async () => {
+  const { sent, fetch } = network(working);
+  let asked = 0;
+  const token = () => {
+    asked++;
+    throw new Error("signed out");
+  };
+
+  const facts = [
+    caller(fetch, { token }).patients.listPatients({}).catch(factsOf),
+    caller(fetch).patients.listPatients({ pageSize: 0.5 }).catch(factsOf),
+  ];
+
+  expect((await Promise.all(facts)).map((fact) => "message" in fact && fact.message)).toEqual([
+    "signed out",
+    expect.stringContaining("page_size"),
+  ]);
+  expect([asked, sent.length]).toEqual([1, 0]);
+});
+
+test.each([
+  [undefined, 4],
+  [NaN, 1],
+])("tries end when there are said to be %s of them", async (attempts, tries) => {
+  const { sent, fetch } = network(refusing(0));
+
+  const retry = { attempts, firstMs: undefined } as unknown as Partial<RetryPolicy>;
+  const facts = caller(fetch, { retry }).patients.listPatients({}).catch(factsOf);
+  // Without a pause the first of them would have no end.
+  await vi.advanceTimersByTimeAsync(100);
+  const soon = sent.length;
+  await vi.advanceTimersByTimeAsync(2000);
+
+  expect(await facts).toMatchObject({ code: Code.Unavailable });
+  expect([soon, sent.length]).toEqual([1, tries]);
 });
 
 test("a server that names a pause is left alone for so long", async () => {

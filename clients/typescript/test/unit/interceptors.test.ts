@@ -77,3 +77,20 @@ test("once there is another token, it is no longer asked for one", async () => {
 
   expect(asked).toEqual([undefined, "old", undefined]);
 });
+
+test("calls that are refused at the same time all say which token it was: who renews only what is still there does so once", async () => {
+  let held = "old";
+  let renewals = 0;
+  const renewing = async (stale?: string) => {
+    if (stale === held) held = `new ${++renewals}`;
+    return held;
+  };
+  const send = withToken(renewing)(async (request) => {
+    if (request.header.get("authorization") === "Bearer old") throw new ConnectError("expired", Code.Unauthenticated);
+    return {} as UnaryResponse;
+  });
+
+  await Promise.all(Array.from({ length: 10 }, () => send({ stream: false, header: new Headers() } as UnaryRequest)));
+
+  expect(renewals).toBe(1);
+});

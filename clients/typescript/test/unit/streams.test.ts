@@ -6,7 +6,7 @@ import { RetryInfoSchema } from "../../src/gen/google/rpc/error_details_pb.js";
 import { SyncLogService } from "../../src/gen/stellwerk/v1/sync_log_pb.js";
 import { connect } from "../../src/index.js";
 import { resuming } from "../../src/streams.js";
-import { answering, type Fetch, network } from "../support/memory.js";
+import { answering, cut, type Fetch, network, plainly } from "../support/memory.js";
 
 type Message = { resumeToken: string; text: string };
 type Script = (from: string) => AsyncGenerator<Message>;
@@ -22,7 +22,7 @@ function server(...connections: Script[]) {
     const connection = connections[from.length];
     from.push(resumeToken);
     signals.push(signal!);
-    if (connection === undefined) throw new ConnectError("no more", Code.PermissionDenied);
+    if (connection === undefined) throw new ConnectError("no more", Code.PermissionDenied, { "grpc-status": "7" });
     return connection(resumeToken);
   };
   return { from, signals, watch };
@@ -77,7 +77,7 @@ test("a message without a token keeps the one before", async () => {
 
 test("what another try would not mend is thrown", async () => {
   const { from, watch } = server(async function* () {
-    throw new ConnectError("not yours", Code.NotFound);
+    throw new ConnectError("not yours", Code.NotFound, { "grpc-status": "5" });
   });
 
   await expect(collect(resuming(watch, { backOff: quick }))).rejects.toThrow("not yours");
@@ -135,6 +135,85 @@ test("a server that names a pause is left alone for so long", async () => {
   expect(await texts).toEqual(["m1"]);
   expect([before, from.length]).toEqual([1, 2]);
 });
+
+test("a pause that the server names makes none shorter", async () => {
+  holdTime();
+  const retryInfo = { desc: RetryInfoSchema, value: create(RetryInfoSchema, { retryDelay: durationFromMs(0) }) };
+  const busy: Script = async function* () {
+    throw new ConnectError("busy", Code.Unavailable, undefined, [retryInfo]);
+  };
+  const { from, watch } = server(busy, busy);
+
+  const ended = collect(resuming(watch, { backOff: { firstMs: 1000, mostMs: 1000 } })).catch(() => undefined);
+  await vi.advanceTimersByTimeAsync(499);
+  const before = from.length;
+  await vi.advanceTimersByTimeAsync(1501);
+  await ended;
+
+  expect([before, from.length]).toEqual([1, 3]);
+});
+
+test("what the caller's own code throws is thrown, not taken for a broken connection", async () => {
+  const { from, watch } = server(async function* () {
+    yield message(1);
+  });
+  const wrong = () => {
+    throw new TypeError("a slip of the pen");
+  };
+
+  await expect(collect(resuming(watch, { isLast: wrong }))).rejects.toThrow("a slip of the pen");
+  await expect(collect(resuming(wrong))).rejects.toThrow("a slip of the pen");
+  expect(from).toEqual([""]);
+});
+
+/** A watch of a real client's, over servers that come one after the other. */
+function watching(...servers: [Fetch, ...Fetch[]]) {
+  const { sent, fetch } = network(...servers);
+  const syncLogs = connect({ baseUrl: "http://stellwerk.example.org", token: "swk_x", fetch }).client(SyncLogService);
+  const watched = resuming((from, options) => syncLogs.watchSyncLog(from, options), { backOff: quick, isLast: () => true });
+  return { sent, watched };
+}
+
+const telling = answering(({ service }) =>
+  service(SyncLogService, {
+    async *watchSyncLog() {
+      yield { resumeToken: "t1" };
+    },
+  }),
+);
+
+test.each([
+  ["ends in order midway of a message", cut(telling, (body) => body.slice(0, 7))],
+  ["is answered 404 by a proxy", plainly(404)],
+  ["is answered 403 by a proxy", plainly(403)],
+])("a connection that %s is replaced", async (_, broken) => {
+  const { sent, watched } = watching(broken, telling);
+
+  expect((await watched.next()).value).toMatchObject({ resumeToken: "t1" });
+  expect(sent).toHaveLength(2);
+});
+
+test.each([
+  ["in its header", (error: ConnectError) => async () => refusal(error)],
+  ["in its trailer", (error: ConnectError) => answering(({ service }) => service(SyncLogService, { watchSyncLog: failing(error) }))],
+])("a refusal of the server's own, %s, is final", async (_, refusing) => {
+  const { sent, watched } = watching(refusing(new ConnectError("not yours", Code.NotFound)), telling);
+
+  await expect(watched.next()).rejects.toThrow("not yours");
+  expect(sent).toHaveLength(1);
+});
+
+function failing(error: ConnectError): () => AsyncGenerator<never> {
+  return async function* () {
+    throw error;
+  };
+}
+
+/** What gRPC calls trailers-only: an answer without a body. */
+function refusal({ code, rawMessage }: ConnectError): Response {
+  const headers = { "content-type": "application/grpc-web+proto", "grpc-status": `${code}`, "grpc-message": rawMessage };
+  return new Response(null, { headers });
+}
 
 /** One message, and then nothing any more, not even when it is given up: the other end of a half-open connection. */
 function fallingSilent(fetch: Fetch): Fetch {

@@ -22,6 +22,10 @@ test("items have the type of what the selector picks", () => {
 test("errors are narrowed, facts are read-only", () => {
   const error: unknown = undefined;
   if (isStellwerkError(error, ErrorReason.SLOT_TAKEN)) expectTypeOf(error.code).toBeNumber();
+  if (isStellwerkError(error)) {
+    if (isStellwerkError(error, ErrorReason.SLOT_TAKEN)) expectTypeOf(error.rawMessage).toBeString();
+    else expectTypeOf(error.code).toBeNumber();
+  }
   expectTypeOf(factsOf).returns.toEqualTypeOf<ErrorFacts>();
   // @ts-expect-error read-only
   factsOf(error).reason = ErrorReason.UNSPECIFIED;

@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import { Role } from "../../../src/gen/stellwerk/v1/access_rule_pb.js";
 import { AppointmentService, AppointmentStatus } from "../../../src/gen/stellwerk/v1/appointment_pb.js";
 import { ErrorReason, items, resuming } from "../../../src/index.js";
+import { CalcomAccount } from "../../support/calcom.js";
 import { eventually, inFuture, refused, type Scenarios } from "../../support/world.js";
 
 const HALF_AN_HOUR = durationFromMs(1_800_000);
@@ -94,17 +95,34 @@ export const appointment: Scenarios<typeof AppointmentService> = {
       world.appointments.listFreeSlots({ practitionerId, serviceId: service!.serviceId }),
       ErrorReason.SERVICE_NOT_CONNECTED,
     );
+
+    // A first run takes over what can be booked at Cal.com, and who.
+    const account = await CalcomAccount.create();
+    await world.firstRun((await world.linked({ account })).integrationId);
+    const { practitioners } = await world.access.listPractitioners({ pageSize: 200 });
+    const { services } = await world.access.listServices({ pageSize: 200 });
+    const host = practitioners.find(({ name }) => name === account.name)!;
+    const offered = services.find(({ name }) => name === "Massage")!;
+    const { freeSlots } = await world.appointments.listFreeSlots({
+      practitionerId: host.practitionerId,
+      serviceId: offered.serviceId,
+    });
+    expect(freeSlots.length).toBeGreaterThan(0);
   },
 
   async watchAppointments(world) {
-    const enough = new AbortController();
     const seen: string[] = [];
-    const changes = resuming((from, options) => world.appointments.watchAppointments(from, options), { signal: enough.signal });
+    const left: string[] = [];
+    const changes = resuming((from, options) => world.appointments.watchAppointments(from, options), {
+      isLast: ({ event }) => event.case === "leave",
+    });
     const watching = (async () => {
       for await (const { event } of changes) {
+        if (event.case === "leave") left.push(event.value.appointmentId);
         if (event.case !== "change") continue;
-        seen.push(event.value.appointment!.appointmentId);
-        enough.abort();
+        const { appointmentId, patientId } = event.value.appointment!;
+        // With the first one's patient it goes away itself.
+        if (seen.push(appointmentId) === 1) await world.patients.deletePatient({ patientId });
       }
     })();
 
@@ -117,6 +135,7 @@ export const appointment: Scenarios<typeof AppointmentService> = {
 
     await watching;
     expect(booked).toContain(seen[0]);
+    expect(left).toEqual([seen[0]]);
   },
 
   async getAppointmentHistory(world) {

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { type SyncLog, type SyncLogService, SyncState } from "../../../src/gen/stellwerk/v1/sync_log_pb.js";
-import { ErrorReason, resuming, withChange } from "../../../src/index.js";
-import { hasEnded, processed, refused, type Scenarios } from "../../support/world.js";
+import { ErrorReason, hasEnded, resuming, withChange } from "../../../src/index.js";
+import { processed, refused, type Scenarios } from "../../support/world.js";
 
 export const syncLog: Scenarios<typeof SyncLogService> = {
   async listSyncLogs(world) {

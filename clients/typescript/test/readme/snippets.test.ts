@@ -1,13 +1,15 @@
 // What clients/README.md says works as it stands there.
 
 import { execFile, execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { type Browser, chromium } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
+import { timestampDate } from "../../src/index.js";
 import { CHROMIUM, serve } from "../support/browser.js";
 import { BINARY, TARGET } from "../support/stellwerk.js";
 import { World } from "../support/world.js";
@@ -17,6 +19,19 @@ const CLIENT = resolve(import.meta.dirname, "../..");
 const README = readFileSync(join(ROOT, "clients/README.md"), "utf8");
 const folder = mkdtempSync(join(tmpdir(), "stellwerk-readme-"));
 const run = promisify(execFile);
+const PATIENCE = { timeout: 15_000 };
+/** What a page has beside the snippets. */
+const SURROUNDINGS = `
+  declare function show(...values: unknown[]): void;
+  declare const session: {
+    stellwerkUrl: string;
+    apiKey: string;
+    accessToken(wish: { not: string | undefined }): Promise<string | undefined>;
+    appointmentId: string;
+    syncLogId: string;
+    signal: AbortSignal;
+  };
+`;
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -31,7 +46,7 @@ async function environment() {
   for (const lastName of ["Muster", "Beispiel", "Adler"]) await world.patient({ lastName });
   const path = [join(ROOT, "clients/node_modules/.bin"), dirname(BINARY), process.env["PATH"]].join(delimiter);
   const env = { ...process.env, STELLWERK_URL: inject("stellwerk").baseUrl, STELLWERK_TOKEN: world.adminKey, PATH: path };
-  return { world, env };
+  return { world, env, session: { stellwerkUrl: env.STELLWERK_URL, apiKey: world.adminKey } };
 }
 
 /** A new folder for a project of somebody else's. */
@@ -41,12 +56,70 @@ function project(name: string): string {
   return path;
 }
 
-test("the browser's snippet lists, refuses and watches", async () => {
-  const { world, env } = await environment();
-  const booked = await world.booking();
-  const [code] = snippets("ts browser");
+describe("in a browser", () => {
+  let browser: Browser;
+
+  beforeAll(async () => void (browser = await chromium.launch(CHROMIUM)));
+  afterAll(() => browser?.close());
+
+  /** Runs a snippet on a page of its own; gives what is shown there by and by. */
+  async function shownBy(code: string, session: object): Promise<string[]> {
+    const web = await serve(await bundled(code));
+    onTestFinished(async () => void (await web.close()));
+    const page = await browser.newPage();
+    onTestFinished(() => page.close());
+    const shown: string[] = [];
+    await page.exposeFunction("show", (...values: unknown[]) => void shown.push(values.join(" ")));
+    await page.addInitScript((session) => {
+      const accessToken = () => session.apiKey;
+      Object.assign(window, { session: { ...session, accessToken } });
+    }, { apiKey: "", ...session });
+    await page.goto(web.url);
+    return shown;
+  }
+
+  test("the snippet lists, cancels and watches", async () => {
+    const { world, session } = await environment();
+    const { appointmentId, startTime } = await world.booking();
+
+    const shown = await shownBy(snippets("ts browser")[0]!, { ...session, appointmentId });
+
+    // The appointment from the list, then the change that a colleague makes.
+    await expect.poll(() => shown[0], PATIENCE).toBe(`${timestampDate(startTime!)} `);
+    await expect.poll(async () => (await world.booking(), shown.length), { ...PATIENCE, interval: 300 }).toBeGreaterThan(1);
+    const { appointment } = await world.appointments.getAppointment({ appointmentId });
+    expect(appointment?.cancelReason).toBe("ill");
+  });
+
+  test("the snippet tells of a refusal", async () => {
+    const { session } = await environment();
+
+    const shown = await shownBy(snippets("ts browser")[0]!, { ...session, appointmentId: randomUUID() });
+
+    await expect.poll(() => shown, PATIENCE).toEqual(["there is no such appointment"]);
+  });
+
+  test("live progress is followed, and ends with its run", async () => {
+    const { world, session } = await environment();
+    const { syncLogId, gate } = await world.running();
+    try {
+      const shown = await shownBy(`${snippets("ts progress")[0]} show("that was all");`, { ...session, syncLogId });
+      await expect.poll(() => shown, PATIENCE).not.toEqual([]);
+      gate.admit(100);
+      await expect.poll(() => shown.at(-1), PATIENCE).toBe("that was all");
+
+      expect(shown[0]).toMatch(/^(QUEUED|RUNNING) /);
+      expect(shown.at(-2)).toMatch(/^SUCCEEDED .*5 bookings/);
+    } finally {
+      await gate.close();
+    }
+  });
+});
+
+/** What a bundler makes of a snippet. */
+async function bundled(contents: string): Promise<string> {
   const { outputFiles } = await build({
-    stdin: { contents: code!, loader: "ts", resolveDir: CLIENT },
+    stdin: { contents, loader: "ts", resolveDir: CLIENT },
     alias: { "@stellwerk/client": join(CLIENT, "src") },
     plugins: [
       {
@@ -62,44 +135,46 @@ test("the browser's snippet lists, refuses and watches", async () => {
     target: "es2022",
     write: false,
   });
-  const web = await serve(outputFiles[0]!.text);
-  const browser = await chromium.launch(CHROMIUM);
-  try {
-    const page = await browser.newPage();
-    const shown: string[] = [];
-    await page.exposeFunction("show", (...values: unknown[]) => void shown.push(values.join(" ")));
-    await page.addInitScript(
-      (session) => Object.assign(window, { session: { ...session, accessToken: () => session.token } }),
-      { stellwerkUrl: env.STELLWERK_URL, token: env.STELLWERK_TOKEN, appointmentId: booked.appointmentId },
-    );
-    await page.goto(web.url);
+  return outputFiles[0]!.text;
+}
 
-    // The appointment from the list, then the change that a colleague makes.
-    await expect.poll(() => shown.length, { timeout: 15_000 }).toBeGreaterThan(0);
-    await expect
-      .poll(
-        async () => {
-          await world.booking();
-          return shown.length;
-        },
-        { timeout: 15_000, interval: 300 },
-      )
-      .toBeGreaterThan(1);
-  } finally {
-    await browser.close();
-    await web.close();
-  }
-});
-
-test("the package installs in an empty project, where Node's snippet counts the patients", { timeout: 300_000 }, async () => {
-  const { env } = await environment();
+describe("installed in an empty project", () => {
+  let env: NodeJS.ProcessEnv;
   const PROJECT = project("board");
-  await run("sh", ["-ec", snippets("sh install")[0]!], { cwd: ROOT, env: { ...env, PROJECT, npm_config_prefer_offline: "true" } });
-  writeFileSync(join(PROJECT, "readme.mjs"), snippets("js node")[0]!);
 
-  const { stdout } = await run("node", ["readme.mjs"], { cwd: PROJECT, env });
+  beforeAll(async () => {
+    env = (await environment()).env;
+    // What is packed was built before the tests; building it anew would take the sources away from those that run beside this one.
+    const npm = { npm_config_prefer_offline: "true", npm_config_ignore_scripts: "true" };
+    await run("sh", ["-ec", snippets("sh install")[0]!], { cwd: ROOT, env: { ...env, PROJECT, ...npm } });
+  }, 300_000);
 
-  expect(stdout).toBe("3 patients\n");
+  test("Node's snippet counts the patients", async () => {
+    writeFileSync(join(PROJECT, "readme.mjs"), snippets("js node")[0]!);
+
+    const { stdout } = await run("node", ["readme.mjs"], { cwd: PROJECT, env });
+
+    expect(stdout).toBe("3 patients\n");
+  });
+
+  test.each(["nodenext", "preserve"])("the package's types fit the snippets, with modules resolved as in %s", async (module) => {
+    const names = ["browser", "progress"].map((name) => {
+      writeFileSync(join(PROJECT, `${name}.mts`), SURROUNDINGS + snippets(`ts ${name}`)[0]!);
+      return `${name}.mts`;
+    });
+    const options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2023,dom,dom.iterable", "--module", module];
+
+    const checked = run("tsc", [...options, ...names], { cwd: PROJECT, env }).catch(({ stdout }) => stdout);
+
+    expect(await checked).toMatchObject({ stdout: "" });
+  });
+
+  test("what it is and under which licence is in the package", () => {
+    const packed = (name: string) => readFileSync(join(PROJECT, "node_modules/@stellwerk/client", name), "utf8");
+
+    expect(packed("README.md")).toBe(README);
+    expect(packed("LICENSE")).toBe(readFileSync(join(ROOT, "LICENSE"), "utf8"));
+  });
 });
 
 // What is not in the repository's workspace gets none of its patches; and no `protoc` is there to be found.

@@ -35,6 +35,7 @@ mod trust;
 mod unadapted;
 
 pub use again::{give_up, replay, retry};
+pub(super) use booking_tool::settle_waiting;
 pub use client::{ClientDelivery, receive_for_client};
 pub use handshake::{Handshake, shake_hands};
 pub(super) use keep::open_body;

@@ -48,7 +48,10 @@ enum Chunk {
     Repeated,
 }
 
-/// Opens an import. Errors: `IdempotencyKeyReused`, `LimitReached`, `NotFound` (integration).
+/// The provider whose people a file may name by their ids; others know none.
+const PROVIDER: &str = "booking";
+
+/// Opens an import. Errors: `IdempotencyKeyReused`, `LimitReached`, `NotFound` (integration), `Invalid`.
 pub async fn start(
     domain: &Domain,
     caller: &Caller,
@@ -60,6 +63,11 @@ pub async fn start(
     let id = match idempotency::claim(&mut tx, caller, key, fresh).await? {
         Claim::Repeat(id) => PatientImportId(id),
         Claim::First => {
+            if let Some(id) = integration
+                && store::integration::find(&mut tx, id).await?.provider != PROVIDER
+            {
+                return Err(Error::invalid("integration_id", "must be of a booking tool"));
+            }
             // Two starts at once would both count nine.
             tx.lock("patient_import").await?;
             if store::patient_import::count_open(&mut tx).await? >= OPEN_AT_MOST {

@@ -10,6 +10,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 
 use crate::{
+    fold,
     provider::signature::{Hmac, Prefix, Scheme},
     words::SignatureScheme,
 };
@@ -240,6 +241,7 @@ fn patient(data: &Fields<'_>, now: DateTime<Utc>) -> Result<ToolPatient, Flaw> {
         first_name: data.trimmed(&["vorname", "first_name"], 200)?,
         last_name: data
             .trimmed(&["nachname", "last_name"], 200)?
+            .filter(|name| !fold::name(name).is_empty())
             .ok_or_else(|| data.flaw("nachname", Problem::Missing))?,
         email: data.trimmed(&["email"], 320)?,
         phone: data.trimmed(&["telefon", "phone"], 50)?,

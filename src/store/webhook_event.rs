@@ -155,14 +155,18 @@ pub async fn assign_bodies(
     external_patient_id: &str,
     patient: PatientId,
 ) -> Result<()> {
-    let events =
-        webhook_event::table.filter(webhook_event::integration_id.eq(integration)).select(webhook_event::id);
     let nobodys = webhook_body_key::table
         .filter(webhook_body_key::external_patient_id.eq(external_patient_id))
         .filter(webhook_body_key::patient_id.is_null())
-        .filter(webhook_body_key::webhook_event_id.eq_any(events));
+        .filter(webhook_body_key::webhook_event_id.eq_any(events_of(integration)));
     update(nobodys).set(webhook_body_key::patient_id.eq(patient)).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// The ids of everything that came by an integration: another one's tool may give the same ids to others.
+#[diesel::dsl::auto_type]
+fn events_of(integration: IntegrationId) -> _ {
+    webhook_event::table.filter(webhook_event::integration_id.eq(integration)).select(webhook_event::id)
 }
 
 /// Erases the bodies that are about this person, by destroying their keys.
@@ -174,9 +178,14 @@ pub async fn destroy_body_keys_of(tx: &mut TenantTx, patient: PatientId) -> Resu
 }
 
 /// The same by the tool's own id of the person, for bodies that came before the person did.
-pub async fn destroy_body_keys_of_external(tx: &mut TenantTx, external_patient_id: &str) -> Result<()> {
-    let theirs =
-        webhook_body_key::table.filter(webhook_body_key::external_patient_id.eq(external_patient_id));
+pub async fn destroy_body_keys_of_external(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    external_patient_id: &str,
+) -> Result<()> {
+    let theirs = webhook_body_key::table
+        .filter(webhook_body_key::external_patient_id.eq(external_patient_id))
+        .filter(webhook_body_key::webhook_event_id.eq_any(events_of(integration)));
     delete(theirs).execute(tx.conn()).await?;
     Ok(())
 }
@@ -184,10 +193,13 @@ pub async fn destroy_body_keys_of_external(tx: &mut TenantTx, external_patient_i
 /// The same for bodies that name nothing but the tool's id of an appointment.
 pub async fn destroy_body_keys_of_external_appointment(
     tx: &mut TenantTx,
+    integration: IntegrationId,
     external_appointment_id: &str,
 ) -> Result<()> {
-    let about = webhook_body_key::external_appointment_id.eq(external_appointment_id);
-    delete(webhook_body_key::table.filter(about)).execute(tx.conn()).await?;
+    let about = webhook_body_key::table
+        .filter(webhook_body_key::external_appointment_id.eq(external_appointment_id))
+        .filter(webhook_body_key::webhook_event_id.eq_any(events_of(integration)));
+    delete(about).execute(tx.conn()).await?;
     Ok(())
 }
 

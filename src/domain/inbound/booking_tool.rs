@@ -7,8 +7,9 @@ use super::{
     reading::{Reading, Said, Unfit},
 };
 use crate::{
+    domain::patient::Record,
     error::Result,
-    ids::IntegrationId,
+    ids::{IntegrationId, PatientId},
     provider::booking_tool::{self, Envelope, Event, ParseError},
     store::TenantTx,
     vault::TenantKey,
@@ -83,6 +84,20 @@ pub(super) async fn apply(
             appointments::cancelled(tx, context, id, reason.as_deref()).await
         }
     }
+}
+
+/// Applies what waited for a person of the tool's who came in another way: in a file.
+pub(in crate::domain) async fn settle_waiting(
+    tx: &mut TenantTx,
+    record: Record<'_>,
+    patient: PatientId,
+    cause: String,
+) -> Result<()> {
+    let Record { key, integration, external_id } = record;
+    let now = Utc::now();
+    let context =
+        Context { key, integration, cause, effective_time: now, is_dated: false, is_identified: false, now };
+    appointments::settle_waiting(tx, &context, external_id, patient).await
 }
 
 fn context_of<'a>(occasion: &Occasion<'a>, envelope: &Envelope) -> Context<'a> {

@@ -3,6 +3,7 @@
 
 use chrono::{NaiveDate, Utc};
 
+use super::delete::tombstone;
 use crate::{
     domain::matching::{self, Person, Reason},
     error::Result,
@@ -12,6 +13,7 @@ use crate::{
         self, TenantTx, link_candidate::LinkCandidate, patient::Patient, patient_link::PatientLink,
         tenant::Tenant,
     },
+    vault::TenantKey,
     words::{CandidateState, LinkOrigin, Origin},
 };
 
@@ -31,6 +33,14 @@ pub struct Newcomer {
     pub email: Option<String>,
     pub phone: Option<String>,
     pub birth_date: Option<NaiveDate>,
+}
+
+/// A tool's record that somebody comes with.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    pub key: &'a TenantKey,
+    pub integration: IntegrationId,
+    pub external_id: &'a str,
 }
 
 /// Who somebody who arrived turned out to be.
@@ -86,37 +96,45 @@ pub(in crate::domain) async fn arrive(
     Ok(if is_candidate { TakenIn::Candidate(patient.id) } else { TakenIn::Created(patient.id) })
 }
 
-/// A row of a file, or anybody else who comes with a record of their own at `source`: known by that record,
-/// or `arrive`s.
+/// A row of a file, or anybody else who comes with a record of their own: known by that record, or `arrive`s.
+/// `None`: the record's person was deleted here.
 pub async fn take_in(
     tx: &mut TenantTx,
     tenant: &Tenant,
-    source: Option<(IntegrationId, &str)>,
+    record: Option<Record<'_>>,
     newcomer: &Newcomer,
     origin: Origin,
     link_origin: LinkOrigin,
-) -> Result<TakenIn> {
+) -> Result<Option<TakenIn>> {
     tx.lock(ARRIVAL_LOCK).await?;
-    let Some((integration, external_id)) = source else {
-        return arrive(tx, tenant, newcomer, origin, false).await;
+    let Some(Record { key, integration, external_id }) = record else {
+        return arrive(tx, tenant, newcomer, origin, false).await.map(Some);
     };
     let known = store::patient_link::find(tx, integration, external_id).await?;
     if let Some(id) = known.as_ref().and_then(|link| link.patient_id) {
         let patient = store::patient::find_for_update(tx, id).await?;
         complete(tx, tenant, &patient, newcomer, false).await?;
-        return Ok(TakenIn::Matched(id));
+        return Ok(Some(TakenIn::Matched(id)));
+    }
+    if store::patient::has_tombstone(tx, &tombstone(key, integration, external_id)).await? {
+        return Ok(None);
     }
     let taken_in = arrive(tx, tenant, newcomer, origin, false).await?;
-    let link = known.unwrap_or_else(|| PatientLink::new(integration, external_id));
     let link = PatientLink {
         patient_id: Some(taken_in.id()),
         origin: Some(link_origin),
         link_time: Utc::now(),
         former_patient_id: None,
-        ..link
+        // The tool's next word changes what differs from this, and nothing that was corrected here since.
+        first_name: newcomer.first_name.clone(),
+        last_name: newcomer.last_name.clone(),
+        email: newcomer.email.clone(),
+        phone: newcomer.phone.clone(),
+        birth_date: newcomer.birth_date,
+        ..known.unwrap_or_else(|| PatientLink::new(integration, external_id))
     };
     store::patient_link::save(tx, &link).await?;
-    Ok(taken_in)
+    Ok(Some(taken_in))
 }
 
 /// A person made of what is known of a newcomer; without e-mail, which is the practice's or the tool's.

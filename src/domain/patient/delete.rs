@@ -51,13 +51,15 @@ async fn delete_once(
         let tombstone = tombstone(tenant_key, link.integration_id, &link.external_id);
         store::patient::insert_tombstone(&mut tx, &tombstone).await?;
         store::appointment_link::remove_waiting(&mut tx, link.integration_id, &link.external_id).await?;
-        store::webhook_event::destroy_body_keys_of_external(&mut tx, &link.external_id).await?;
+        store::webhook_event::destroy_body_keys_of_external(&mut tx, link.integration_id, &link.external_id)
+            .await?;
     }
     // A cancellation names its appointment alone.
     for (integration, external_id) in store::appointment_link::external_ids_of(&mut tx, &bodies).await? {
         let tombstone = appointment_tombstone(tenant_key, integration, &external_id);
         store::patient::insert_tombstone(&mut tx, &tombstone).await?;
-        store::webhook_event::destroy_body_keys_of_external_appointment(&mut tx, &external_id).await?;
+        store::webhook_event::destroy_body_keys_of_external_appointment(&mut tx, integration, &external_id)
+            .await?;
     }
     // Those who point at others first.
     for one in bodies.into_iter().rev() {

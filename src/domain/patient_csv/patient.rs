@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use super::header::{self, Field, Header};
 use super::records::Record;
 use super::{MAX_EMAIL_CHARS, MAX_NAME_CHARS, MAX_PHONE_CHARS, PatientRow, RowError, RowErrorCode, date};
+use crate::fold;
 
 /// The person of a record, or the first thing wrong with it.
 pub(super) fn read(record: &Record<'_>, header: &Header, today: NaiveDate) -> Result<PatientRow, RowError> {
@@ -27,7 +28,7 @@ pub(super) fn read(record: &Record<'_>, header: &Header, today: NaiveDate) -> Re
     let birth_date = text(Field::BirthDate, MAX_NAME_CHARS)?;
 
     let refuse = |field: Field, code| RowError { field: field.as_str(), code };
-    let last_name = last_name.filter(|name| !name.is_empty());
+    let last_name = last_name.filter(|name| !fold::name(name).is_empty());
     let last_name = last_name.ok_or(refuse(Field::LastName, RowErrorCode::Missing))?;
     if email.is_some_and(|email| !is_email(email)) {
         return Err(refuse(Field::Email, RowErrorCode::InvalidEmail));

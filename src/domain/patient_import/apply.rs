@@ -1,11 +1,13 @@
 //! One batch of rows: applied, reported and counted in one transaction,
 //! each row inside a savepoint of its own.
 
+use std::sync::Arc;
+
 use super::seen::Familiar;
 use crate::{
     domain::{
-        Domain,
-        patient::{self, Newcomer, TakenIn},
+        Domain, inbound,
+        patient::{self, Newcomer, Record, TakenIn},
         patient_csv::{PatientRow, Row},
     },
     error::{Error, Result},
@@ -15,6 +17,7 @@ use crate::{
         patient_import::{PatientImport, PatientImportRow},
         tenant::Tenant,
     },
+    vault::TenantKey,
     words::{ImportOutcome, ImportState, LinkOrigin},
 };
 
@@ -33,6 +36,13 @@ pub(super) struct Checkpoint {
     pub(super) import: PatientImportId,
     pub(super) run: i32,
     pub(super) processed_rows: i64,
+}
+
+/// What the rows of a batch have in common.
+struct Ground {
+    tenant: Tenant,
+    import: PatientImport,
+    key: Arc<TenantKey>,
 }
 
 /// Whose turn the rows behind a checkpoint are.
@@ -65,15 +75,16 @@ pub(super) async fn batch(
     at: Checkpoint,
     rows: &[Incoming],
 ) -> Result<Turn> {
+    let key = domain.tenant_key(tenant).await?;
     let mut tx = domain.store.tenant(tenant).await?;
     let import = store::patient_import::find_locked(&mut tx, at.import).await?;
     let turn = at.turn(&import);
     if turn == Turn::Ours {
-        let tenant = store::tenant::current(&mut tx).await?;
+        let ground = Ground { tenant: store::tenant::current(&mut tx).await?, import, key };
         let mut report = Vec::with_capacity(rows.len());
         for Incoming { row, familiar } in rows {
             let line = match &row.outcome {
-                Ok(person) => take_over(&mut tx, &tenant, &import, person, *familiar).await?,
+                Ok(person) => take_over(&mut tx, &ground, person, *familiar).await?,
                 Err(error) => refused(error.code.as_str(), error.field),
             };
             report.push(PatientImportRow { row_number: row.number as i64, ..line });
@@ -86,24 +97,37 @@ pub(super) async fn batch(
 
 async fn take_over(
     tx: &mut TenantTx,
-    tenant: &Tenant,
-    import: &PatientImport,
+    ground: &Ground,
     person: &PatientRow,
     familiar: Familiar,
 ) -> Result<PatientImportRow> {
-    let source = import.integration_id.zip(person.external_id.as_deref());
+    let dry_run = ground.import.dry_run;
     tx.begin_savepoint().await?;
-    let taken =
-        patient::take_in(tx, tenant, source, &newcomer(person), import.origin, LinkOrigin::Import).await;
-    if taken.is_ok() && !import.dry_run {
+    let taken = take_in(tx, ground, person).await;
+    if taken.is_ok() && !dry_run {
         tx.release_savepoint().await?;
     } else if taken.is_ok() || taken.as_ref().is_err_and(|error| refusal(error).is_some()) {
         tx.roll_back_savepoint().await?;
     }
     match taken {
-        Ok(taken) => Ok(taken_in(taken, import.dry_run, familiar)),
+        Ok(Some(taken)) => Ok(taken_in(taken, dry_run, familiar)),
+        Ok(None) => Ok(refused("PATIENT_DELETED", "external_id")),
         Err(error) => refusal(&error).ok_or(error),
     }
+}
+
+/// Takes the person in, and what the tool said before of their appointments.
+async fn take_in(tx: &mut TenantTx, ground: &Ground, person: &PatientRow) -> Result<Option<TakenIn>> {
+    let Ground { tenant, import, key } = ground;
+    let record = import.integration_id.zip(person.external_id.as_deref());
+    let record = record.map(|(integration, external_id)| Record { key, integration, external_id });
+    let taken =
+        patient::take_in(tx, tenant, record, &newcomer(person), import.origin, LinkOrigin::Import).await?;
+    if let (Some(record), Some(taken)) = (record, taken) {
+        let cause = format!("patient_import/{}", import.id);
+        inbound::settle_waiting(tx, record, taken.id(), cause).await?;
+    }
+    Ok(taken)
 }
 
 fn newcomer(person: &PatientRow) -> Newcomer {

@@ -155,3 +155,39 @@ async fn forgetting_somebody_does_not_cut_off_who_has_the_number_now() {
     let nora = desk::only_patient(&acme.admin).await;
     assert_eq!((nora.last_name.as_str(), nora.links[0].external_id.as_str()), ("Neumann-Muster", "p-1"));
 }
+
+/// P1, P11. Another tool's person of the same number is somebody else.
+#[tokio::test]
+async fn forgetting_somebody_leaves_what_another_tool_says_of_its_own_person() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let other = acme.booking_tool(SignatureScheme::Standard).await;
+    let owner = app.database.owner().await;
+    owner
+        .run(&format!(
+            "INSERT INTO integration (tenant_id, id, provider, name) \
+             SELECT tenant_id, gen_random_uuid(), 'booking', 'another' FROM integration; \
+             UPDATE webhook_endpoint SET integration_id = i.id FROM integration i \
+             WHERE i.name = 'another' AND webhook_endpoint.id = '{}'",
+            other.endpoint.webhook_endpoint_id
+        ))
+        .await;
+    let visit = json!({ "id": "a-1", "patient_id": "p-1", "scheduled_at": "2026-03-02T09:00:00+01:00",
+        "duration_minutes": 30 });
+    tool.tell(&said("patient.created", erika())).await.kept();
+    tool.tell(&said("appointment.created", visit)).await.kept();
+    let told = [
+        other.tell(&said("patient.updated", json!({ "id": "p-1" }))).await,
+        other.tell(&said("appointment.cancelled", json!({ "id": "a-1" }))).await,
+    ];
+
+    let patient_id = desk::only_patient(&acme.admin).await.patient_id;
+    let request = proto::DeletePatientRequest { patient_id, ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+
+    for answer in &told {
+        let event = desk::event(&acme.admin, answer.event_id()).await;
+        assert_ne!(event.body_preview, "", "{}", answer.body);
+    }
+}

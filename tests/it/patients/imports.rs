@@ -2,6 +2,7 @@
 
 mod faults;
 mod large;
+mod tool;
 
 use serde_json::json;
 use stellwerk::proto::{

@@ -53,7 +53,12 @@ pub async fn forget(
     for booking in store::booking::of_appointments(tx, appointments).await? {
         let tombstone = patient::appointment_tombstone(key, booking.integration_id, &booking.external_id);
         store::patient::insert_tombstone(tx, &tombstone).await?;
-        store::webhook_event::destroy_body_keys_of_external_appointment(tx, &booking.external_id).await?;
+        store::webhook_event::destroy_body_keys_of_external_appointment(
+            tx,
+            booking.integration_id,
+            &booking.external_id,
+        )
+        .await?;
         let is_over = booking.end_time.is_some_and(|end| end <= now);
         let Some(lane) = booking.appointment_id.filter(|_| lives(&booking) && !is_over) else { continue };
         if is_writable(tx, booking.integration_id).await? {

@@ -135,11 +135,24 @@ async fn said_again(
     Ok(Applied { status: EventStatus::Duplicate, ..about })
 }
 
+/// Applies what was said of this person of the tool's before anybody knew who that is.
+pub(super) async fn settle_waiting(
+    tx: &mut TenantTx,
+    context: &Context<'_>,
+    external_patient_id: &str,
+    patient: PatientId,
+) -> Result<()> {
+    for link in store::appointment_link::waiting_for(tx, context.integration, external_patient_id).await? {
+        settle(tx, context, link, None, Some(patient)).await?;
+    }
+    Ok(())
+}
+
 /// Makes the appointment what the record says. Without a patient the record waits for one.
 ///
 /// `before` is the record as last applied: only what changed at the tool changes here, so that what the desk
 /// moved since stays moved. `None`: the record has not been applied yet.
-pub(super) async fn settle(
+async fn settle(
     tx: &mut TenantTx,
     context: &Context<'_>,
     mut link: AppointmentLink,

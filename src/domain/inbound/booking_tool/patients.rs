@@ -84,25 +84,25 @@ pub(super) async fn upserted(
     link.state_fingerprint = Some(fingerprint);
     link.delete_time = None;
     store::patient_link::save(tx, &link).await?;
-    for waiting in store::appointment_link::waiting_for(tx, context.integration, &said.id).await? {
-        appointments::settle(tx, context, waiting, None, Some(id)).await?;
-    }
+    appointments::settle_waiting(tx, context, &said.id, id).await?;
     Ok(Applied { patient: Some(id), ..Applied::new(EventStatus::Success, None) })
 }
 
-/// Only what changed at the tool: what the practice corrected since stays. `link` holds what was said before.
+/// Only what changed at the tool: what the practice corrected since stays. `link` holds what was said before,
+/// perhaps by a file, which may say more than the tool does.
 fn take_over(patient: &mut Patient, link: &PatientLink, said: &ToolPatient) {
+    let is_first_word = link.state_time.is_none();
     let first_name = said.first_name.clone().unwrap_or_default();
-    if first_name != link.first_name {
+    if first_name != link.first_name && !(is_first_word && first_name.is_empty()) {
         patient.first_name = first_name;
     }
     if said.last_name != link.last_name {
         patient.last_name.clone_from(&said.last_name);
     }
-    if said.phone != link.phone {
+    if said.phone != link.phone && !(is_first_word && said.phone.is_none()) {
         patient.phone.clone_from(&said.phone);
     }
-    if said.birth_date != link.birth_date {
+    if said.birth_date != link.birth_date && !(is_first_word && said.birth_date.is_none()) {
         patient.birth_date = said.birth_date;
     }
     patient.booking_email.clone_from(&said.email);

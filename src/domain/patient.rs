@@ -20,11 +20,13 @@ use crate::{
 };
 
 mod arrival;
+mod before;
 mod booking_link;
 mod delete;
 
 pub(super) use arrival::{ARRIVAL_LOCK, arrive, change, new_patient};
 pub use arrival::{Newcomer, Record, TakenIn, take_in};
+pub(super) use before::Data;
 pub use booking_link::booking_link;
 pub use delete::delete;
 pub(super) use delete::{appointment_tombstone, tombstone};

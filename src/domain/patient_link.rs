@@ -5,14 +5,17 @@ use chrono::Utc;
 use super::{
     Domain,
     idempotency::{Claim, Key, claim},
-    patient::{ARRIVAL_LOCK, Newcomer, Shown, new_patient, show_all, shown},
+    patient::{ARRIVAL_LOCK, Data, Newcomer, Shown, new_patient, show_all, shown},
 };
 use crate::{
     caller::Caller,
     error::{Error, Noun, Result},
     ids::{AppointmentId, LinkCandidateId, PatientId, PatientLinkId},
     page::{Page, Paged},
-    store::{self, TenantTx, link_candidate::LinkCandidate, patient_link::PatientLink},
+    store::{
+        self, TenantTx, link_candidate::LinkCandidate, patient::Patient, patient_link::PatientLink,
+        tenant::Tenant,
+    },
     words::{CandidateState, LinkOrigin},
 };
 
@@ -77,7 +80,7 @@ pub async fn resolve_candidate(
 /// Takes a tool's record off a person; returns that person and the one the record stands for now.
 ///
 /// After a merge that is the merged person, whole again;
-/// after a match by e-mail a new one made of what the tool last said.
+/// after a match by e-mail a new one made of what the tool last said. What came to the other by them goes.
 pub async fn unlink(
     domain: &Domain,
     caller: &Caller,
@@ -130,16 +133,22 @@ async fn merge(tx: &mut TenantTx, caller: &Caller, candidate: &mut LinkCandidate
     let appointments = store::appointment::of_patient(tx, from).await?;
     candidate.moved_appointments = appointments.iter().map(|id| id.0).collect();
     store::appointment::move_to_patient(tx, &appointments, into, caller.origin, &caller.subject).await?;
-    // What the survivor lacks is taken over; what it has stays.
-    survivor.email = survivor.email.or_else(|| merged.email.clone());
-    survivor.booking_email = survivor.booking_email.or_else(|| merged.booking_email.clone());
-    survivor.phone = survivor.phone.or_else(|| merged.phone.clone());
-    survivor.birth_date = survivor.birth_date.or(merged.birth_date);
+    candidate.merged_patient_id = Some(from);
+    candidate.known_before = Some(Data::of(&survivor).kept()?);
+    take_what_lacks(&mut survivor, &merged);
     store::patient::update_data(tx, &survivor, &tenant.phone_region).await?;
     merged.merged_into_id = Some(into);
     store::patient::update_data(tx, &merged, &tenant.phone_region).await?;
     candidate.state = CandidateState::Merged;
     Ok(())
+}
+
+/// What the survivor lacks is taken over; what they have stays.
+fn take_what_lacks(survivor: &mut Patient, merged: &Patient) {
+    survivor.email = survivor.email.take().or_else(|| merged.email.clone());
+    survivor.booking_email = survivor.booking_email.take().or_else(|| merged.booking_email.clone());
+    survivor.phone = survivor.phone.take().or_else(|| merged.phone.clone());
+    survivor.birth_date = survivor.birth_date.or(merged.birth_date);
 }
 
 /// If the record came to `from` by a merge, makes the merged person whole again,
@@ -150,35 +159,67 @@ async fn undo_merge(
     record: &PatientLink,
     from: PatientId,
 ) -> Result<Option<PatientId>> {
-    for merged in store::patient::merged_into(tx, from).await? {
-        let Some(mut candidate) = store::link_candidate::merge_of(tx, merged).await? else { continue };
-        if !candidate.moved_links.contains(&record.id.0) {
-            continue;
+    let Some((mut candidate, merged)) = merge_by(tx, record, from).await? else { return Ok(None) };
+    let tenant = store::tenant::current(tx).await?;
+    let mut restored = store::patient::find_for_update(tx, merged).await?;
+    take_back(tx, &tenant, &restored).await?;
+    restored.merged_into_id = None;
+    store::patient::update_data(tx, &restored, &tenant.phone_region).await?;
+    for mut link in store::patient_link::of_patients(tx, &[from]).await? {
+        if candidate.moved_links.contains(&link.id.0) {
+            link.patient_id = Some(merged);
+            link.origin = Some(LinkOrigin::Unlink);
+            link.link_time = Utc::now();
+            store::patient_link::save(tx, &link).await?;
+            move_appointments_of(tx, caller, &link, from, merged).await?;
         }
-        let tenant = store::tenant::current(tx).await?;
-        let mut restored = store::patient::find_for_update(tx, merged).await?;
-        restored.merged_into_id = None;
-        store::patient::update_data(tx, &restored, &tenant.phone_region).await?;
-        for mut link in store::patient_link::of_patients(tx, &[from]).await? {
-            if candidate.moved_links.contains(&link.id.0) {
-                link.patient_id = Some(merged);
-                link.origin = Some(LinkOrigin::Unlink);
-                link.link_time = Utc::now();
-                store::patient_link::save(tx, &link).await?;
-                move_appointments_of(tx, caller, &link, from, merged).await?;
-            }
+    }
+    let still_there = store::appointment::of_patient(tx, from).await?;
+    let moved: Vec<AppointmentId> =
+        still_there.into_iter().filter(|id| candidate.moved_appointments.contains(&id.0)).collect();
+    store::appointment::move_to_patient(tx, &moved, merged, caller.origin, &caller.subject).await?;
+    candidate.state = CandidateState::Undone;
+    (candidate.merged_patient_id, candidate.known_before) = (None, None);
+    candidate.decided_by = Some(caller.subject.clone());
+    candidate.decide_time = Some(Utc::now());
+    store::link_candidate::save(tx, &candidate).await?;
+    Ok(Some(merged))
+}
+
+/// The merge that brought the record to `from`, and whom it merged. Of several, one on top of the other, that
+/// is the first, which joined the record with others'.
+async fn merge_by(
+    tx: &mut TenantTx,
+    record: &PatientLink,
+    from: PatientId,
+) -> Result<Option<(LinkCandidate, PatientId)>> {
+    for candidate in store::link_candidate::merges_that_moved(tx, record.id).await? {
+        if let Some(merged) = candidate.merged_patient_id
+            && store::patient::survivor(tx, merged).await? == from
+        {
+            return Ok(Some((candidate, merged)));
         }
-        let still_there = store::appointment::of_patient(tx, from).await?;
-        let moved: Vec<AppointmentId> =
-            still_there.into_iter().filter(|id| candidate.moved_appointments.contains(&id.0)).collect();
-        store::appointment::move_to_patient(tx, &moved, merged, caller.origin, &caller.subject).await?;
-        candidate.state = CandidateState::Undone;
-        candidate.decided_by = Some(caller.subject.clone());
-        candidate.decide_time = Some(Utc::now());
-        store::link_candidate::save(tx, &candidate).await?;
-        return Ok(Some(merged));
     }
     Ok(None)
+}
+
+/// Takes a merged person's data off whom they were merged into, and whom that one was merged into since.
+async fn take_back(tx: &mut TenantTx, tenant: &Tenant, restored: &Patient) -> Result<()> {
+    let theirs = Data::of(restored);
+    let mut merged = restored.clone();
+    while let Some(into) = merged.merged_into_id {
+        let mut survivor = store::patient::find_for_update(tx, into).await?;
+        let merge = store::link_candidate::merge_of(tx, merged.id).await?;
+        if let Some(before) = merge.and_then(|merge| merge.known_before) {
+            Data::read(&before)?.give_back(&mut survivor, &theirs);
+            if merged.id != restored.id {
+                take_what_lacks(&mut survivor, &merged);
+            }
+            store::patient::update_data(tx, &survivor, &tenant.phone_region).await?;
+        }
+        merged = survivor;
+    }
+    Ok(())
 }
 
 /// Makes a person of the record alone, with the appointments that came with it.
@@ -190,7 +231,11 @@ async fn split_off(
     fresh: PatientId,
 ) -> Result<PatientId> {
     let tenant = store::tenant::current(tx).await?;
-    let known = store::patient::find(tx, from).await?;
+    let mut known = store::patient::find(tx, from).await?;
+    if let Some(before) = &record.patient_before {
+        Data::read(before)?.give_back(&mut known, &Data::said_by(&record));
+        store::patient::update_data(tx, &known, &tenant.phone_region).await?;
+    }
     let said =
         |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_string() } else { text.to_string() };
     let newcomer = Newcomer {
@@ -207,6 +252,7 @@ async fn split_off(
         patient_id: Some(fresh),
         origin: Some(LinkOrigin::Unlink),
         link_time: Utc::now(),
+        patient_before: None,
         ..record
     };
     store::patient_link::save(tx, &link).await?;
@@ -217,19 +263,11 @@ async fn split_off(
 
 /// Remembers that the two were taken apart, so that no news of them asks an admin again.
 async fn keep_apart(tx: &mut TenantTx, caller: &Caller, from: PatientId, fresh: PatientId) -> Result<()> {
-    let now = Utc::now();
     let decided = LinkCandidate {
-        id: LinkCandidateId::new(),
-        patient_id: from.max(fresh),
-        known_patient_id: from.min(fresh),
-        score: 0,
-        reasons: Vec::new(),
         state: CandidateState::KeptApart,
-        moved_links: Vec::new(),
-        moved_appointments: Vec::new(),
         decided_by: Some(caller.subject.clone()),
-        create_time: now,
-        decide_time: Some(now),
+        decide_time: Some(Utc::now()),
+        ..LinkCandidate::new(from, fresh)
     };
     store::link_candidate::insert_if_absent(tx, &decided).await
 }

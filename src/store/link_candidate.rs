@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    ExpressionMethods, OptionalExtension, PgArrayExpressionMethods, QueryDsl, Selectable, SelectableHelper,
+    insert_into,
     prelude::{AsChangeset, Insertable, Queryable},
     update,
 };
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::{Cached, TenantTx, schema::link_candidate};
 use crate::{
     error::{Error, Noun, Result},
-    ids::{LinkCandidateId, PatientId},
+    ids::{LinkCandidateId, PatientId, PatientLinkId},
     page::{Page, Paged},
     words::CandidateState,
 };
@@ -34,6 +35,31 @@ pub struct LinkCandidate {
     pub decided_by: Option<String>,
     pub create_time: DateTime<Utc>,
     pub decide_time: Option<DateTime<Utc>>,
+    /// Who was merged, while it lasts: the newer person, or whom that one had been merged into before.
+    pub merged_patient_id: Option<PatientId>,
+    /// What the person was who was kept; `domain::patient` reads it.
+    pub known_before: Option<serde_json::Value>,
+}
+
+impl LinkCandidate {
+    /// An open pair, alike by nothing yet; who was here first is the known one.
+    pub fn new(one: PatientId, other: PatientId) -> Self {
+        Self {
+            id: LinkCandidateId::new(),
+            patient_id: one.max(other),
+            known_patient_id: one.min(other),
+            score: 0,
+            reasons: Vec::new(),
+            state: CandidateState::Open,
+            moved_links: Vec::new(),
+            moved_appointments: Vec::new(),
+            decided_by: None,
+            create_time: Utc::now(),
+            decide_time: None,
+            merged_patient_id: None,
+            known_before: None,
+        }
+    }
 }
 
 /// Keeps a new pair unless these two were compared before.
@@ -58,11 +84,20 @@ pub async fn find(tx: &mut TenantTx, id: LinkCandidateId) -> Result<LinkCandidat
 /// The merge that made this person part of another.
 pub async fn merge_of(tx: &mut TenantTx, merged: PatientId) -> Result<Option<LinkCandidate>> {
     let query = link_candidate::table
-        .filter(link_candidate::patient_id.eq(merged))
+        .filter(link_candidate::merged_patient_id.eq(merged))
         .filter(link_candidate::state.eq(CandidateState::Merged))
-        .order(link_candidate::decide_time.desc())
         .select(LinkCandidate::as_select());
     Ok(query.first(tx.conn()).await.optional()?)
+}
+
+/// The merges that moved this record and were not undone, oldest first.
+pub async fn merges_that_moved(tx: &mut TenantTx, link: PatientLinkId) -> Result<Vec<LinkCandidate>> {
+    let query = link_candidate::table
+        .filter(link_candidate::state.eq(CandidateState::Merged))
+        .filter(link_candidate::moved_links.contains(vec![link.0]))
+        .order((link_candidate::decide_time, link_candidate::id))
+        .select(LinkCandidate::as_select());
+    Ok(query.load(tx.conn()).await?)
 }
 
 /// A page of one state, newest first.

@@ -186,33 +186,27 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, page: &Page<Cursor>) -> Re
     Ok(Paged { rows: paged.rows.into_iter().map(|(row, _, _)| row).collect(), next: paged.next })
 }
 
-/// Everybody with this e-mail address (folded), either one, oldest first.
+/// Everybody with this e-mail address (folded), either one, oldest first; those who were merged into others
+/// last: who they were is still how they are known.
 pub async fn with_email(tx: &mut TenantTx, email: &str) -> Result<Vec<Patient>> {
     let query = patient::table
-        .filter(patient::merged_into_id.is_null())
         .filter(patient::email_folded.eq(email).or(patient::booking_email_folded.eq(email)))
-        .order(patient::id)
+        .order((patient::merged_into_id.is_not_null(), patient::id))
         .limit(WEIGHED)
         .select(Patient::as_select());
     Ok(query.load(tx.conn()).await?)
 }
 
-/// Everybody with this birth date or this phone number (folded): who may be a twin.
+/// Everybody with this birth date or this phone number (folded), merged or not: who may be a twin.
 pub async fn with_birth_date_or_phone(
     tx: &mut TenantTx,
     birth_date: Option<NaiveDate>,
     phone: Option<&str>,
 ) -> Result<Vec<Patient>> {
-    let of_birth_date = patient::table
-        .filter(patient::merged_into_id.is_null())
-        .filter(patient::birth_date.eq(birth_date))
-        .limit(WEIGHED)
-        .select(Patient::as_select());
-    let of_phone = patient::table
-        .filter(patient::merged_into_id.is_null())
-        .filter(patient::phone_folded.eq(phone))
-        .limit(WEIGHED)
-        .select(Patient::as_select());
+    let of_birth_date =
+        patient::table.filter(patient::birth_date.eq(birth_date)).limit(WEIGHED).select(Patient::as_select());
+    let of_phone =
+        patient::table.filter(patient::phone_folded.eq(phone)).limit(WEIGHED).select(Patient::as_select());
     let mut found: Vec<Patient> = Vec::new();
     if birth_date.is_some() {
         found = of_birth_date.load(tx.conn()).await?;

@@ -40,6 +40,8 @@ pub struct PatientLink {
     pub link_time: DateTime<Utc>,
     /// Whom it stood for until the tool deleted it.
     pub former_patient_id: Option<PatientId>,
+    /// What the person was whom it found by e-mail; `domain::patient` reads it.
+    pub patient_before: Option<serde_json::Value>,
 }
 
 impl PatientLink {
@@ -62,6 +64,7 @@ impl PatientLink {
             delete_time: None,
             link_time: Utc::now(),
             former_patient_id: None,
+            patient_before: None,
         }
     }
 }

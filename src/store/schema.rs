@@ -385,6 +385,8 @@ diesel::table! {
         decided_by -> Nullable<Text>,
         create_time -> Timestamptz,
         decide_time -> Nullable<Timestamptz>,
+        merged_patient_id -> Nullable<Uuid>,
+        known_before -> Nullable<Jsonb>,
     }
 }
 
@@ -539,6 +541,7 @@ diesel::table! {
         delete_time -> Nullable<Timestamptz>,
         link_time -> Timestamptz,
         former_patient_id -> Nullable<Uuid>,
+        patient_before -> Nullable<Jsonb>,
     }
 }
 

@@ -6,6 +6,7 @@ mod imports;
 mod links;
 mod lists;
 mod twins;
+mod undo;
 
 use chrono::{TimeDelta, Utc};
 use prost_types::FieldMask;

@@ -1,20 +1,23 @@
 //! Somebody arrives, by a webhook, in a file or at the desk: who they turn out to be,
 //! and who may be their twin.
 
-use chrono::{NaiveDate, Utc};
+use std::collections::HashSet;
 
-use super::delete::tombstone;
+use chrono::{NaiveDate, Utc};
+use serde_json::Value;
+
+use super::{before::Data, delete::tombstone};
 use crate::{
     domain::matching::{self, Person, Reason},
     error::Result,
     fold,
-    ids::{IntegrationId, LinkCandidateId, PatientId},
+    ids::{IntegrationId, PatientId},
     store::{
         self, TenantTx, link_candidate::LinkCandidate, patient::Patient, patient_link::PatientLink,
         tenant::Tenant,
     },
     vault::TenantKey,
-    words::{CandidateState, LinkOrigin, Origin},
+    words::{LinkOrigin, Origin},
 };
 
 /// The lock that makes people arrive one by one in a tenant: two deliveries of one newcomer must not both
@@ -63,6 +66,14 @@ impl TakenIn {
     }
 }
 
+/// How somebody arrived.
+#[derive(Debug)]
+pub(in crate::domain) struct Arrival {
+    pub(in crate::domain) who: TakenIn,
+    /// What a known person was before, to be given back if it was not them after all.
+    pub(in crate::domain) before: Option<Value>,
+}
+
 /// Finds out who somebody who arrives is, and adds them if nobody knows them; for webhooks and imports alike.
 ///
 /// An equal e-mail address links, unless both birth dates are known and differ: families share mailboxes.
@@ -74,14 +85,16 @@ pub(in crate::domain) async fn arrive(
     newcomer: &Newcomer,
     origin: Origin,
     from_tool: bool,
-) -> Result<TakenIn> {
+) -> Result<Arrival> {
     let same_email = match newcomer.email.as_deref().and_then(fold::email) {
         Some(email) => store::patient::with_email(tx, &email).await?,
         None => Vec::new(),
     };
     if let Some(known) = same_person(&same_email, newcomer) {
-        complete(tx, tenant, known, newcomer, from_tool).await?;
-        return Ok(TakenIn::Matched(known.id));
+        let id = store::patient::survivor(tx, known.id).await?;
+        let known = store::patient::find_for_update(tx, id).await?;
+        complete(tx, tenant, &known, newcomer, from_tool).await?;
+        return Ok(Arrival { who: TakenIn::Matched(id), before: Some(Data::of(&known).kept()?) });
     }
     let twins = twins_of(tx, tenant, newcomer, None).await?;
     let mut patient = new_patient(PatientId::new(), tenant, newcomer, origin);
@@ -93,7 +106,8 @@ pub(in crate::domain) async fn arrive(
     store::patient::insert(tx, &patient, &tenant.phone_region).await?;
     let is_candidate = !twins.is_empty();
     propose(tx, patient.id, twins).await?;
-    Ok(if is_candidate { TakenIn::Candidate(patient.id) } else { TakenIn::Created(patient.id) })
+    let who = if is_candidate { TakenIn::Candidate(patient.id) } else { TakenIn::Created(patient.id) };
+    Ok(Arrival { who, before: None })
 }
 
 /// A row of a file, or anybody else who comes with a record of their own: known by that record, or `arrive`s.
@@ -108,7 +122,7 @@ pub async fn take_in(
 ) -> Result<Option<TakenIn>> {
     tx.lock(ARRIVAL_LOCK).await?;
     let Some(Record { key, integration, external_id }) = record else {
-        return arrive(tx, tenant, newcomer, origin, false).await.map(Some);
+        return Ok(Some(arrive(tx, tenant, newcomer, origin, false).await?.who));
     };
     let known = store::patient_link::find(tx, integration, external_id).await?;
     if let Some(id) = known.as_ref().and_then(|link| link.patient_id) {
@@ -119,12 +133,13 @@ pub async fn take_in(
     if store::patient::has_tombstone(tx, &tombstone(key, integration, external_id)).await? {
         return Ok(None);
     }
-    let taken_in = arrive(tx, tenant, newcomer, origin, false).await?;
+    let arrival = arrive(tx, tenant, newcomer, origin, false).await?;
     let link = PatientLink {
-        patient_id: Some(taken_in.id()),
+        patient_id: Some(arrival.who.id()),
         origin: Some(link_origin),
         link_time: Utc::now(),
         former_patient_id: None,
+        patient_before: arrival.before,
         // The tool's next word changes what differs from this, and nothing that was corrected here since.
         first_name: newcomer.first_name.clone(),
         last_name: newcomer.last_name.clone(),
@@ -134,7 +149,7 @@ pub async fn take_in(
         ..known.unwrap_or_else(|| PatientLink::new(integration, external_id))
     };
     store::patient_link::save(tx, &link).await?;
-    Ok(Some(taken_in))
+    Ok(Some(arrival.who))
 }
 
 /// A person made of what is known of a newcomer; without e-mail, which is the practice's or the tool's.
@@ -254,7 +269,7 @@ pub(super) async fn twins_of(
     let phone = newcomer.phone.as_deref().and_then(|phone| fold::phone(phone, &tenant.phone_region));
     let mut known =
         store::patient::with_birth_date_or_phone(tx, newcomer.birth_date, phone.as_deref()).await?;
-    let mut sharing = match newcomer.email.as_deref().and_then(fold::email) {
+    let sharing = match newcomer.email.as_deref().and_then(fold::email) {
         Some(email) => store::patient::with_email(tx, &email).await?,
         None => Vec::new(),
     };
@@ -265,8 +280,7 @@ pub(super) async fn twins_of(
         phone: phone.as_deref(),
         birth_date: newcomer.birth_date,
     };
-    sharing.retain(|row| Some(row.id) != oneself);
-    known.retain(|row| Some(row.id) != oneself && sharing.iter().all(|other| other.id != row.id));
+    known.retain(|row| sharing.iter().all(|other| other.id != row.id));
     let likeness = |row: &Patient, email: Option<&str>| {
         let person = Person {
             first_name: Some(&row.first_name),
@@ -282,8 +296,17 @@ pub(super) async fn twins_of(
     let shared = sharing
         .iter()
         .map(|row| likeness(row, new.email).unwrap_or((row.id, SHARED_EMAIL_SCORE, vec![Reason::SameEmail])));
-    let mut twins: Vec<_> = weighed.chain(shared).collect();
+    let alike: Vec<_> = weighed.chain(shared).collect();
+    let mut twins: Vec<(PatientId, u8, Vec<Reason>)> = Vec::new();
+    for (id, score, reasons) in alike {
+        let id = store::patient::survivor(tx, id).await?;
+        if Some(id) != oneself {
+            twins.push((id, score, reasons));
+        }
+    }
     twins.sort_by_key(|(id, score, _)| (std::cmp::Reverse(*score), *id));
+    let mut seen = HashSet::new();
+    twins.retain(|(id, ..)| seen.insert(*id));
     twins.truncate(MAX_CANDIDATES);
     Ok(twins)
 }
@@ -296,17 +319,9 @@ pub(super) async fn propose(
 ) -> Result<()> {
     for (other, score, reasons) in twins {
         let candidate = LinkCandidate {
-            id: LinkCandidateId::new(),
-            patient_id: one.max(other),
-            known_patient_id: one.min(other),
             score: score.into(),
             reasons: reasons.into_iter().map(|reason| reason.as_str().into()).collect(),
-            state: CandidateState::Open,
-            moved_links: Vec::new(),
-            moved_appointments: Vec::new(),
-            decided_by: None,
-            create_time: Utc::now(),
-            decide_time: None,
+            ..LinkCandidate::new(one, other)
         };
         store::link_candidate::insert_if_absent(tx, &candidate).await?;
     }

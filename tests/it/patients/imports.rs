@@ -67,7 +67,7 @@ pub(crate) async fn run(by: &TestCaller, id: &str, dry_run: bool) -> proto::GetP
     report(by, id).await
 }
 
-async fn import(by: &TestCaller, text: &str, dry_run: bool) -> proto::GetPatientImportResponse {
+pub(super) async fn import(by: &TestCaller, text: &str, dry_run: bool) -> proto::GetPatientImportResponse {
     let id = start(by, "").await;
     upload(by, &id, 0, text.as_bytes()).await.unwrap();
     run(by, &id, dry_run).await

@@ -63,7 +63,7 @@ pub(super) async fn take_in(
     if deleted_at.is_some_and(|deleted| created_at.is_none_or(|created| created <= deleted)) {
         return Ok(Person::Forgotten);
     }
-    let taken_in = arrive(tx, &tenant, &newcomer(attendee), Origin::Calcom, false).await?;
+    let taken_in = arrive(tx, &tenant, &newcomer(attendee), Origin::Calcom, false).await?.who;
     let link = PatientLink {
         patient_id: Some(taken_in.id()),
         origin: Some(match taken_in {

@@ -6,6 +6,7 @@ use super::{Applied, Context, PATIENT_DELETED, appointments};
 use crate::{
     domain::patient::{ARRIVAL_LOCK, Newcomer, TakenIn, arrive, change, tombstone},
     error::Result,
+    ids::PatientId,
     provider::booking_tool::ToolPatient,
     store::{self, TenantTx, patient::Patient, patient_link::PatientLink},
     words::{EventStatus, LinkOrigin, Origin},
@@ -49,10 +50,12 @@ pub(super) async fn upserted(
     let tenant = store::tenant::current(tx).await?;
     let id = match link.patient_id {
         Some(id) => {
-            let before = store::patient::find_for_update(tx, id).await?;
-            let mut patient = before.clone();
-            take_over(&mut patient, &link, said);
-            change(tx, &tenant, &before, &patient).await?;
+            for told in everybody_told(tx, id, &link).await? {
+                let before = store::patient::find_for_update(tx, told).await?;
+                let mut patient = before.clone();
+                take_over(&mut patient, &link, said);
+                change(tx, &tenant, &before, &patient).await?;
+            }
             id
         }
         None => {
@@ -63,13 +66,14 @@ pub(super) async fn upserted(
                 phone: said.phone.clone(),
                 birth_date: said.birth_date,
             };
-            let taken_in = arrive(tx, &tenant, &newcomer, Origin::BookingTool, true).await?;
-            link.origin = Some(match taken_in {
+            let arrival = arrive(tx, &tenant, &newcomer, Origin::BookingTool, true).await?;
+            link.origin = Some(match arrival.who {
                 TakenIn::Matched(_) => LinkOrigin::Email,
                 _ => LinkOrigin::Created,
             });
             link.link_time = Utc::now();
-            taken_in.id()
+            link.patient_before = arrival.before;
+            arrival.who.id()
         }
     };
     link.patient_id = Some(id);
@@ -86,6 +90,17 @@ pub(super) async fn upserted(
     store::patient_link::save(tx, &link).await?;
     appointments::settle_waiting(tx, context, &said.id, id).await?;
     Ok(Applied { patient: Some(id), ..Applied::new(EventStatus::Success, None) })
+}
+
+/// Whom a record's news concern: the person it stands for, and those who brought it to them by a merge,
+/// so that they are whole when it is undone.
+async fn everybody_told(tx: &mut TenantTx, id: PatientId, link: &PatientLink) -> Result<Vec<PatientId>> {
+    let mut told = vec![id];
+    if matches!(link.origin, Some(LinkOrigin::Merge | LinkOrigin::Unlink)) {
+        let merges = store::link_candidate::merges_that_moved(tx, link.id).await?;
+        told.extend(merges.into_iter().filter_map(|merge| merge.merged_patient_id));
+    }
+    Ok(told)
 }
 
 /// Only what changed at the tool: what the practice corrected since stays. `link` holds what was said before,
@@ -136,6 +151,7 @@ pub(super) async fn deleted(tx: &mut TenantTx, context: &Context<'_>, external_i
     // What the tool said of the person is no longer ours to keep.
     link.first_name.clear();
     link.last_name.clear();
+    link.patient_before = None;
     (link.email, link.phone, link.birth_date, link.state_fingerprint) = (None, None, None, None);
     store::patient_link::save(tx, &link).await?;
     Ok(Applied { patient, ..Applied::new(EventStatus::Success, None) })

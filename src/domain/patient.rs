@@ -9,7 +9,6 @@ use super::{
 use crate::{
     caller::Caller,
     error::{Error, Result},
-    fold,
     ids::{PatientId, PractitionerId},
     page::{Page, Paged},
     store::{
@@ -23,6 +22,7 @@ mod arrival;
 mod before;
 mod booking_link;
 mod delete;
+mod phones;
 
 pub(super) use arrival::{ARRIVAL_LOCK, arrive, change, new_patient};
 pub use arrival::{Newcomer, Record, TakenIn, take_in};
@@ -30,6 +30,7 @@ pub(super) use before::Data;
 pub use booking_link::booking_link;
 pub use delete::delete;
 pub(super) use delete::{appointment_tombstone, tombstone};
+pub(super) use phones::fold_phones_anew;
 
 /// A person with what screens show beside them.
 #[derive(Debug, Clone)]
@@ -92,8 +93,8 @@ pub async fn list(
     mut filter: Filter,
     page: &Page<Cursor>,
 ) -> Result<Paged<Shown, Cursor>> {
-    filter.last_name_prefix =
-        filter.last_name_prefix.map(|prefix| fold::name(&prefix)).filter(|prefix| !prefix.is_empty());
+    let prefix = filter.last_name_prefix.map(|prefix| store::patient::folded_name(&prefix));
+    filter.last_name_prefix = prefix.filter(|prefix| !prefix.is_empty());
     let mut tx = domain.store.caller(caller).await?;
     let paged = store::patient::list(&mut tx, &filter, page).await?;
     let rows = show_all(&mut tx, paged.rows).await?;

@@ -2,8 +2,14 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper,
-    delete, dsl::exists, insert_into, prelude::Queryable, select, update,
+    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
+    Selectable, SelectableHelper, delete,
+    dsl::exists,
+    insert_into,
+    prelude::Queryable,
+    select, sql_query,
+    sql_types::{Array, Nullable, Text, Uuid as SqlUuid},
+    update,
 };
 use diesel_async::RunQueryDsl;
 use serde::{Deserialize, Serialize};
@@ -23,6 +29,9 @@ use crate::{
 /// Rows that share a blocking key and are weighed against a new person, at most;
 /// a switchboard's number is shared by many.
 const WEIGHED: i64 = 50;
+/// Letters of a folded name that are kept, as many as a name may have: some fold to eighteen each, and index
+/// rows and page tokens have their limits.
+const FOLDED_NAME_CHARS: usize = 200;
 
 /// A person who is treated here.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -109,12 +118,17 @@ type Folded = (
 /// so that it never parts from the data it is made of.
 fn folded(of: &Patient, phone_region: &str) -> Folded {
     (
-        patient::first_name_folded.eq(fold::name(&of.first_name)),
-        patient::last_name_folded.eq(fold::name(&of.last_name)),
+        patient::first_name_folded.eq(folded_name(&of.first_name)),
+        patient::last_name_folded.eq(folded_name(&of.last_name)),
         patient::email_folded.eq(of.email.as_deref().and_then(fold::email)),
         patient::booking_email_folded.eq(of.booking_email.as_deref().and_then(fold::email)),
         patient::phone_folded.eq(of.phone.as_deref().and_then(|phone| fold::phone(phone, phone_region))),
     )
+}
+
+/// A name, or the beginning of one, as lists are ordered and searched by it.
+pub fn folded_name(name: &str) -> String {
+    fold::name(name).chars().take(FOLDED_NAME_CHARS).collect()
 }
 
 /// One person.
@@ -197,16 +211,22 @@ pub async fn with_email(tx: &mut TenantTx, email: &str) -> Result<Vec<Patient>> 
     Ok(query.load(tx.conn()).await?)
 }
 
-/// Everybody with this birth date or this phone number (folded), merged or not: who may be a twin.
+/// Everybody with this birth date or this phone number (folded): who may be a twin.
 pub async fn with_birth_date_or_phone(
     tx: &mut TenantTx,
     birth_date: Option<NaiveDate>,
     phone: Option<&str>,
 ) -> Result<Vec<Patient>> {
-    let of_birth_date =
-        patient::table.filter(patient::birth_date.eq(birth_date)).limit(WEIGHED).select(Patient::as_select());
-    let of_phone =
-        patient::table.filter(patient::phone_folded.eq(phone)).limit(WEIGHED).select(Patient::as_select());
+    let of_birth_date = patient::table
+        .filter(patient::merged_into_id.is_null())
+        .filter(patient::birth_date.eq(birth_date))
+        .limit(WEIGHED)
+        .select(Patient::as_select());
+    let of_phone = patient::table
+        .filter(patient::merged_into_id.is_null())
+        .filter(patient::phone_folded.eq(phone))
+        .limit(WEIGHED)
+        .select(Patient::as_select());
     let mut found: Vec<Patient> = Vec::new();
     if birth_date.is_some() {
         found = of_birth_date.load(tx.conn()).await?;
@@ -216,6 +236,38 @@ pub async fn with_birth_date_or_phone(
         found.extend(more.into_iter().filter(|row| row.birth_date.is_none() || row.birth_date != birth_date));
     }
     Ok(found)
+}
+
+/// The phone numbers behind somebody, with their keys, by id.
+pub async fn phones(
+    tx: &mut TenantTx,
+    after: Option<PatientId>,
+    limit: i64,
+) -> Result<Vec<(PatientId, String, Option<String>)>> {
+    let mut query = patient::table
+        .filter(patient::phone.is_not_null())
+        .order(patient::id)
+        .limit(limit)
+        .select((patient::id, patient::phone.assume_not_null(), patient::phone_folded))
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(patient::id.gt(after));
+    }
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// Writes other keys of these people's numbers; nothing of the people themselves changes.
+pub async fn update_phone_keys(tx: &mut TenantTx, ids: &[PatientId], keys: &[Option<String>]) -> Result<()> {
+    sql_query(
+        "UPDATE patient SET phone_folded = anew.key FROM unnest($1, $2) AS anew (id, key) \
+         WHERE patient.tenant_id = $3 AND patient.id = anew.id",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Array<Nullable<Text>>, _>(keys)
+    .bind::<SqlUuid, _>(tx.tenant())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Which of these people have an open link candidate.

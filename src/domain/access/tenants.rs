@@ -9,6 +9,7 @@ use crate::{
     domain::{
         Domain,
         idempotency::{Claim, Key, claim},
+        patient,
     },
     error::{Error, Result},
     ids::{ApiKeyId, PractitionerId, TenantId},
@@ -149,8 +150,12 @@ pub async fn update_settings(
     tx.lock("settings").await?;
     let mut tenant = store::tenant::current(&mut tx).await?;
     if first {
+        let region = tenant.phone_region.clone();
         change.apply(&mut tenant)?;
         store::tenant::update_settings(&mut tx, &tenant).await?;
+        if tenant.phone_region != region {
+            patient::fold_phones_anew(&mut tx, &tenant.phone_region).await?;
+        }
     }
     tx.commit().await?;
     Ok(tenant)

@@ -80,6 +80,8 @@ pub(super) async fn batch(
     let import = store::patient_import::find_locked(&mut tx, at.import).await?;
     let turn = at.turn(&import);
     if turn == Turn::Ours {
+        // Before the settings are read, of which the keys of phone numbers are made.
+        tx.lock(patient::ARRIVAL_LOCK).await?;
         let ground = Ground { tenant: store::tenant::current(&mut tx).await?, import, key };
         let mut report = Vec::with_capacity(rows.len());
         for Incoming { row, familiar } in rows {

@@ -48,6 +48,29 @@ async fn pages_stay_right_while_people_arrive() {
     assert_eq!(seen, expected);
 }
 
+#[tokio::test]
+async fn a_list_goes_on_behind_the_longest_names() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let names = ["ж", "\u{fdfa}", "\u{20000}"].map(|letter| letter.repeat(200));
+    for name in &names {
+        desk::add_patient(&acme.admin, person(name, name)).await;
+    }
+
+    let (mut seen, mut token) = (Vec::new(), String::new());
+    for _ in &names {
+        let request = proto::ListPatientsRequest { page_size: 1, page_token: token, ..Default::default() };
+        let listed = page(&acme.admin, request).await.unwrap();
+        seen.extend(listed.patients.into_iter().map(|patient| patient.last_name));
+        token = listed.next_page_token;
+    }
+
+    seen.sort();
+    assert_eq!((seen.as_slice(), token.as_str()), (&names[..], ""));
+    let named = proto::ListPatientsRequest { last_name_prefix: names[1].clone(), ..Default::default() };
+    assert_eq!(page(&acme.admin, named).await.unwrap().patients.len(), 1);
+}
+
 /// P3.
 #[tokio::test]
 async fn a_page_token_is_good_for_its_own_list_and_caller_alone() {

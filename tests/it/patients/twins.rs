@@ -124,3 +124,25 @@ async fn what_a_registration_adds_to_a_known_person_is_compared_too() {
     assert!(desk::patient(&acme.admin, &known.patient_id).await.possible_twin);
     assert_eq!(open_pairs(&acme.admin).await.len(), 1);
 }
+
+/// P12.
+#[tokio::test]
+async fn a_twin_by_phone_is_found_though_the_region_of_numbers_was_set_late() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let called = |first_name: &str, phone: &str| proto::CreatePatientRequest {
+        phone: phone.into(),
+        ..person(first_name, "Muster")
+    };
+    let first = desk::add_patient(&acme.admin, called("Erika", "0664 1234567")).await;
+    let settings = proto::UpdateTenantSettingsRequest { phone_region: "AT".into(), ..Default::default() };
+    acme.admin.access().update_tenant_settings(settings).await.unwrap();
+
+    let twin = desk::add_patient(&acme.admin, called("Erica", "+43 664 1234567")).await;
+
+    let pairs = open_pairs(&acme.admin).await;
+    let ids = pairs.iter().map(|pair| [&pair.known_patient, &pair.patient]);
+    let ids: Vec<_> = ids.map(|pair| pair.map(|one| &one.as_ref().unwrap().patient_id)).collect();
+    assert_eq!(ids, [[&first.patient_id, &twin.patient_id]]);
+    assert_eq!(desk::patient(&acme.admin, &first.patient_id).await.update_time, first.update_time);
+}

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     error::Result,
+    provider::catalog::{self, Adapter, Provider},
     store::{
         Store, outbox,
         standing::{self, Standing},
@@ -104,8 +105,11 @@ fn refresh_outbox(depths: &[outbox::Depth]) {
     }
 }
 
-/// Providers that are asked; their gauges stand at 0 when there is nothing to measure.
-const ASKED: [&str; 1] = ["calcom"];
+/// Providers that are asked for records; their gauges stand at 0 when there is nothing to measure.
+fn asked() -> impl Iterator<Item = &'static str> {
+    let asked = |row: &&Provider| row.api.is_some() && row.adapter != Adapter::None;
+    catalog::all().iter().copied().filter(asked).map(|row| row.id)
+}
 
 fn refresh_standing(standings: &[Standing]) {
     let value = |measure: &str, provider: Option<&str>, label: Option<&str>| {
@@ -118,7 +122,7 @@ fn refresh_standing(standings: &[Standing]) {
     for kind in ReviewKind::ALL.iter().map(|kind| kind.as_str()) {
         gauge!(REVIEW_ITEMS, "kind" => kind).set(value("review_items", None, Some(kind)));
     }
-    for provider in ASKED {
+    for provider in asked() {
         for state in Breaker::ALL.iter().map(|state| state.as_str()) {
             let breakers = value("breaker", Some(provider), Some(state));
             gauge!(BREAKERS, "provider" => provider, "state" => state).set(breakers);

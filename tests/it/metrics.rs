@@ -39,18 +39,26 @@ async fn plant(owner: &Session) -> String {
                  SELECT gen_random_uuid(), 'calcom', 'Calendar', 'https://calendar.example.org/v2', \
                      now() - interval '1 hour' \
                  FROM generate_series(1, 3); \
+             INSERT INTO integration (id, provider, name, instance_url, create_time) \
+                 VALUES (gen_random_uuid(), 'asana', 'Planning', 'https://app.asana.com/api/1.0', \
+                     now() - interval '1 hour'); \
              INSERT INTO integration_flow (integration_id, capacity, refill_per_s, tokens, breaker) \
-                 SELECT id, 100, 2, 100, CASE row_number() OVER () WHEN 1 THEN 'open' ELSE 'closed' END \
+                 SELECT id, 100, 2, 100, \
+                     CASE row_number() OVER (ORDER BY provider DESC) WHEN 1 THEN 'open' ELSE 'closed' END \
                  FROM integration WHERE tenant_id = '{tenant}'; \
              INSERT INTO sync_cursor (integration_id, noun, last_run_time) \
                  SELECT id, 'bookings', now() - row_number() OVER () * interval '100 s' \
-                 FROM integration WHERE tenant_id = '{tenant}'; \
+                 FROM integration WHERE tenant_id = '{tenant}' AND provider = 'calcom'; \
+             INSERT INTO sync_cursor (integration_id, noun, last_run_time) \
+                 SELECT id, 'phases', now() - interval '500 s' \
+                 FROM integration WHERE tenant_id = '{tenant}' AND provider = 'asana'; \
              INSERT INTO sync_log (id, integration_id, kind, state, cause, end_time) \
                  SELECT overlay(gen_random_uuid()::text PLACING \
                      left(stellwerk_uuid_floor(now())::text, 14) || '7' FROM 1 FOR 15)::uuid, \
-                     (SELECT id FROM integration WHERE tenant_id = '{tenant}' LIMIT 1), 'scheduled', \
-                     CASE n WHEN 1 THEN 'failed' ELSE 'succeeded' END, 'c', now() \
-                 FROM generate_series(1, 4) n; \
+                     (SELECT id FROM integration WHERE tenant_id = '{tenant}' AND provider = of LIMIT 1), \
+                     'scheduled', CASE n WHEN 1 THEN 'failed' ELSE 'succeeded' END, 'c', now() \
+                 FROM (SELECT 'calcom' AS of, generate_series(1, 4) AS n \
+                     UNION ALL SELECT 'asana', generate_series(1, 2)) AS run; \
              INSERT INTO review_item (id, kind, reason) SELECT gen_random_uuid(), 'unmatched', 'X' \
              FROM generate_series(1, 5); \
              INSERT INTO outbox (id, kind, lane, payload, cause, run_time) \
@@ -82,11 +90,18 @@ async fn a_scrape_shows_what_waits_what_was_given_up_and_how_providers_stand() {
         (r#"stellwerk_breakers{provider="calcom",state="closed"}"#, 4.0),
         (r#"stellwerk_sync_outcomes{provider="calcom",outcome="failure"}"#, 2.0),
         (r#"stellwerk_sync_success_ratio{provider="calcom"}"#, 0.75),
+        (r#"stellwerk_breakers{provider="asana",state="closed"}"#, 2.0),
+        (r#"stellwerk_sync_outcomes{provider="asana",outcome="success"}"#, 2.0),
+        (r#"stellwerk_sync_success_ratio{provider="asana"}"#, 0.5),
     ] {
         assert_eq!(value(&text, series), Some(expected), "{series}\n{text}");
     }
-    let freshness = value(&text, r#"stellwerk_freshness_seconds{provider="calcom"}"#).unwrap();
-    assert!((300.0..360.0).contains(&freshness), "{freshness}");
+    for (provider, oldest) in [("calcom", 300.0), ("asana", 500.0)] {
+        let freshness = value(&text, &format!("stellwerk_freshness_seconds{{provider=\"{provider}\"}}"));
+        let freshness = freshness.unwrap_or_else(|| panic!("{provider}: {text}"));
+        assert!((oldest..oldest + 60.0).contains(&freshness), "{provider}: {freshness}");
+    }
+    assert!(!text.contains(r#"provider="booking""#), "one that only posts is never asked: {text}");
     for tenant in tenants {
         assert!(!text.contains(&tenant), "{text}");
     }

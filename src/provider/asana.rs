@@ -51,9 +51,6 @@ pub use time_entry::TimeEntry;
 /// Its key in the catalog.
 pub const PROVIDER: &str = "asana";
 
-/// The service; there is one for everybody.
-pub const DEFAULT_BASE: &str = "https://app.asana.com/api/1.0";
-
 /// Records on a page. Without a limit some lists are cut or refused, so it is always sent.
 pub const PAGE_SIZE: usize = 100;
 
@@ -91,7 +88,7 @@ pub struct Exchange {
 }
 
 impl<'a> Asana<'a> {
-    /// `base` is [`DEFAULT_BASE`] or, by explicit configuration, a double's.
+    /// `base` is the catalog's or, by explicit configuration, a double's.
     pub fn new(egress: &'a Egress, base: &'a Url, token: &'a SecretString) -> Self {
         Self { egress, base, token, write_timeout: WRITE_TIMEOUT, newest: Mutex::new(None) }
     }

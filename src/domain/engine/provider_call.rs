@@ -21,7 +21,8 @@ use crate::{
         asana::{self, Asana},
         calcom::{self, Calcom},
         call::{CallError, Class, Refuses},
-        oauth::rebase,
+        catalog,
+        oauth::{Placeholders, rebase},
     },
     store::{self, TenantTx, integration::Integration, integration_flow::Permit},
     telemetry::{self, metrics as names},
@@ -181,13 +182,18 @@ fn may_go<R: Refuses>(permit: Permit) -> Result<(), CallFailure<R>> {
 }
 
 fn way(domain: &Domain, integration: &Integration, bearer: Bearer) -> Result<Way> {
-    let documented = match integration.provider.as_str() {
-        asana::PROVIDER => asana::DEFAULT_BASE,
-        _ => calcom::DEFAULT_INSTANCE,
+    let instance = match address(domain, integration) {
+        Some(written) => written.parse().map_err(Error::internal)?,
+        None => documented(&integration.provider)?,
     };
-    let instance = address(domain, integration);
-    let instance = instance.as_deref().unwrap_or(documented).parse().map_err(Error::internal)?;
     Ok(Way { egress: domain.egress.clone(), instance, credential: bearer.used(), secret: bearer.secret })
+}
+
+/// Where a provider is for everybody, so that no credential goes to another one's.
+fn documented(provider: &str) -> Result<Url> {
+    let template = catalog::find(provider).and_then(|row| row.api.as_ref()).map(|api| api.base_url);
+    let url = template.and_then(|template| Placeholders::default().url(template));
+    url.ok_or_else(|| Error::internal(format!("{provider} has no address that is everybody's")))
 }
 
 /// Where an integration's provider is asked; none for one that never is. A grant is of the provider itself,
@@ -295,6 +301,28 @@ impl<R: Refuses> From<CallFailure<R>> for Error {
             }
             CallFailure::Call(_) => Self::ProviderUnavailable(OUT),
             CallFailure::Own(error) => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_instance_a_provider_is_asked_where_its_own_row_says() {
+        let of = |provider| documented(provider).ok().map(String::from);
+
+        assert_eq!(of("calcom").as_deref(), Some("https://api.cal.com/v2"));
+        assert_eq!(of("asana").as_deref(), Some("https://app.asana.com/api/1.0"));
+        assert_eq!(of("slack").as_deref(), Some("https://slack.com/api"));
+    }
+
+    #[test]
+    fn who_has_no_address_for_everybody_is_asked_nowhere() {
+        // Never asked; one per tenant; unknown.
+        for provider in ["booking", "zendesk", "nobody"] {
+            assert!(matches!(documented(provider), Err(Error::Internal(_))), "{provider}");
         }
     }
 }

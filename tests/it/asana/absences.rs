@@ -8,7 +8,10 @@ use stellwerk::{
     words::{AbsenceSource, ReviewKind, SyncState},
 };
 
-use crate::support::asana::{self, Planner, errors, refusal};
+use crate::support::{
+    asana::{self, Planner, errors, refusal},
+    database::TestDatabase,
+};
 
 fn in_days(days: u64) -> NaiveDate {
     Utc::now().date_naive() + Days::new(days)
@@ -127,6 +130,39 @@ async fn a_project_can_hold_the_absences_a_task_for_each() {
     assert_eq!(first, [format!("{} {} Urlaub", in_days(3), in_days(9))]);
     assert_eq!(away(&planner).await, [""; 0]);
     assert_eq!(planner.phases().await, [""; 0]);
+}
+
+/// P14. Times of all instances are the database's: here its clock is two hours ahead of this machine's.
+#[tokio::test]
+async fn absences_of_a_project_are_stamped_by_the_databases_clock() {
+    let database = TestDatabase::new().await;
+    let owner = database.owner().await;
+    owner
+        .run(
+            "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE \
+                 AS 'SELECT pg_catalog.clock_timestamp() + interval ''2 hours'''; \
+             DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', \
+                 current_database()); END $$",
+        )
+        .await;
+    let app = asana::app().database(database).start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let erika = planner.user("Erika Muster", "erika@example.org");
+    let project = double.add_project(planner.workspace, "Abwesenheiten", &[]);
+    let due = json!({ "assignee": erika.gid().to_string(), "due_on": in_days(9) });
+    planner.task_in(project, "Urlaub Erika", due);
+    planner
+        .change_settings(|settings| {
+            settings.absence_source = AbsenceSource::Project;
+            settings.absence_project_id = Some(project.to_string());
+        })
+        .await;
+
+    planner.sync().await;
+
+    let is_theirs = "update_time > pg_catalog.clock_timestamp() + interval '1 hour'";
+    assert_eq!(planner.lines(is_theirs, "absence").await, ["t"]);
 }
 
 /// A dozen whose leave is not told any more from one look to the next.

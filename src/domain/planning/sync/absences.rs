@@ -226,7 +226,7 @@ fn absence(reader: &Reader<'_>, task: &Task) -> Option<Absence> {
         kind,
         start_date: start_date.min(end_date),
         end_date,
-        update_time: crate::domain::integration::micros(Utc::now()),
+        update_time: reader.now(),
     })
 }
 

@@ -52,7 +52,8 @@ pub struct Create {
     /// The integration it belongs to. Default: the tenant's first of this provider.
     #[arg(long, value_name = "ID")]
     integration: Option<IntegrationId>,
-    /// Authentic deliveries per minute. Default: the tenant's setting.
+    /// Authentic deliveries per minute. Default: the tenant's setting for the booking tool, no limit for
+    /// others.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..=1_000_000))]
     limit_per_minute: Option<i32>,
     /// Answer with one JSON object.

@@ -18,6 +18,7 @@ mod alerts;
 mod appointments;
 mod convert;
 mod integrations;
+mod mask;
 mod onboarding;
 mod patient_imports;
 mod patients;

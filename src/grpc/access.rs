@@ -16,7 +16,7 @@ use crate::{
     caller::Person,
     domain::{
         Domain,
-        access::{self, ApiKeySpec, SettingsChange},
+        access::{self, ApiKeySpec},
     },
     error::{Error, Result},
     fold,
@@ -39,6 +39,8 @@ use crate::{
         tenant::Tenant,
     },
 };
+
+mod settings;
 
 /// Answers AccessService.
 #[derive(Clone)]
@@ -87,7 +89,7 @@ impl AccessService for AccessApi {
     ) -> Result<Response<UpdateTenantSettingsResponse>, Status> {
         let (caller, message) = checked(request)?;
         let key = key("UpdateTenantSettings", &message.idempotency_key, &message);
-        let change = settings_change(message)?;
+        let change = settings::change(message)?;
         let tenant = access::update_settings(&self.domain, &caller, &key, &change).await?;
         Ok(Response::new(UpdateTenantSettingsResponse { settings: Some(tenant.into()) }))
     }
@@ -225,20 +227,6 @@ fn shown(secret: Option<secrecy::SecretString>) -> String {
     secret.map(|secret| secret.expose_secret().to_string()).unwrap_or_default()
 }
 
-fn settings_change(message: UpdateTenantSettingsRequest) -> Result<SettingsChange> {
-    Ok(SettingsChange {
-        mask: message.update_mask.map(|mask| mask.paths).unwrap_or_default(),
-        default_practitioner_id: optional_id("default_practitioner_id", &message.default_practitioner_id)?,
-        booking_url: message.booking_url,
-        time_zone: message.time_zone,
-        phone_region: message.phone_region,
-        webhook_limit_per_minute: message.webhook_limit_per_minute,
-        hold_duration_s: message.hold_duration.map(|span| seconds("hold_duration", span)).transpose()?,
-        event_retention_months: message.event_retention_months,
-        return_urls: message.return_urls,
-    })
-}
-
 fn person(person: Option<link_subject_request::Person>) -> Result<Person> {
     use link_subject_request::Person as Wire;
     match person {
@@ -276,22 +264,6 @@ impl From<&Tenant> for proto::Tenant {
             tenant_id: tenant.id.to_string(),
             name: tenant.name.clone(),
             create_time: Some(timestamp(tenant.create_time)),
-        }
-    }
-}
-
-impl From<Tenant> for proto::TenantSettings {
-    fn from(tenant: Tenant) -> Self {
-        Self {
-            tenant: Some((&tenant).into()),
-            default_practitioner_id: text(tenant.default_practitioner_id),
-            booking_url: tenant.booking_url.unwrap_or_default(),
-            time_zone: tenant.time_zone,
-            phone_region: tenant.phone_region,
-            webhook_limit_per_minute: tenant.webhook_limit_per_minute,
-            hold_duration: Some(duration(tenant.hold_duration_s)),
-            event_retention_months: tenant.event_retention_months,
-            return_urls: tenant.return_urls,
         }
     }
 }

@@ -5,6 +5,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     checked, convert as wire, filters, id, key,
+    mask::Mask,
     streams::{Answers, Streams},
 };
 use crate::{
@@ -200,25 +201,15 @@ fn changes(request: proto::UpdateIntegrationRequest) -> Result<Changes> {
         "requests_per_minute",
         "consent_required",
     ];
-    let mask = request.update_mask.map(|mask| mask.paths);
-    if let Some(unknown) = mask.iter().flatten().find(|path| !FIELDS.contains(&path.as_str())) {
-        return Err(Error::invalid(
-            "update_mask",
-            format!("{} is not a field that can change", unknown.escape_debug()),
-        ));
-    }
-    let named = |field: &str, is_set: bool| match &mask {
-        Some(paths) => paths.iter().any(|path| path == field),
-        None => is_set,
-    };
-    let flag = |field: &str, flag: bool| named(field, flag).then_some(flag);
-    let api_key = named("api_key", !request.api_key.is_empty()).then_some(request.api_key);
+    let mask = Mask::of(request.update_mask.as_ref(), &FIELDS)?;
+    let flag = |field, flag| mask.names(field, flag).then_some(flag);
+    let api_key = mask.names("api_key", !request.api_key.is_empty()).then_some(request.api_key);
     if api_key.as_deref() == Some("") {
         return Err(Error::invalid("api_key", "cannot be taken away; disconnect the integration"));
     }
-    let is_rate_named = named("requests_per_minute", request.requests_per_minute != 0);
+    let is_rate_named = mask.names("requests_per_minute", request.requests_per_minute != 0);
     Ok(Changes {
-        name: named("name", !request.name.is_empty()).then_some(request.name),
+        name: mask.names("name", !request.name.is_empty()).then_some(request.name),
         inbound_paused: flag("inbound_paused", request.inbound_paused),
         outbound_paused: flag("outbound_paused", request.outbound_paused),
         read_only: flag("read_only", request.read_only),

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use tonic::{Request, Response, Status};
 
-use super::{checked, convert, filters, id, key, optional_id, patient_imports};
+use super::{checked, convert, filters, id, key, mask::Mask, optional_id, patient_imports};
 use crate::{
     domain::{
         Domain,
@@ -198,18 +198,8 @@ impl PatientService for PatientApi {
 /// What an update changes: the fields its mask names, or without a mask those that are set.
 fn changes(request: &proto::UpdatePatientRequest) -> Result<Changes> {
     const FIELDS: [&str; 6] = ["first_name", "last_name", "email", "phone", "birth_date", "practitioner_id"];
-    let mask = request.update_mask.as_ref().map(|mask| &mask.paths);
-    if let Some(unknown) = mask.and_then(|paths| paths.iter().find(|path| !FIELDS.contains(&path.as_str()))) {
-        return Err(Error::invalid(
-            "update_mask",
-            format!("{} is not a field that can change", unknown.escape_debug()),
-        ));
-    }
-    let named = |field: &str, value: &str| match mask {
-        Some(paths) => paths.iter().any(|path| path == field),
-        None => !value.is_empty(),
-    };
-    let of = |field: &str, value: &str| named(field, value).then(|| value.to_string());
+    let mask = Mask::of(request.update_mask.as_ref(), &FIELDS)?;
+    let of = |field, value: &str| mask.names(field, !value.is_empty()).then(|| value.to_string());
     Ok(Changes {
         first_name: of("first_name", &request.first_name).map(|name| trimmed(&name)),
         last_name: of("last_name", &request.last_name)

@@ -28,18 +28,6 @@ const DEFAULT_WEBHOOK_LIMIT_PER_MINUTE: i32 = 100;
 const DEFAULT_HOLD_DURATION_S: i32 = 600;
 const DEFAULT_EVENT_RETENTION_MONTHS: i32 = 24;
 
-/// What an update mask may name.
-const FIELDS: [&str; 8] = [
-    "default_practitioner_id",
-    "booking_url",
-    "time_zone",
-    "phone_region",
-    "webhook_limit_per_minute",
-    "hold_duration",
-    "event_retention_months",
-    "return_urls",
-];
-
 /// What a booking URL may ask to have filled in.
 const PLACEHOLDERS: [&str; 3] = ["{name}", "{first_name}", "{last_name}"];
 
@@ -52,20 +40,18 @@ pub struct CreatedTenant {
     pub secret: Option<SecretString>,
 }
 
-/// The settings as a caller wants them.
-#[derive(Debug, Clone, Default)]
+/// The settings that a caller wants otherwise. A value that is empty or 0 clears the setting or takes its
+/// default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SettingsChange {
-    /// Which of the fields below count, by name; when empty, those that are set. An empty field named here is
-    /// cleared or reset.
-    pub mask: Vec<String>,
-    pub default_practitioner_id: Option<PractitionerId>,
-    pub booking_url: String,
-    pub time_zone: String,
-    pub phone_region: String,
-    pub webhook_limit_per_minute: i32,
-    pub hold_duration_s: Option<i32>,
-    pub event_retention_months: i32,
-    pub return_urls: Vec<String>,
+    pub default_practitioner_id: Option<Option<PractitionerId>>,
+    pub booking_url: Option<String>,
+    pub time_zone: Option<String>,
+    pub phone_region: Option<String>,
+    pub webhook_limit_per_minute: Option<i32>,
+    pub hold_duration_s: Option<Option<i32>>,
+    pub event_retention_months: Option<i32>,
+    pub return_urls: Option<Vec<String>>,
 }
 
 /// Makes a tenant, its data key and its first admin key. Only for callers in the house.
@@ -163,45 +149,36 @@ pub async fn update_settings(
 
 impl SettingsChange {
     fn apply(&self, tenant: &mut Tenant) -> Result<()> {
-        if self.mask.iter().any(|path| !FIELDS.contains(&path.as_str())) {
-            return Err(Error::invalid("update_mask", format!("may name {}", FIELDS.join(", "))));
+        if let Some(practitioner) = self.default_practitioner_id {
+            tenant.default_practitioner_id = practitioner;
         }
-        if self.concerns("default_practitioner_id", self.default_practitioner_id.is_some()) {
-            tenant.default_practitioner_id = self.default_practitioner_id;
+        if let Some(url) = &self.booking_url {
+            tenant.booking_url = checked_booking_url(url)?;
         }
-        if self.concerns("booking_url", !self.booking_url.is_empty()) {
-            tenant.booking_url = checked_booking_url(&self.booking_url)?;
+        if let Some(zone) = &self.time_zone {
+            tenant.time_zone = known_time_zone(zone)?;
         }
-        if self.concerns("time_zone", !self.time_zone.is_empty()) {
-            tenant.time_zone = known_time_zone(&self.time_zone)?;
+        if let Some(region) = &self.phone_region {
+            tenant.phone_region = known_phone_region(region)?;
         }
-        if self.concerns("phone_region", !self.phone_region.is_empty()) {
-            tenant.phone_region = known_phone_region(&self.phone_region)?;
+        if let Some(limit) = self.webhook_limit_per_minute {
+            tenant.webhook_limit_per_minute = given(limit).unwrap_or(DEFAULT_WEBHOOK_LIMIT_PER_MINUTE);
         }
-        if self.concerns("webhook_limit_per_minute", self.webhook_limit_per_minute != 0) {
-            tenant.webhook_limit_per_minute = match self.webhook_limit_per_minute {
-                0 => DEFAULT_WEBHOOK_LIMIT_PER_MINUTE,
-                limit => limit,
-            };
+        if let Some(seconds) = self.hold_duration_s {
+            tenant.hold_duration_s = seconds.unwrap_or(DEFAULT_HOLD_DURATION_S);
         }
-        if self.concerns("hold_duration", self.hold_duration_s.is_some()) {
-            tenant.hold_duration_s = self.hold_duration_s.unwrap_or(DEFAULT_HOLD_DURATION_S);
+        if let Some(months) = self.event_retention_months {
+            tenant.event_retention_months = given(months).unwrap_or(DEFAULT_EVENT_RETENTION_MONTHS);
         }
-        if self.concerns("event_retention_months", self.event_retention_months != 0) {
-            tenant.event_retention_months = match self.event_retention_months {
-                0 => DEFAULT_EVENT_RETENTION_MONTHS,
-                months => months,
-            };
-        }
-        if self.concerns("return_urls", !self.return_urls.is_empty()) {
-            tenant.return_urls = checked_return_urls(&self.return_urls)?;
+        if let Some(urls) = &self.return_urls {
+            tenant.return_urls = checked_return_urls(urls)?;
         }
         Ok(())
     }
+}
 
-    fn concerns(&self, field: &str, is_set: bool) -> bool {
-        if self.mask.is_empty() { is_set } else { self.mask.iter().any(|path| path == field) }
-    }
+fn given(number: i32) -> Option<i32> {
+    Some(number).filter(|number| *number != 0)
 }
 
 /// As they are kept: what was checked.

@@ -14,7 +14,7 @@ use crate::{
         },
     },
     error::{Error, Result},
-    grpc::{checked, filters, id, key, optional_id},
+    grpc::{checked, filters, id, key, mask::Mask, optional_id},
     page::Tokens,
     proto::{
         GetPhaseHistoryRequest, GetPhaseHistoryResponse, GetPhaseRequest, GetPhaseResponse,
@@ -91,26 +91,19 @@ pub(super) async fn history(
 /// What an update changes: the fields its mask names, or without a mask those that are set.
 fn changes(request: &UpdatePhaseRequest) -> Result<Changes> {
     const FIELDS: [&str; 4] = ["start_date", "due_date", "planned_hours", "area"];
-    let mask = request.update_mask.as_ref().map(|mask| &mask.paths);
-    if let Some(unknown) = mask.and_then(|paths| paths.iter().find(|path| !FIELDS.contains(&path.as_str()))) {
-        let description = format!("{} is not a field that can change", unknown.escape_debug());
-        return Err(Error::invalid("update_mask", description));
-    }
-    let named = |field: &str, is_set: bool| match mask {
-        Some(paths) => paths.iter().any(|path| path == field),
-        None => is_set,
-    };
-    let date = |field: &str, text: &str| {
-        named(field, !text.is_empty()).then(|| optional_date(field, text)).transpose()
+    let mask = Mask::of(request.update_mask.as_ref(), &FIELDS)?;
+    let date = |field, text: &str| {
+        mask.names(field, !text.is_empty()).then(|| optional_date(field, text)).transpose()
     };
     let area = words::area(request.area());
     Ok(Changes {
         start_date: date("start_date", &request.start_date)?,
         due_date: date("due_date", &request.due_date)?,
-        planned_hours: named("planned_hours", !request.planned_hours.is_empty())
+        planned_hours: mask
+            .names("planned_hours", !request.planned_hours.is_empty())
             .then(|| hours(&request.planned_hours))
             .transpose()?,
-        area: named("area", area.is_some()).then_some(area),
+        area: mask.names("area", area.is_some()).then_some(area),
     })
 }
 

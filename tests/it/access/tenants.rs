@@ -95,6 +95,23 @@ async fn settings_change_as_the_mask_says_and_in_one_tenant_alone() {
     assert_eq!(settings(&globex.admin).await, untouched);
 }
 
+/// A caller who builds its mask field by field may come to none.
+#[tokio::test]
+async fn a_mask_that_names_nothing_changes_nothing() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let before = settings(&acme.admin).await;
+    let nothing = UpdateTenantSettingsRequest {
+        update_mask: Some(FieldMask::default()),
+        time_zone: "Europe/Zurich".into(),
+        ..Default::default()
+    };
+
+    let after = update(&acme.admin, nothing).await.unwrap();
+
+    assert_eq!(after, before);
+}
+
 #[tokio::test]
 async fn a_setting_that_does_not_fit_is_refused_by_its_field_and_nothing_changes() {
     let app = TestApp::start().await;

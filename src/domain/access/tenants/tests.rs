@@ -18,15 +18,11 @@ fn tenant() -> Tenant {
     }
 }
 
-fn mask(paths: &[&str]) -> Vec<String> {
-    paths.iter().map(ToString::to_string).collect()
-}
-
 #[test]
-fn without_a_mask_only_what_is_set_changes() {
+fn only_what_a_change_tells_changes() {
     let (before, mut changed) = (tenant(), tenant());
-    let change =
-        SettingsChange { phone_region: "CH".into(), hold_duration_s: Some(45), ..SettingsChange::default() };
+    let (phone_region, hold_duration_s) = (Some("CH".into()), Some(Some(45)));
+    let change = SettingsChange { phone_region, hold_duration_s, ..SettingsChange::default() };
 
     change.apply(&mut changed).unwrap();
 
@@ -35,26 +31,20 @@ fn without_a_mask_only_what_is_set_changes() {
 }
 
 #[test]
-fn what_the_mask_does_not_name_stays() {
+fn an_empty_value_clears_or_resets() {
     let mut changed = tenant();
-    let (phone_region, time_zone) = ("CH".into(), "Europe/Zurich".into());
-    let change = SettingsChange {
-        mask: mask(&["phone_region"]),
-        phone_region,
-        time_zone,
-        ..SettingsChange::default()
+    let empty = SettingsChange {
+        default_practitioner_id: Some(None),
+        booking_url: Some(String::new()),
+        time_zone: Some(String::new()),
+        phone_region: Some(String::new()),
+        webhook_limit_per_minute: Some(0),
+        hold_duration_s: Some(None),
+        event_retention_months: Some(0),
+        return_urls: Some(Vec::new()),
     };
 
-    change.apply(&mut changed).unwrap();
-
-    assert_eq!((changed.phone_region.as_str(), changed.time_zone.as_str()), ("CH", "Europe/Vienna"));
-}
-
-#[test]
-fn an_empty_field_that_the_mask_names_is_cleared_or_reset() {
-    let mut changed = tenant();
-
-    SettingsChange { mask: mask(&FIELDS), ..SettingsChange::default() }.apply(&mut changed).unwrap();
+    empty.apply(&mut changed).unwrap();
 
     assert_eq!((changed.default_practitioner_id, changed.booking_url), (None, None));
     assert_eq!((changed.time_zone.as_str(), changed.phone_region.as_str()), ("Europe/Berlin", "DE"));
@@ -62,17 +52,6 @@ fn an_empty_field_that_the_mask_names_is_cleared_or_reset() {
         (changed.webhook_limit_per_minute, changed.hold_duration_s, changed.event_retention_months),
         (100, 600, 24)
     );
-}
-
-#[test]
-fn an_unknown_path_is_refused_beside_a_known_one() {
-    for path in ["idempotency_key", "tenant", "*", ""] {
-        let change = SettingsChange { mask: mask(&["time_zone", path]), ..SettingsChange::default() };
-
-        let error = change.apply(&mut tenant()).unwrap_err();
-
-        assert!(matches!(&error, Error::Invalid(v) if v[0].field == "update_mask"), "{path}: {error}");
-    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! stellwerk's wire types, generated from `stellwerk/v1`: messages, servers and clients. The feature `client` adds a transport for
-//! the clients, `rules` the field rules.
+//! stellwerk's wire types, generated from `stellwerk/v1`: messages, servers and clients. The feature `client`
+//! adds a transport for the clients, `rules` the field rules.
 
 #![allow(clippy::all, clippy::expect_used, unreachable_pub, rustdoc::all)]
 

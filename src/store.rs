@@ -270,7 +270,8 @@ fn open(conn: &mut Option<Object<AsyncPgConnection>>) -> &mut AsyncPgConnection 
     conn.as_mut().expect("an open transaction")
 }
 
-/// A connection whose transaction did not end is closed; when nobody waits for the end any longer, by the pool.
+/// A connection whose transaction did not end is closed; when nobody waits for the end any longer, by the
+/// pool.
 #[expect(clippy::expect_used, reason = "the connection leaves only here, where the transaction is consumed")]
 async fn commit(conn: &mut Option<Object<AsyncPgConnection>>) -> Result<()> {
     let mut conn = conn.take().expect("an open transaction");
@@ -305,7 +306,8 @@ fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\0', "").replace('\'', "''"))
 }
 
-/// What a transaction ends with that must begin again, because what it is about was changed before it was locked.
+/// What a transaction ends with that must begin again, because what it is about was changed before it was
+/// locked.
 pub fn overtaken() -> Error {
     Error::internal(failure::Overtaken)
 }

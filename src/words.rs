@@ -244,7 +244,8 @@ words! {
         ReviewQueue = "review_queue", OutboxDepth = "outbox_depth",
         /// The age of what was last read at a provider.
         Freshness = "freshness",
-        /// Authentic deliveries within an hour that name what is not the tenant's, or mean nothing that is known.
+        /// Authentic deliveries within an hour that name what is not the tenant's, or mean nothing that is
+        /// known.
         Quarantine = "quarantine",
     }
     /// How an alert stands.

@@ -103,8 +103,8 @@ impl Running {
         let keep = move || -> Result<(), ClusterError> {
             let mut child = boot(&plan)?;
             let running = Running { pid: child.id(), has_ended };
-            // If nobody waits any more, both come back, and to drop the one stops PostgreSQL. Whoever waits gets
-            // the lock with it: kept here for another moment it would refuse the next start.
+            // If nobody waits any more, both come back, and to drop the one stops PostgreSQL. Whoever waits
+            // gets the lock with it: kept here for another moment it would refuse the next start.
             let lock = ready.send((running, lock)).err().map(|(_, lock)| lock);
             let _ = child.wait(); // fails only for a child already waited for
             ended.send_replace(true);

@@ -207,8 +207,8 @@ async fn changeable(domain: &Domain, caller: &Caller, id: IntegrationId) -> Resu
     Ok(found)
 }
 
-/// Queues what becomes possible when a pause, a restriction, the lack of a credential or the need of a consent
-/// ends.
+/// Queues what becomes possible when a pause, a restriction, the lack of a credential or the need of a
+/// consent ends.
 pub(in crate::domain) async fn catch_up(
     tx: &mut TenantTx,
     before: &Integration,

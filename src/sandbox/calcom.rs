@@ -1,5 +1,5 @@
-//! Cal.com's double: hosts, event types and bookings of its own, in memory and if wanted in a file, behind API
-//! v2 and webhooks as the public source has them, over real HTTP.
+//! Cal.com's double: hosts, event types and bookings of its own, in memory and if wanted in a file, behind
+//! API v2 and webhooks as the public source has them, over real HTTP.
 //!
 //! What it copies on purpose are the traps: a new uid for every reschedule, webhooks that arrive before the
 //! answer, two error envelopes and no code for a slot that is taken, an old contract for whoever forgets the

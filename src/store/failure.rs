@@ -42,7 +42,8 @@ impl From<DieselError> for Error {
             }
             (DatabaseErrorKind::ReadOnlyTransaction, _) => Self::Unavailable(error.into()),
             // Diesel knows no kind for these and does not show the SQLSTATE; the texts are PostgreSQL's own
-            // for 57P01, 25P03, 57P02, 57P03, 53300, 55P03 and 57014 in English, which `migrate::check` insists on.
+            // for 57P01, 25P03, 57P02, 57P03, 53300, 55P03 and 57014 in English, which `migrate::check`
+            // insists on.
             (DatabaseErrorKind::Unknown, _) if MOMENTARY.contains(&info.message()) => {
                 Self::Unavailable(error.into())
             }

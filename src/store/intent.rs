@@ -57,8 +57,8 @@ pub async fn save(tx: &mut TenantTx, row: &Intent) -> Result<()> {
     Ok(())
 }
 
-/// What a write made, unless that is known: told by the provider before its answer is here, while whoever sent
-/// it may be writing down something else of it.
+/// What a write made, unless that is known: told by the provider before its answer is here, while whoever
+/// sent it may be writing down something else of it.
 pub async fn set_result(tx: &mut TenantTx, id: IntentId, uid: &str) -> Result<()> {
     let unknown = intent::table.filter(intent::id.eq(id)).filter(intent::result_external_id.is_null());
     Cached(update(unknown).set(intent::result_external_id.eq(uid))).execute(tx.conn()).await?;

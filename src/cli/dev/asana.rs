@@ -1,6 +1,6 @@
 //! The demo tenant's Asana: the sandbox's double, whose office is kept in the data folder. It is linked as an
-//! admin would do it by hand: consent, workspace, fields, first run, webhooks. A link that is there is gone on
-//! with.
+//! admin would do it by hand: consent, workspace, fields, first run, webhooks. A link that is there is gone
+//! on with.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -59,7 +59,8 @@ impl DemoAsana {
         config: &mut Config,
     ) -> Result<Self, Failure> {
         let settings = Settings {
-            // Other ids than those of an office that is gone: what is remembered of it must not meet new ones.
+            // Other ids than those of an office that is gone: what is remembered of it must not meet new
+            // ones.
             gid_offset: u64::try_from(Utc::now().timestamp() % 1_000_000_000).unwrap_or_default() * 1000,
             kept_in: Some(config.database.data_dir.join("sandbox/asana.json")),
             ..Settings::default()

@@ -229,8 +229,8 @@ pub async fn mark(tx: &mut TenantTx, context: &Context, uid: &str, mark: Mark) -
     Ok(applied)
 }
 
-/// Nobody else learns of the integration's bookings until the transaction ends. To be had before any practitioner
-/// or appointment is locked.
+/// Nobody else learns of the integration's bookings until the transaction ends. To be had before any
+/// practitioner or appointment is locked.
 pub async fn lock(tx: &mut TenantTx, integration: IntegrationId) -> Result<()> {
     tx.lock(&format!("bookings/{integration}")).await
 }

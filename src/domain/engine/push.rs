@@ -1,10 +1,9 @@
 //! Making the provider's booking what the appointment is.
 //!
 //! A message says only which appointment; whoever works on it compares what the appointment is with what the
-//! provider is known to
-//! have, and does the one next thing. So edits merge, a repeat is harmless, and a lost echo costs nothing.
-//! Every write is recorded
-//! before it is sent, and one whose outcome is not known is looked up before anything else.
+//! provider is known to have, and does the one next thing. So edits merge, a repeat is harmless, and a lost
+//! echo costs nothing. Every write is recorded before it is sent, and one whose outcome is not known is
+//! looked up before anything else.
 
 use std::time::Duration;
 
@@ -112,8 +111,8 @@ pub async fn queue(
 }
 
 /// The same for an appointment as it stands in its row, which is written: a person wants another try, or a
-/// sweep found that the
-/// provider has something else. False: no provider has to do with it. Errors: `NotFound`.
+/// sweep found that the provider has something else. False: no provider has to do with it. Errors:
+/// `NotFound`.
 pub async fn queue_again(
     tx: &mut TenantTx,
     cause: &str,

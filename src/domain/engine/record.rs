@@ -151,7 +151,8 @@ impl Record {
         }
     }
 
-    /// Whether something failed for this reason, as far as is known: of many errors the last are only counted.
+    /// Whether something failed for this reason, as far as is known: of many errors the last are only
+    /// counted.
     pub(in crate::domain) fn may_have_met(&self, reason: &str) -> bool {
         let is_counted_only =
             usize::try_from(self.log.error_count).is_ok_and(|all| all > self.problems.len());

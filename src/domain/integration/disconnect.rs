@@ -73,7 +73,8 @@ pub async fn run(domain: &Domain, tenant: TenantId, payload: &Value, now: DateTi
     Ok(Outcome::Done)
 }
 
-/// Ends the integration all the same: no attempt is left. The provider is told once more that its grant is over.
+/// Ends the integration all the same: no attempt is left. The provider is told once more that its grant is
+/// over.
 pub async fn give_up(domain: &Domain, tenant: TenantId, payload: &Value, now: DateTime<Utc>) -> Result<()> {
     let id = order(payload)?;
     if let Err(BearerError::Own(error)) = credential::revoke(domain, tenant, id).await {

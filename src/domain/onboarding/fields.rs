@@ -19,8 +19,8 @@ use crate::{
 
 /// Pages of a list that are read at most, of a hundred records each.
 const PAGES: usize = 50;
-/// Projects that are asked for fields of their own, at most, within the part of the budget that one answer may
-/// use up.
+/// Projects that are asked for fields of their own, at most, within the part of the budget that one answer
+/// may use up.
 const OWN_FIELDS_OF: usize = 250;
 const BUDGET_PART: f64 = 0.5;
 /// Projects that are asked at the same time: somebody waits.

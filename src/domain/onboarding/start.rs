@@ -18,8 +18,8 @@ use crate::{
     words::{IntegrationState, SyncKind},
 };
 
-/// Queues a run that reads everything, or returns the one that this key began. One that is refused for lack of a
-/// consent begins by itself when there is one.
+/// Queues a run that reads everything, or returns the one that this key began. One that is refused for lack
+/// of a consent begins by itself when there is one.
 ///
 /// Errors: `NotFound`, `Invalid`, `WorkspaceNotSelected`, `FieldMappingMissing`, `ConsentMissing`,
 /// `IntegrationState`, `SyncRunning`, `IdempotencyKeyReused`.

@@ -72,7 +72,8 @@ pub async fn select(
 
     let mut tx = domain.store.tenant(caller.tenant).await?;
     if claim(&mut tx, caller, key, id).await? == Claim::First {
-        // Not behind the back of a run that begins, or of somebody who chooses another one, or this one elsewhere.
+        // Not behind the back of a run that begins, or of somebody who chooses another one, or this one
+        // elsewhere.
         tx.lock("integrations").await?;
         store::integration::find_for_update(&mut tx, id).await?;
         let before = store::planning::settings::find_for_update(&mut tx, id).await?;

@@ -1,7 +1,7 @@
 //! What a phase is when both sides may have changed it: three ways, field by field, against what the tool had
 //! when they were last compared. Where both have changed a field the later change prevails. A task's own time
-//! of change is too coarse for that, a comment raises it,
-//! so it counts only where no event tells about the field.
+//! of change is too coarse for that, a comment raises it, so it counts only where no event tells about the
+//! field.
 //!
 //! Pure: values are compared as they are given, in their normal form (`PhaseFields::normalize`), and times of
 //! the tool are given as this machine's clock would have told them.

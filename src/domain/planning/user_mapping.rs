@@ -93,9 +93,9 @@ pub async fn list(
     Ok(Paged { rows: rows.into_iter().map(shown).collect(), next })
 }
 
-/// Says whose account a user is; nobody's without a practitioner. Absences of whoever was nobody are read now;
-/// of whoever is nobody any more the out-of-office entries go, which are read of those alone who are somebody.
-/// Errors: `NotFound` (user, practitioner), `IdempotencyKeyReused`.
+/// Says whose account a user is; nobody's without a practitioner. Absences of whoever was nobody are read
+/// now; of whoever is nobody any more the out-of-office entries go, which are read of those alone who are
+/// somebody. Errors: `NotFound` (user, practitioner), `IdempotencyKeyReused`.
 pub async fn set(
     domain: &Domain,
     caller: &Caller,

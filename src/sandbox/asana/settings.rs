@@ -97,8 +97,8 @@ pub struct Settings {
     pub consent: Consent,
     /// Whether a refresh returns a new refresh token and ends the old one; sources disagree.
     pub rotates_refresh_tokens: bool,
-    /// The file that [`super::Asana::keep`] keeps the world in; what it holds is gone on with. Events, requests,
-    /// deliveries and faults are not kept.
+    /// The file that [`super::Asana::keep`] keeps the world in; what it holds is gone on with. Events,
+    /// requests, deliveries and faults are not kept.
     pub kept_in: Option<PathBuf>,
 }
 

@@ -37,8 +37,8 @@ struct Found {
     read_time: Option<DateTime<Utc>>,
 }
 
-/// One look into the unique index for each. `external_id = ANY` lets PostgreSQL choose, and as long as it takes the
-/// table for small, as while a first run fills it, it reads all of the integration's instead.
+/// One look into the unique index for each. `external_id = ANY` lets PostgreSQL choose, and as long as it
+/// takes the table for small, as while a first run fills it, it reads all of the integration's instead.
 const FIND: &str = "SELECT p.* \
      FROM (SELECT DISTINCT external_id COLLATE \"C\" AS external_id FROM unnest($2) AS t (external_id) ORDER BY 1) t \
      CROSS JOIN LATERAL (SELECT * FROM phase p \

@@ -1,5 +1,5 @@
-//! Absences and time entries that the tool does not tell any more: marked with the answer that leaves them out,
-//! and forgotten together at the end of the reading, so that much of it can wait for a person.
+//! Absences and time entries that the tool does not tell any more: marked with the answer that leaves them
+//! out, and forgotten together at the end of the reading, so that much of it can wait for a person.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{

@@ -154,8 +154,8 @@ pub async fn count_to_be_counted(tx: &mut TenantTx, integration: IntegrationId) 
     Ok(waiting.count().get_result(tx.conn()).await?)
 }
 
-/// Has the entries of phases read again on which somebody worked on `begin` or later, whatever their sums are;
-/// of more than `at_most`, where that was last.
+/// Has the entries of phases read again on which somebody worked on `begin` or later, whatever their sums
+/// are; of more than `at_most`, where that was last.
 pub async fn recount(
     tx: &mut TenantTx,
     integration: IntegrationId,

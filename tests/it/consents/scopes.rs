@@ -124,7 +124,8 @@ async fn a_change_is_not_written_when_leave_is_taken_back_during_the_look_before
     assert_eq!(scene.planner.plan(scene.task).await, "- 2026-11-20 - -");
 }
 
-/// P2. The answer that is under way was asked for with leave, and is not kept without; nobody else is asked for.
+/// P2. The answer that is under way was asked for with leave, and is not kept without; nobody else is asked
+/// for.
 #[tokio::test]
 async fn of_absences_nothing_is_kept_or_asked_from_the_moment_their_leave_is_taken_back() {
     let scene = Scene::new().await;

@@ -41,8 +41,7 @@ pub(super) struct Write {
 }
 
 /// Promises that the provider gives up what these appointments have there, and remembers that nothing of it
-/// comes back. Call it
-/// before they are deleted.
+/// comes back. Call it before they are deleted.
 pub async fn forget(
     tx: &mut TenantTx,
     key: &TenantKey,

@@ -176,8 +176,7 @@ impl Asker<'_> {
 }
 
 /// What a create with this name made, if it did: looked for by event type and slot, because there is no
-/// filter for metadata, and
-/// not by attendee, whose address may be another one today.
+/// filter for metadata, and not by attendee, whose address may be another one today.
 pub(super) async fn made(
     domain: &crate::domain::Domain,
     tenant: TenantId,

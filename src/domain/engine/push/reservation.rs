@@ -1,6 +1,5 @@
 //! A slot that is held here is kept from the provider's booking page, too. That makes a collision less likely
-//! and prevents none, so
-//! whatever goes wrong is let go: a reservation ends by itself.
+//! and prevents none, so whatever goes wrong is let go: a reservation ends by itself.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -1,7 +1,7 @@
 //! Hours that were worked. Entries tell no time of their change and no list tells whose task they are of, so
-//! they are read task by task, where the sum that the task tells is another than when they were read last. Once
-//! a day they are read wherever somebody worked lately, because what moves from one person to another leaves
-//! the sum as it is.
+//! they are read task by task, where the sum that the task tells is another than when they were read last.
+//! Once a day they are read wherever somebody worked lately, because what moves from one person to another
+//! leaves the sum as it is.
 
 use chrono::TimeDelta;
 use futures::future::join_all;

@@ -249,8 +249,8 @@ pub(in crate::domain::planning) async fn dictionary(
     })
 }
 
-/// Asked again in every transaction that keeps what was read: a consent can be revoked in the middle of a run.
-/// Errors: `Stop::Ended` without leave for this kind of data.
+/// Asked again in every transaction that keeps what was read: a consent can be revoked in the middle of a
+/// run. Errors: `Stop::Ended` without leave for this kind of data.
 pub(super) async fn check_consent(
     tx: &mut TenantTx,
     integration: IntegrationId,

@@ -60,10 +60,6 @@ fn columns(row: &Row) -> [String; 5] {
         Connect::OAuthOrApiKey(..) => "oauth, api key",
         Connect::WebhookOnly => "-",
     };
-    let (inbound, outbound) = match row.adapter {
-        Adapter::Full { inbound, outbound } => (inbound, outbound),
-        Adapter::None => (&[][..], &[][..]),
-    };
     let webhooks = match &row.webhook {
         None => "-".to_owned(),
         Some(webhook) if webhook.setup == Setup::Api && row.adapter != Adapter::None => "made here".into(),
@@ -72,7 +68,7 @@ fn columns(row: &Row) -> [String; 5] {
             schemes.collect::<Vec<_>>().join(", ")
         }
     };
-    [row.id.into(), connect.into(), webhooks, nouns(inbound), nouns(outbound)]
+    [row.id.into(), connect.into(), webhooks, nouns(row.adapter.inbound()), nouns(row.adapter.outbound())]
 }
 
 fn nouns(nouns: &[Noun]) -> String {

@@ -16,10 +16,11 @@ use crate::{
     config::span,
     domain::{
         idempotency::Key,
-        webhook::{self, BOOKING, NewEndpoint, Shown},
+        webhook::{self, NewEndpoint, Shown},
     },
     error::Error,
     ids::{IntegrationId, TenantId, WebhookEndpointId},
+    provider::booking_tool,
     words::SignatureScheme,
 };
 
@@ -40,7 +41,7 @@ pub struct Create {
     #[arg(long, value_name = "NAME", default_value = "")]
     name: String,
     /// Who posts to it, as `stellwerk provider list` names them.
-    #[arg(long, value_name = "PROVIDER", default_value = BOOKING)]
+    #[arg(long, value_name = "PROVIDER", default_value = booking_tool::PROVIDER)]
     provider: String,
     /// How deliveries are signed. Default: as the provider prefers; the booking tool's are `standard`
     /// (Standard Webhooks) and `legacy` (hex HMAC of the body).

@@ -14,14 +14,13 @@ use super::{
     idempotency::{Claim, Key, claim},
     integration::micros,
     oauth_client::{self, Registration},
-    onboarding::ASANA,
 };
 use crate::{
     caller::Caller,
     error::{Error, Noun, Result},
     ids::{AuthorizationId, IntegrationId},
     provider::{
-        catalog::{self, OAuth, Provider},
+        catalog::{self, Adapter, OAuth, Provider},
         oauth::{Placeholders, Verifier},
     },
     store::{self, authorization::Attempt, integration::Integration},
@@ -161,7 +160,7 @@ async fn plan(domain: &Domain, caller: &Caller, start: Start) -> Result<Plan> {
     let provider = catalog::find(&start.provider).ok_or(Error::NotFound(Noun::Provider))?;
     let row = provider.oauth().ok_or(Error::NotFound(Noun::Provider))?;
     // Elsewhere an account is one integration, or what it tells would be told to two.
-    if start.another && (provider.id != ASANA || start.integration_id.is_some()) {
+    if start.another && (provider.adapter != Adapter::Asana || start.integration_id.is_some()) {
         return Err(Error::invalid(
             "another",
             "is for a new integration with a provider that has workspaces",

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Noun, Result},
     ids::{ConsentId, IntegrationId, PatientId},
     page::{Page, Paged},
+    provider::catalog::{self, Adapter},
     store::{
         self, TenantTx,
         consent::{Consent, Filter},
@@ -161,10 +162,10 @@ pub async fn opens(tx: &mut TenantTx, integration: &Integration) -> Result<bool>
     if !integration.consent_required {
         return Ok(true);
     }
-    match integration.provider.as_str() {
-        "calcom" | "booking" => covers(tx, integration.id, ConsentScope::Appointments).await,
-        "asana" => covers(tx, integration.id, ConsentScope::Planning).await,
-        _ => allows(tx, integration.id).await,
+    match catalog::adapter(&integration.provider) {
+        Adapter::Calcom | Adapter::Booking => covers(tx, integration.id, ConsentScope::Appointments).await,
+        Adapter::Asana => covers(tx, integration.id, ConsentScope::Planning).await,
+        Adapter::None => allows(tx, integration.id).await,
     }
 }
 

@@ -15,10 +15,7 @@ use crate::{
     error::{Error, Result},
     ids::IntegrationId,
     page::{Page, Paged},
-    provider::{
-        asana::PROVIDER as ASANA,
-        catalog::{self, Connect},
-    },
+    provider::catalog::{self, Adapter, Connect},
     store::{self, TenantTx, credential::Renewed, integration::Integration, outbox::NewMessage},
     words::{CredentialEvent, CredentialKind, IntegrationState, MessageKind, SyncState},
 };
@@ -37,9 +34,6 @@ pub use health::{Health, advice, health};
 pub use providers::{Linkable, providers};
 pub use status::{Planning, Status, status};
 pub use trial::{Trial, test};
-
-/// The provider that is linked with a credential.
-pub const CALCOM: &str = "calcom";
 
 /// Without a consent nothing may be kept, and what such a provider said meanwhile could never be had again.
 const ASKS_NOBODY: &str =
@@ -220,7 +214,7 @@ pub(in crate::domain) async fn catch_up(
     if hears && catalog::only_posts(&after.provider) {
         return store::outbox::hurry(tx, after.id, now).await;
     }
-    if !matches!(after.provider.as_str(), CALCOM | ASANA) || after.state != IntegrationState::Connected {
+    if !catalog::adapter(&after.provider).asks() || after.state != IntegrationState::Connected {
         return Ok(());
     }
     let is_opened = before.consent_required && !after.consent_required;
@@ -247,14 +241,15 @@ pub(in crate::domain) async fn make_up(
     cause: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    if !matches!(row.provider.as_str(), CALCOM | ASANA) || row.state != IntegrationState::Connected {
+    let adapter = catalog::adapter(&row.provider);
+    if !adapter.asks() || row.state != IntegrationState::Connected {
         return Ok(());
     }
     subscription::queue(tx, row.id, cause, now).await?;
-    if row.provider == CALCOM {
-        reconcile::queue_sweep(tx, row.id, cause, now).await
-    } else {
-        reconcile::queue(tx, row.id, cause, now).await
+    match adapter {
+        Adapter::Calcom => reconcile::queue_sweep(tx, row.id, cause, now).await,
+        Adapter::Asana => reconcile::queue(tx, row.id, cause, now).await,
+        Adapter::Booking | Adapter::None => Ok(()),
     }
 }
 

@@ -39,9 +39,6 @@ pub use progress::{Status, Step, StepState};
 pub use start::{activate_webhooks, start_initial_sync};
 pub use workspace::{Shown as ShownWorkspace, list as workspaces, select as select_workspace};
 
-/// The provider that has an onboarding.
-pub const ASANA: &str = asana::PROVIDER;
-
 /// How far an integration is.
 #[derive(Debug, Clone)]
 pub struct Onboarding {
@@ -179,7 +176,7 @@ impl<'a> Ground<'a> {
 /// The integration, if the caller may see it and it has an onboarding.
 async fn seen(domain: &Domain, caller: &Caller, id: IntegrationId) -> Result<Integration> {
     let found = super::integration::get(domain, caller, id).await?;
-    if found.provider != ASANA {
+    if found.provider != asana::PROVIDER {
         return Err(Error::invalid("integration_id", "must be of a planning tool"));
     }
     Ok(found)

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     ids::{AppointmentId, IntegrationId, ReviewItemId, SyncLogId},
     page::{Page, Paged},
-    provider::asana::PROVIDER as ASANA,
+    provider::catalog::{self, Adapter},
     store::{
         self, TenantTx,
         appointment::Appointment,
@@ -148,7 +148,7 @@ async fn accept_deletions(
 ) -> Result<()> {
     check_connected(tx, integration).await?;
     let row = store::integration::find(tx, integration).await?;
-    if row.provider != ASANA {
+    if catalog::adapter(&row.provider) != Adapter::Asana {
         return reconcile::queue_sweep_accepting_deletions(tx, integration, &cause(item), now).await;
     }
     let run = SyncLog::queued(SyncLogId::new(), integration, SyncKind::Manual, &cause(item), micros(now));

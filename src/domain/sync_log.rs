@@ -6,14 +6,14 @@ use super::{
     Domain, consent,
     engine::sync_run,
     idempotency::{Claim, Key, claim},
-    integration::{CALCOM, micros},
+    integration::micros,
 };
 use crate::{
     caller::Caller,
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId},
     page::{Page, Paged},
-    provider::asana::PROVIDER as ASANA,
+    provider::catalog,
     store::{
         self, TenantTx,
         integration::Integration,
@@ -73,7 +73,7 @@ async fn start_once(
     }
     // Locked, so that a run never begins behind the back of a disconnection.
     let row = store::integration::find_for_update(&mut tx, integration).await?;
-    if row.provider != CALCOM && row.provider != ASANA {
+    if !catalog::adapter(&row.provider).asks() {
         return Err(Error::invalid("integration_id", "must be of a provider that is asked"));
     }
     if row.state != IntegrationState::Connected {

@@ -28,9 +28,6 @@ mod making;
 
 pub use making::{NewEndpoint, create_endpoint, reveal_secret, rotate_secret};
 
-/// The booking tool, by its key.
-pub const BOOKING: &str = "booking";
-
 /// An endpoint with what screens show beside it.
 #[derive(Debug)]
 pub struct Shown {

@@ -21,6 +21,9 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
+/// Its key in the catalog.
+pub const PROVIDER: &str = "booking";
+
 /// The signature of the tool's first version.
 pub const LEGACY: Scheme = Scheme::Hmac(Hmac::of_body("x-webhook-signature", Prefix::Maybe("sha256=")));
 /// The signature of its newer ones; an endpoint takes one of the two.

@@ -43,6 +43,9 @@ pub use slot::{Reservation, Slot, SlotQuery, SlotRequest};
 pub use subscription::{Subscription, SubscriptionScope, SubscriptionWish};
 pub use webhook::SUBSCRIBED_TRIGGERS;
 
+/// Its key in the catalog.
+pub const PROVIDER: &str = "calcom";
+
 /// The hosted service. A tenant may name an instance of its own, which has its own ids: an event type or a
 /// booking is known by instance and id together.
 pub const DEFAULT_INSTANCE: &str = "https://api.cal.com/v2";

@@ -81,11 +81,15 @@ pub enum ApiKey {
     Bearer,
 }
 
-/// What moves between us and a provider, once it is connected.
+/// Who moves records between us and a provider, once it is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Adapter {
-    /// Both lists are what is done today, not what is planned.
-    Full { inbound: &'static [Noun], outbound: &'static [Noun] },
+    /// `provider::asana`.
+    Asana,
+    /// `provider::booking_tool`.
+    Booking,
+    /// `provider::calcom`.
+    Calcom,
     /// Connecting works, and webhooks are verified and kept where there are any; nothing is done with them.
     None,
 }
@@ -139,9 +143,43 @@ pub fn find(id: &str) -> Option<&'static Provider> {
     PROVIDERS.iter().copied().find(|provider| provider.id == id)
 }
 
+/// Who moves records between us and the provider with this id; nobody if it is unknown.
+pub fn adapter(id: &str) -> Adapter {
+    find(id).map_or(Adapter::None, |provider| provider.adapter)
+}
+
 /// Whether a provider can never be asked what it told: it only posts to us.
 pub fn only_posts(id: &str) -> bool {
     find(id).is_some_and(|provider| provider.connect == Connect::WebhookOnly)
+}
+
+impl Adapter {
+    /// What is taken in today, not what is planned.
+    pub fn inbound(self) -> &'static [Noun] {
+        match self {
+            Self::Asana => &[Noun::Projects, Noun::Phases, Noun::Absences, Noun::TimeEntries],
+            Self::Booking => &[Noun::Patients, Noun::Appointments],
+            Self::Calcom => &[Noun::Appointments],
+            Self::None => &[],
+        }
+    }
+
+    /// What is written there today.
+    pub fn outbound(self) -> &'static [Noun] {
+        match self {
+            Self::Asana => &[Noun::Phases],
+            Self::Calcom => &[Noun::Appointments],
+            Self::Booking | Self::None => &[],
+        }
+    }
+
+    /// Whether records are asked for, not only told.
+    pub fn asks(self) -> bool {
+        match self {
+            Self::Asana | Self::Calcom => true,
+            Self::Booking | Self::None => false,
+        }
+    }
 }
 
 impl Provider {

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     error::Result,
-    provider::catalog::{self, Adapter, Provider},
+    provider::catalog,
     store::{
         Store, outbox,
         standing::{self, Standing},
@@ -107,8 +107,7 @@ fn refresh_outbox(depths: &[outbox::Depth]) {
 
 /// Providers that are asked for records; their gauges stand at 0 when there is nothing to measure.
 fn asked() -> impl Iterator<Item = &'static str> {
-    let asked = |row: &&Provider| row.api.is_some() && row.adapter != Adapter::None;
-    catalog::all().iter().copied().filter(asked).map(|row| row.id)
+    catalog::all().iter().filter(|row| row.adapter.asks()).map(|row| row.id)
 }
 
 fn refresh_standing(standings: &[Standing]) {

@@ -22,9 +22,6 @@ use crate::{
     words::IntegrationState,
 };
 
-/// Providers whose deliveries keep a copy here fresh.
-const MIRRORED_PROVIDERS: [&str; 2] = ["booking", "calcom"];
-
 /// A tenant's link with one provider.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = integration, check_for_backend(diesel::pg::Pg))]
@@ -191,11 +188,11 @@ pub async fn save(tx: &mut TenantTx, row: &Integration) -> Result<()> {
     Ok(())
 }
 
-/// How old the copies of providers' records may be, oldest integration first.
-pub async fn freshness(tx: &mut TenantTx) -> Result<Vec<Freshness>> {
+/// How old the copies of these providers' records may be, oldest integration first.
+pub async fn freshness(tx: &mut TenantTx, providers: &[&str]) -> Result<Vec<Freshness>> {
     let query = integration::table
         .left_join(webhook_activity::table.on(webhook_activity::integration_id.eq(integration::id)))
-        .filter(integration::provider.eq_any(MIRRORED_PROVIDERS))
+        .filter(integration::provider.eq_any(providers))
         .group_by((integration::id, integration::name))
         .order(integration::id)
         .select((integration::id, integration::name, max(webhook_activity::last_delivery_time.nullable())));

@@ -25,7 +25,7 @@ use crate::{
     error::Result,
     ids::{IntegrationId, PhaseId},
     page::{MAX_SIZE, Page},
-    provider::deployment::ReturnUrl,
+    provider::{asana::PROVIDER, deployment::ReturnUrl},
     sandbox::asana::{self, Asana, Client, Gid, Settings},
     store::{self, planning::user::Filter, practitioner::PractitionerFields},
     words::{AbsenceSource, IntegrationState, Plan},
@@ -98,7 +98,7 @@ impl DemoAsana {
     /// Links the demo tenant with it, all the way to webhooks, or goes on from where that ended.
     pub(super) async fn connect(&self, domain: &Domain, demo: &Demo) -> Result<Option<Planned>, Failure> {
         let caller = Caller::system(demo.tenant_id);
-        let link = link::find(domain, &caller, onboarding::ASANA, &self.admin().to_string()).await?;
+        let link = link::find(domain, &caller, PROVIDER, &self.admin().to_string()).await?;
         let id = match link {
             Some(link) if link.state == IntegrationState::Connected => link.id,
             broken => self.dance(domain, &caller, broken.map(|link| link.id)).await?,
@@ -166,7 +166,7 @@ impl DemoAsana {
         link: Option<IntegrationId>,
     ) -> Result<IntegrationId, Failure> {
         let start = Start {
-            provider: onboarding::ASANA.into(),
+            provider: PROVIDER.into(),
             name: "Asana (sandbox)".into(),
             integration_id: link,
             return_url: format!("{}/", self.double.url()),

@@ -19,6 +19,7 @@ use crate::{
     },
     error::Result,
     ids::{IntegrationId, PractitionerId, ServiceId},
+    provider::calcom::PROVIDER,
     sandbox::calcom::{self, Calcom, Settings},
     store::{self, integration::Integration},
     words::IntegrationState,
@@ -68,11 +69,11 @@ impl DemoCalcom {
     /// Links the demo tenant with it, if it is not linked already.
     pub(super) async fn connect(&self, domain: &Domain, demo: &Demo) -> Result<IntegrationId, Failure> {
         let (caller, account) = (Caller::system(demo.tenant_id), self.demo.user.id.to_string());
-        if let Some(link) = link::find(domain, &caller, integration::CALCOM, &account).await? {
+        if let Some(link) = link::find(domain, &caller, PROVIDER, &account).await? {
             return self.go_on_with(domain, &caller, link).await;
         }
         let new = NewIntegration {
-            provider: integration::CALCOM.into(),
+            provider: PROVIDER.into(),
             read_only: false,
             name: "Cal.com (sandbox)".into(),
             api_key: self.new_key()?.into(),

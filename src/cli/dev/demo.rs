@@ -19,6 +19,7 @@ use crate::{
         webhook::{self, NewEndpoint},
     },
     ids::{PatientId, TenantId, WebhookEndpointId},
+    provider::booking_tool,
     words::{Origin, Role, SignatureScheme},
 };
 
@@ -75,7 +76,7 @@ impl Demo {
         let tenant = access::create_tenant(domain, &house, &unrepeated, "demo", "Europe/Berlin").await?;
         let caller = Caller::system(tenant.tenant.id);
         let new = NewEndpoint {
-            provider: webhook::BOOKING.into(),
+            provider: booking_tool::PROVIDER.into(),
             integration: None,
             name: "demo booking tool".into(),
             scheme: Some(SCHEME),

@@ -9,6 +9,7 @@ use crate::{
     caller::Person,
     ids::{AppointmentChangeId, IntentId},
     page::{Page, Paged},
+    provider::catalog::{self, Noun},
     store::{
         appointment::{Appointment, Change, Cursor, Filter},
         integration::Freshness,
@@ -55,10 +56,17 @@ pub async fn list(
 ) -> Result<(Paged<Shown, Cursor>, Vec<Freshness>)> {
     let mut tx = domain.store.caller(caller).await?;
     let found = store::appointment::list(&mut tx, filter, page).await?;
-    let sources = store::integration::freshness(&mut tx).await?;
+    let sources = sources(&mut tx).await?;
     let rows = show_all(&mut tx, found.rows, &sources, now).await?;
     tx.end_reading();
     Ok((Paged { rows, next: found.next }, sources))
+}
+
+/// How fresh the copies of appointments are, by those who tell of them.
+pub(super) async fn sources(tx: &mut TenantTx) -> Result<Vec<Freshness>> {
+    let tell = catalog::all().iter().filter(|row| row.adapter.inbound().contains(&Noun::Appointments));
+    let providers: Vec<&str> = tell.map(|row| row.id).collect();
+    store::integration::freshness(tx, &providers).await
 }
 
 /// The same for a patient's own appointments. Errors: `SubjectNotLinked`.

@@ -273,7 +273,7 @@ impl Watch {
     }
 
     async fn show(&self, tx: &mut TenantTx, rows: Vec<Appointment>) -> Result<Vec<Shown>> {
-        let sources = store::integration::freshness(tx).await?;
+        let sources = queries::sources(tx).await?;
         queries::show_all(tx, rows, &sources, (self.clock)()).await
     }
 }

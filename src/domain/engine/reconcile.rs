@@ -24,8 +24,10 @@ use crate::{
     },
     error::{Error, Result},
     ids::{IntegrationId, ProjectId, SyncLogId, TenantId},
-    provider::asana::PROVIDER as ASANA,
-    provider::calcom::{Booking, BookingPage, BookingQuery},
+    provider::{
+        calcom::{self, Booking, BookingPage, BookingQuery},
+        catalog::Adapter,
+    },
     store::{
         self, TenantTx,
         outbox::{Claimed, Outcome},
@@ -133,14 +135,16 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateT
     let cause = format!("outbox/{}", message.id);
     let mut record = Record::begin(SyncLogId::new(), ground.id(), kind, &cause, now);
     let done = async {
-        if ground.integration.provider == ASANA {
-            return sync::look(&ground, &mut record, &order.part, message.id.0).await;
-        }
-        changes(&ground, &mut record, NOUN).await?;
-        if order.sweep {
-            sweep(&ground, &mut record, message.id.0, order.accept_deletions, now).await
-        } else {
-            Ok(())
+        match ground.adapter() {
+            Adapter::Asana => sync::look(&ground, &mut record, &order.part, message.id.0).await,
+            Adapter::Calcom => {
+                changes(&ground, &mut record, NOUN).await?;
+                if order.sweep {
+                    sweep(&ground, &mut record, message.id.0, order.accept_deletions, now).await?;
+                }
+                Ok(())
+            }
+            Adapter::Booking | Adapter::None => Err(Stop::Ended("NO_ADAPTER")),
         }
     };
     match done.await {
@@ -244,7 +248,7 @@ pub(super) async fn take_in(
                 count.processed += 1;
                 if is_repair {
                     count.repaired += 1;
-                    counter!(names::RECONCILED, "provider" => "calcom").increment(1);
+                    counter!(names::RECONCILED, "provider" => calcom::PROVIDER).increment(1);
                 }
             }
             Err(error @ Error::Unavailable(_)) => return Err(error.into()),

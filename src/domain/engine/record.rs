@@ -11,7 +11,10 @@ use crate::{
     domain::{Domain, consent},
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId, TenantId},
-    provider::call::{CallError, Class, Refuses},
+    provider::{
+        call::{CallError, Class, Refuses},
+        catalog::{self, Adapter},
+    },
     store::{self, TenantTx, integration::Integration, sync_log::SyncLog},
     vault::TenantKey,
     words::{SyncKind, SyncState},
@@ -85,6 +88,11 @@ impl<'a> Ground<'a> {
 
     pub(in crate::domain) fn id(&self) -> IntegrationId {
         self.integration.id
+    }
+
+    /// Whose records are moved.
+    pub(in crate::domain) fn adapter(&self) -> Adapter {
+        catalog::adapter(&self.integration.provider)
     }
 
     /// A transaction of its tenant's.

@@ -8,9 +8,9 @@ use chrono::{DateTime, Datelike, Days, DurationRound, NaiveTime, TimeDelta, Utc,
 use serde_json::json;
 
 use crate::{
-    domain::{Domain, integration::CALCOM},
+    domain::Domain,
     error::Result,
-    provider::asana::PROVIDER as ASANA,
+    provider::{asana, calcom},
     store::{self, schedule::Order},
     telemetry,
     words::MessageKind,
@@ -82,8 +82,8 @@ impl Cadence {
 
 fn schedules() -> Vec<Schedule> {
     let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
-    let calcom = |kind, payload| Work::Queue(Order { provider: CALCOM, kind, payload });
-    let asana = |kind, payload| Work::Queue(Order { provider: ASANA, kind, payload });
+    let calcom = |kind, payload| Work::Queue(Order { provider: calcom::PROVIDER, kind, payload });
+    let asana = |kind, payload| Work::Queue(Order { provider: asana::PROVIDER, kind, payload });
     let is = |name, cadence, work| Schedule { name, cadence, work };
     vec![
         is("reconcile-calcom", Cadence::EveryMinutes(5), calcom(MessageKind::Reconcile, json!({}))),

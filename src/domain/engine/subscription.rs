@@ -15,10 +15,13 @@ use super::{
     record::{Ground, Record, Stop},
 };
 use crate::{
-    domain::{Domain, integration, onboarding::ASANA, webhook},
+    domain::{Domain, integration, webhook},
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId, TenantId},
-    provider::calcom::{self, CallError, Refusal, SubscriptionScope},
+    provider::{
+        calcom::{self, CallError, Refusal, SubscriptionScope},
+        catalog::Adapter,
+    },
     store::{
         self, TenantTx,
         event_type::EventType,
@@ -61,9 +64,10 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateT
     }
     // Never written: a check that goes well is no news.
     let mut record = Record::begin(SyncLogId::new(), ground.id(), SyncKind::Scheduled, "system", now);
-    let checked = match ground.integration.provider.as_str() {
-        ASANA => asana::check(&ground).await,
-        _ => check(&ground, &mut record).await,
+    let checked = match ground.adapter() {
+        Adapter::Asana => asana::check(&ground).await,
+        Adapter::Calcom => check(&ground, &mut record).await,
+        Adapter::Booking | Adapter::None => Err(Stop::Ended("NO_ADAPTER")),
     };
     match checked {
         Ok(()) | Err(Stop::Over | Stop::Ended(_)) => Ok(Outcome::Done),
@@ -212,7 +216,7 @@ async fn delete(
 
 /// Whether we registered it: nobody else has it call us.
 fn is_ours(domain: &Domain, one: &calcom::Subscription, subscription: &Subscription) -> bool {
-    one.url.starts_with(&webhook::address_of_provider(domain, integration::CALCOM))
+    one.url.starts_with(&webhook::address_of_provider(domain, calcom::PROVIDER))
         || subscription.external_id.as_ref() == Some(&one.id)
 }
 

@@ -18,7 +18,7 @@ use crate::{
     domain::{Domain, integration, planning},
     error::{Error, Result},
     ids::{IntegrationId, SyncLogId, TenantId},
-    provider::asana::PROVIDER as ASANA,
+    provider::catalog::Adapter,
     store::{
         self, TenantTx,
         outbox::{Claimed, NewMessage, Outcome},
@@ -106,13 +106,12 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateT
     let ground = Ground::find(domain, message.tenant_id, order.integration_id).await?;
     let Some(mut record) = record(&ground, message, &order, now).await? else { return Ok(Outcome::Done) };
     let done = match ground.integration.state {
-        IntegrationState::Connected if ground.integration.provider == ASANA => {
-            planning::sync::full::run(&ground, &mut record, order.accept_deletions).await
-        }
-        IntegrationState::Connected if order.sync_log_id.is_some() => {
-            everything(&ground, &mut record, now).await
-        }
-        IntegrationState::Connected => what_can_be_booked(&ground, &mut record).await,
+        IntegrationState::Connected => match ground.adapter() {
+            Adapter::Asana => planning::sync::full::run(&ground, &mut record, order.accept_deletions).await,
+            Adapter::Calcom if order.sync_log_id.is_some() => everything(&ground, &mut record, now).await,
+            Adapter::Calcom => what_can_be_booked(&ground, &mut record).await,
+            Adapter::Booking | Adapter::None => Err(Stop::Ended("NO_ADAPTER")),
+        },
         IntegrationState::NeedsReconnect => Err(Stop::Ended("CREDENTIAL_REFUSED")),
         IntegrationState::Disconnecting | IntegrationState::Disconnected => {
             Err(Stop::Ended("INTEGRATION_DISCONNECTED"))
@@ -159,7 +158,7 @@ async fn record(
             let log = store::sync_log::find(&mut tx, id).await?;
             matches!(log.state, SyncState::Queued | SyncState::Running).then(|| Record::resume(log))
         }
-        None if ground.integration.provider == ASANA => begin_daily(&mut tx, ground, message, now).await?,
+        None if ground.adapter() == Adapter::Asana => begin_daily(&mut tx, ground, message, now).await?,
         None => {
             let cause = store::outbox::cause(&mut tx, message.id).await?;
             Some(Record::begin(SyncLogId::new(), ground.id(), SyncKind::Scheduled, &cause, now))

@@ -21,8 +21,6 @@ use crate::{
     words::EventStatus,
 };
 
-/// As in addresses and integrations.
-pub(super) const PROVIDER: &str = crate::provider::asana::PROVIDER;
 /// A sign of life, every eight hours.
 const HEARTBEAT: &str = "HEARTBEAT";
 /// The webhook was replaced by another one; all that it could tell was read since.

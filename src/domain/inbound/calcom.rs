@@ -25,8 +25,6 @@ use crate::{
     words::{BookingStatus, EventStatus},
 };
 
-/// As in addresses and integrations.
-pub(super) const PROVIDER: &str = "calcom";
 /// None of the event types of this integration.
 const EVENT_TYPE_UNKNOWN: &str = "EVENT_TYPE_UNKNOWN";
 /// A booking that is not known here, and nothing that would make it so.

@@ -5,13 +5,12 @@ use http::HeaderMap;
 
 use super::{asana, booking_tool, calcom, unadapted};
 use crate::{
-    domain::webhook::BOOKING,
     error::Result,
     provider::{
         asana::webhook::Delivery,
         booking_tool::{Envelope, Event},
         calcom::webhook,
-        catalog,
+        catalog::{self, Adapter},
     },
     store::TenantTx,
     vault::TenantKey,
@@ -65,11 +64,12 @@ impl Reading {
         body: &[u8],
         receive_time: DateTime<Utc>,
     ) -> Option<Self> {
-        match provider {
-            calcom::PROVIDER => calcom::read(body),
-            asana::PROVIDER => asana::read(body),
-            BOOKING => booking_tool::read(body, receive_time),
-            other => unadapted::read(catalog::find(other)?.webhook.as_ref()?, headers, body),
+        let row = catalog::find(provider)?;
+        match row.adapter {
+            Adapter::Calcom => calcom::read(body),
+            Adapter::Asana => asana::read(body),
+            Adapter::Booking => booking_tool::read(body, receive_time),
+            Adapter::None => unadapted::read(row.webhook.as_ref()?, headers, body),
         }
     }
 

@@ -6,9 +6,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{
-    CALCOM, Claim, Domain, Error, Integration, IntegrationId, IntegrationState, Key, Result, access, claim,
-};
+use super::{Claim, Domain, Error, Integration, IntegrationId, IntegrationState, Key, Result, access, claim};
 use crate::{
     caller::Caller,
     domain::{credential, engine::sync_run},
@@ -63,7 +61,7 @@ pub async fn create(
     if let Some(made) = made_before(domain, caller, key, id).await? {
         return Ok(made);
     }
-    if new.provider != CALCOM {
+    if new.provider != calcom::PROVIDER {
         return Err(Error::NotFound(Noun::Provider));
     }
     let name = access::name("name", &new.name)?;
@@ -76,7 +74,7 @@ pub async fn create(
     // Two who link one account at once would both see that nobody has.
     tx.lock("integrations").await?;
     let (url, account) = (instance.as_str().trim_end_matches('/').to_owned(), me.id.to_string());
-    let before = store::integration::of_account_for_update(&mut tx, CALCOM, &url, &account).await?;
+    let before = store::integration::of_account_for_update(&mut tx, calcom::PROVIDER, &url, &account).await?;
     let id = before.as_ref().map_or(id, |before| before.id);
     if let Claim::Repeat(made) = claim(&mut tx, caller, key, id).await? {
         return store::integration::find(&mut tx, IntegrationId(made)).await;
@@ -86,7 +84,7 @@ pub async fn create(
         account_id: Some(account),
         account_name: me.name.or(me.username),
         read_only: new.read_only,
-        ..Integration::new(id, CALCOM, &name, now)
+        ..Integration::new(id, calcom::PROVIDER, &name, now)
     };
     keep(&mut tx, before, row).await?;
     let credential = CredentialId::new();
@@ -140,7 +138,7 @@ pub(in crate::domain) async fn connected(
             super::catch_up(tx, before, after, cause, now).await
         }
         // Others wait to be told what is to be kept in step, or have nothing that could be.
-        _ if after.provider == CALCOM => run_first(tx, after.id, cause, now).await,
+        _ if after.provider == calcom::PROVIDER => run_first(tx, after.id, cause, now).await,
         _ => Ok(()),
     }
 }
@@ -190,7 +188,7 @@ pub(super) async fn check_account(domain: &Domain, row: &Integration, api_key: &
     if ended {
         return Err(Error::IntegrationState(row.state));
     }
-    if row.provider != CALCOM {
+    if row.provider != calcom::PROVIDER {
         return Err(Error::invalid("api_key", "must be absent: this provider is not asked"));
     }
     let instance = instance(domain, row.instance_url.as_deref())?;
@@ -229,7 +227,9 @@ async fn account_behind(domain: &Domain, instance: &Url, api_key: &SecretString)
             "instance_url",
             "must be where Cal.com's API v2 answers, as in https://api.cal.com/v2",
         ),
-        CallError::Refused(refusal) => Error::ProviderRefused { provider: CALCOM, reason: refusal.reason() },
+        CallError::Refused(refusal) => {
+            Error::ProviderRefused { provider: calcom::PROVIDER, reason: refusal.reason() }
+        }
     })
 }
 

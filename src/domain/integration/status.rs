@@ -10,7 +10,7 @@ use crate::{
     caller::Caller,
     domain::{consent, engine::reconcile, planning::sync},
     ids::WebhookEndpointId,
-    provider::asana::PROVIDER as ASANA,
+    provider::catalog::{self, Adapter},
     store::{
         self, TenantTx,
         event_type::EventType,
@@ -91,7 +91,7 @@ pub async fn status(
     let integration = super::get(domain, caller, id).await?;
     let mut tx = domain.store.tenant(caller.tenant).await?;
     let subscriptions = store::subscription::of_integration(&mut tx, id).await?;
-    let is_planning = integration.provider == ASANA;
+    let is_planning = catalog::adapter(&integration.provider) == Adapter::Asana;
     let read_noun = if is_planning { sync::NOUN } else { reconcile::NOUN };
     let ages = if is_planning {
         store::integration_health::planning_ages(&mut tx, id, now - CHANGES_BACK).await?

@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use super::{
-    ASANA, CALCOM, Domain, Error, Integration, IntegrationId, IntegrationState, Result, catch_up, changeable,
-    credential, micros, provider_call,
+    Domain, Error, Integration, IntegrationId, IntegrationState, Result, catch_up, changeable, credential,
+    micros, provider_call,
 };
 use crate::{
     caller::Caller,
     ids::{CredentialId, TenantId},
-    provider::call::{CallError, Refuses},
+    provider::{
+        call::{CallError, Refuses},
+        catalog::{self, Adapter},
+    },
     store,
 };
 
@@ -75,7 +78,8 @@ pub async fn test(domain: &Domain, caller: &Caller, id: IntegrationId, now: Date
 }
 
 async fn ask(domain: &Domain, tenant: TenantId, seen: &Integration) -> Result<Answer> {
-    if !matches!(seen.provider.as_str(), CALCOM | ASANA) {
+    let adapter = catalog::adapter(&seen.provider);
+    if !adapter.asks() {
         return Ok(Answer::Nothing("NO_ADAPTER"));
     }
     let way = match provider_call::open(domain, tenant, seen.id).await {
@@ -85,10 +89,10 @@ async fn ask(domain: &Domain, tenant: TenantId, seen: &Integration) -> Result<An
         Err(error) => return Err(error),
     };
     let used = way.used();
-    Ok(if seen.provider == ASANA {
-        read(seen, used, way.asana().me().await.map(|me| me.gid))
-    } else {
-        read(seen, used, way.calcom().me().await.map(|me| me.id.to_string()))
+    Ok(match adapter {
+        Adapter::Asana => read(seen, used, way.asana().me().await.map(|me| me.gid)),
+        Adapter::Calcom => read(seen, used, way.calcom().me().await.map(|me| me.id.to_string())),
+        Adapter::Booking | Adapter::None => Answer::Nothing("NO_ADAPTER"),
     })
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{BOOKING, Shown, add_secret, keep_secret, new_endpoint, newest_secret, shown};
+use super::{Shown, add_secret, keep_secret, new_endpoint, newest_secret, shown};
 use crate::{
     caller::Caller,
     domain::{
@@ -71,7 +71,9 @@ pub async fn create_endpoint(
     let limit_per_minute = match new.limit_per_minute {
         Some(limit) => limit,
         // It repeats what is answered 429; others may not.
-        None if provider.id == BOOKING => store::tenant::current(&mut tx).await?.webhook_limit_per_minute,
+        None if provider.adapter == Adapter::Booking => {
+            store::tenant::current(&mut tx).await?.webhook_limit_per_minute
+        }
         None => 0,
     };
     let whose = (integration.id, provider.id);

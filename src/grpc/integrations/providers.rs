@@ -4,9 +4,7 @@ use super::integration::Linkable;
 use crate::{
     grpc::webhooks::schemes,
     proto,
-    provider::catalog::{
-        Adapter, Category, Connect, Noun, Verification, oauth::Placeholder, webhook::Secret,
-    },
+    provider::catalog::{Category, Connect, Noun, Verification, oauth::Placeholder, webhook::Secret},
 };
 
 impl From<Linkable> for proto::Provider {
@@ -19,10 +17,6 @@ impl From<Linkable> for proto::Provider {
             Connect::OAuthOrApiKey(..) => vec![oauth.into(), key.into()],
             Connect::WebhookOnly => vec![],
         };
-        let (inbound, outbound) = match row.adapter {
-            Adapter::Full { inbound, outbound } => (inbound, outbound),
-            Adapter::None => (&[][..], &[][..]),
-        };
         let verifications = row.webhook.as_ref().map_or(&[][..], |webhook| webhook.verifications);
         let oauth = row.oauth();
         Self {
@@ -31,8 +25,8 @@ impl From<Linkable> for proto::Provider {
             credential_kinds,
             default_instance_url: row.api.as_ref().map_or("", |api| api.base_url).into(),
             category: category(row.category).into(),
-            inbound: inbound.iter().map(|noun| kind(*noun).into()).collect(),
-            outbound: outbound.iter().map(|noun| kind(*noun).into()).collect(),
+            inbound: row.adapter.inbound().iter().map(|noun| kind(*noun).into()).collect(),
+            outbound: row.adapter.outbound().iter().map(|noun| kind(*noun).into()).collect(),
             webhooks: verifications.iter().map(webhook).collect(),
             makes_webhooks,
             client_webhook_url: client_webhook_url.unwrap_or_default(),

@@ -41,7 +41,7 @@ pub enum Refusal {
 }
 
 impl Refuses for Refusal {
-    const PROVIDER: &'static str = "asana";
+    const PROVIDER: &'static str = super::PROVIDER;
 
     fn reason(&self) -> &'static str {
         self.reason()

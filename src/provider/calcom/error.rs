@@ -61,7 +61,7 @@ pub enum Refusal {
 }
 
 impl Refuses for Refusal {
-    const PROVIDER: &'static str = "calcom";
+    const PROVIDER: &'static str = super::PROVIDER;
 
     fn reason(&self) -> &'static str {
         self.reason()

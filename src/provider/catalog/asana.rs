@@ -1,9 +1,10 @@
 //! Asana: projects, phases, hours and absences. The adapter is `provider::asana`.
 
 use super::row::*;
+use crate::provider::asana;
 
 pub(super) static ASANA: Provider = Provider {
-    id: "asana",
+    id: asana::PROVIDER,
     name: "Asana",
     category: Category::ProjectManagement,
     connect: Connect::OAuth(OAuth {
@@ -87,8 +88,5 @@ pub(super) static ASANA: Provider = Provider {
         lifetime: Lifetime::UntilSilent { hours: 24 },
         acknowledgement: Acknowledgement::Told,
     }),
-    adapter: Adapter::Full {
-        inbound: &[Noun::Projects, Noun::Phases, Noun::Absences, Noun::TimeEntries],
-        outbound: &[Noun::Phases],
-    },
+    adapter: Adapter::Asana,
 };

@@ -5,7 +5,7 @@ use super::row::*;
 use crate::provider::booking_tool;
 
 pub(super) static BOOKING: Provider = Provider {
-    id: "booking",
+    id: booking_tool::PROVIDER,
     name: "Booking tool",
     category: Category::Scheduling,
     connect: Connect::WebhookOnly,
@@ -34,5 +34,5 @@ pub(super) static BOOKING: Provider = Provider {
         lifetime: Lifetime::Endless,
         acknowledgement: Acknowledgement::Told,
     }),
-    adapter: Adapter::Full { inbound: &[Noun::Patients, Noun::Appointments], outbound: &[] },
+    adapter: Adapter::Booking,
 };

@@ -4,7 +4,7 @@ use super::row::*;
 use crate::provider::calcom;
 
 pub(super) static CALCOM: Provider = Provider {
-    id: "calcom",
+    id: calcom::PROVIDER,
     name: "Cal.com",
     category: Category::Scheduling,
     connect: Connect::OAuthOrApiKey(
@@ -85,5 +85,5 @@ pub(super) static CALCOM: Provider = Provider {
         lifetime: Lifetime::Endless,
         acknowledgement: Acknowledgement::Told,
     }),
-    adapter: Adapter::Full { inbound: &[Noun::Appointments], outbound: &[Noun::Appointments] },
+    adapter: Adapter::Calcom,
 };

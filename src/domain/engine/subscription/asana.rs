@@ -20,13 +20,12 @@ use crate::{
             reconcile,
             record::{Ground, Stop},
         },
-        onboarding::ASANA,
         webhook,
     },
     error::Result,
     ids::WebhookEndpointId,
     provider::asana::{
-        Action, CallError, CreatedSubscription, Filter, ResourceKind, Subscription as Listed,
+        Action, CallError, CreatedSubscription, Filter, PROVIDER, ResourceKind, Subscription as Listed,
         SubscriptionWish,
     },
     store::{
@@ -248,7 +247,7 @@ impl Round<'_> {
         let endpoint = webhook::new_endpoint(
             &ground.key,
             WebhookEndpointId::new(),
-            (ground.id(), ASANA),
+            (ground.id(), PROVIDER),
             resource.name(),
             (SignatureScheme::Asana, NO_LIMIT),
             now,

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{CallFailure, Ground, SubscriptionScope, ask, delete, is_ours, list, may_write, resource_of};
 use crate::{
-    domain::{integration::CALCOM, webhook},
+    domain::webhook,
     error::{Error, Result},
     ids::WebhookEndpointId,
     provider::calcom::{self, SUBSCRIBED_TRIGGERS, SubscriptionWish},
@@ -63,7 +63,7 @@ pub(super) async fn want(ground: &Ground<'_>, event_type: &EventType) -> Result<
             let endpoint = webhook::new_endpoint(
                 &ground.key,
                 WebhookEndpointId::new(),
-                (ground.id(), CALCOM),
+                (ground.id(), calcom::PROVIDER),
                 event_type.title.clone(),
                 // What this provider is told to repeat later it never repeats.
                 (SignatureScheme::Calcom, 0),

@@ -11,11 +11,10 @@ use crate::{
             provider_call::{self, AsanaFailure, CallFailure, Urgency, Way},
             record::{Ground, Stop},
         },
-        onboarding::ASANA,
         webhook,
     },
     ids::{IntegrationId, TenantId, WebhookEndpointId},
-    provider::asana::{CallError, Offset, Refusal, Subscription as Listed},
+    provider::asana::{CallError, Offset, PROVIDER, Refusal, Subscription as Listed},
     store::{self, subscription::Subscription},
     vault,
 };
@@ -66,7 +65,7 @@ pub(super) async fn list_ours(
     ground: &Ground<'_>,
     workspace: &str,
 ) -> Result<Vec<(Listed, Option<WebhookEndpointId>)>, Stop> {
-    let prefix = webhook::address_of_provider(ground.domain, ASANA);
+    let prefix = webhook::address_of_provider(ground.domain, PROVIDER);
     let mut ours = Vec::new();
     let listed = list(ground.domain, ground.tenant, ground.id(), workspace).await?;
     let mut tx = ground.domain.store.tenant(ground.tenant).await?;

@@ -300,4 +300,16 @@ words! {
         /// Nobody can tell who was later, so the provider's value stands.
         SameTime = "same_time",
     }
+    /// What Cal.com refused, as reasons of rows and answers have it; see `provider::calcom::Refusal`.
+    RefusalCode {
+        SlotTaken = "SLOT_TAKEN", RaceLost = "RACE_LOST", OutsideBookingWindow = "OUTSIDE_BOOKING_WINDOW",
+        AttendeeLimit = "ATTENDEE_LIMIT", NoSeats = "NO_SEATS", AlreadyCancelled = "ALREADY_CANCELLED",
+        AlreadyRescheduled = "ALREADY_RESCHEDULED", AlreadyEnded = "ALREADY_ENDED",
+        ChangeDisabled = "CHANGE_DISABLED", ReasonRequired = "REASON_REQUIRED", NotFound = "NOT_FOUND",
+        NotAllowed = "NOT_ALLOWED", EmailVerification = "EMAIL_VERIFICATION",
+        AttendeeBlocked = "ATTENDEE_BLOCKED", NoHosts = "NO_HOSTS",
+        ReservationOverlap = "RESERVATION_OVERLAP", Duplicate = "DUPLICATE", Validation = "VALIDATION",
+        /// Nobody knows why.
+        Refused = "REFUSED",
+    }
 }

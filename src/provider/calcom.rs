@@ -24,6 +24,7 @@ mod instance;
 mod me;
 mod new_booking;
 mod person;
+mod refusal_code;
 mod slot;
 mod subscription;
 #[cfg(test)]

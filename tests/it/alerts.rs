@@ -23,7 +23,7 @@ use stellwerk::{
         outbox::{self, Outcome},
     },
     vault::Vault,
-    words::{AlertDestinationKind, AlertRule, AlertState, Role},
+    words::{AlertDestinationKind, AlertRule, AlertState, RefusalCode, Role},
 };
 
 use crate::support::{

@@ -10,14 +10,14 @@ use super::{
     slot, store,
 };
 use crate::{
-    domain::engine::{lineage, push::is_about_the_time},
+    domain::engine::{lineage, push::CONTACT_MISSING},
     ids::ServiceId,
-    provider::calcom::Refusal,
+    provider::calcom,
     store::{
         appointment::{Appointment, SyncStanding},
         retry_deadlocks,
     },
-    words::{AppointmentStatus, IntentKind, ProviderSync, Resolution, ReviewKind},
+    words::{AppointmentStatus, IntentKind, ProviderSync, RefusalCode, Resolution, ReviewKind},
 };
 
 /// The longest wait.
@@ -82,16 +82,16 @@ pub(super) async fn for_provider(
         shown = queries::get(domain, caller, shown.appointment.id, Utc::now()).await?;
     }
     let row = &shown.appointment;
-    let Some(code) = refused(row, asked) else { return Ok(shown) };
+    let Some(no) = refused(row, asked) else { return Ok(shown) };
     // A repeat of this call finds what the first one gave up.
     if row.sync.provider_sync == ProviderSync::Review {
-        retry_deadlocks(|| give_up(domain, caller, row.id, code, asked, Utc::now())).await?;
+        retry_deadlocks(|| give_up(domain, caller, row.id, no, asked, Utc::now())).await?;
     }
-    Err(told(domain, caller, row, code).await)
+    Err(told(domain, caller, row, no).await)
 }
 
-/// The code of the provider's refusal, if that is what came.
-fn refused(row: &Appointment, asked: Asked) -> Option<&'static str> {
+/// The refusal, if that is what came.
+fn refused(row: &Appointment, asked: Asked) -> Option<No> {
     let is_given_up =
         row.status == AppointmentStatus::Cancelled && row.sync.provider_sync == ProviderSync::None;
     let is_refused = match asked {
@@ -99,39 +99,43 @@ fn refused(row: &Appointment, asked: Asked) -> Option<&'static str> {
         Asked::Reschedule | Asked::Cancel => row.sync.provider_sync == ProviderSync::Review,
     };
     let reason = row.sync.provider_sync_reason.as_deref().filter(|_| is_refused)?;
-    CODES.into_iter().find(|code| *code == reason)
+    No::of(reason)
 }
 
-/// Codes that say no, apart from those that say that nothing is known.
-const CODES: [&str; 20] = [
-    "SLOT_TAKEN",
-    "RACE_LOST",
-    "OUTSIDE_BOOKING_WINDOW",
-    "NO_SEATS",
-    "ATTENDEE_LIMIT",
-    "ALREADY_CANCELLED",
-    "ALREADY_RESCHEDULED",
-    "ALREADY_ENDED",
-    "CHANGE_DISABLED",
-    "REASON_REQUIRED",
-    "NOT_FOUND",
-    "NOT_ALLOWED",
-    "EMAIL_VERIFICATION",
-    "ATTENDEE_BLOCKED",
-    "NO_HOSTS",
-    "RESERVATION_OVERLAP",
-    "DUPLICATE",
-    "VALIDATION",
-    "REFUSED",
-    "PATIENT_CONTACT_MISSING",
-];
+/// Who says no, and how; apart from what says that nothing is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum No {
+    Theirs(RefusalCode),
+    /// Ours: whoever is booked there must be reachable.
+    ContactMissing,
+}
+
+impl No {
+    fn of(reason: &str) -> Option<Self> {
+        match reason {
+            CONTACT_MISSING => Some(Self::ContactMissing),
+            reason => reason.parse().ok().map(Self::Theirs),
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Theirs(code) => code.as_str(),
+            Self::ContactMissing => CONTACT_MISSING,
+        }
+    }
+
+    fn is_about_the_time(self) -> bool {
+        matches!(self, Self::Theirs(code) if code.is_about_the_time())
+    }
+}
 
 /// Takes a booking or a move back, and the decision from whoever would have had to make it: the caller was asked.
 async fn give_up(
     domain: &Domain,
     caller: &Caller,
     id: AppointmentId,
-    code: &'static str,
+    no: No,
     asked: Asked,
     now: DateTime<Utc>,
 ) -> Result<()> {
@@ -150,14 +154,14 @@ async fn give_up(
     match asked {
         Asked::Book => {
             row.status = AppointmentStatus::Cancelled;
-            row.cancel_reason = Some(code.into());
+            row.cancel_reason = Some(no.code().into());
             row.sync = SyncStanding {
                 provider_sync: ProviderSync::None,
                 provider_sync_review_time: None,
                 ..row.sync
             };
         }
-        Asked::Reschedule if is_about_the_time(code) => {
+        Asked::Reschedule if no.is_about_the_time() => {
             row.sync = SyncStanding {
                 provider_sync: ProviderSync::Synced,
                 provider_sync_review_time: None,
@@ -182,8 +186,10 @@ async fn give_up(
     row.update_time = now;
     store::appointment::update(&mut tx, &row).await?;
     let kind = if row.status == before.status { ChangeKind::Sync } else { ChangeKind::Status };
-    let change =
-        Change { reason: Some(code.into()), ..Change::of(&row, kind, caller.origin, &caller.subject, now) };
+    let change = Change {
+        reason: Some(no.code().into()),
+        ..Change::of(&row, kind, caller.origin, &caller.subject, now)
+    };
     store::appointment::insert_change(&mut tx, &change).await?;
     slot::free(&mut tx, &before, now).await?;
     let kind = ReviewKind::RequiresManualReview;
@@ -193,15 +199,14 @@ async fn give_up(
     tx.commit().await
 }
 
-async fn told(domain: &Domain, caller: &Caller, row: &Appointment, code: &'static str) -> Error {
-    if code == "PATIENT_CONTACT_MISSING" {
-        return Error::PatientContactMissing;
-    }
-    if code == Refusal::OutsideBookingWindow.reason() {
-        return Error::OutsideBookingWindow;
-    }
-    if !is_about_the_time(code) {
-        return Error::ProviderRefused { provider: "calcom", reason: code };
+async fn told(domain: &Domain, caller: &Caller, row: &Appointment, no: No) -> Error {
+    match no {
+        No::ContactMissing => return Error::PatientContactMissing,
+        No::Theirs(RefusalCode::OutsideBookingWindow) => return Error::OutsideBookingWindow,
+        No::Theirs(code) if !code.is_about_the_time() => {
+            return Error::ProviderRefused { provider: calcom::PROVIDER, reason: code.as_str() };
+        }
+        No::Theirs(_) => {}
     }
     let wanted = Wanted { service: row.service_id, practitioner: row.practitioner_id, start: row.start_time };
     Error::SlotTakenOffering { free: offers(domain, caller, &wanted).await }

@@ -35,7 +35,7 @@ mod send;
 pub mod target;
 
 pub use forgotten::forget;
-pub use look_up::is_about_the_time;
+pub use order::CONTACT_MISSING;
 pub use reservation::queue_reservation;
 
 /// The pauses before a write is tried a second, third and fourth time.

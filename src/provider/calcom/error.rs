@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::provider::call::{self, Refuses};
+use crate::{
+    provider::call::{self, Refuses},
+    words::RefusalCode,
+};
 
 /// Why a call to Cal.com failed.
 pub type CallError = call::CallError<Refusal>;
@@ -69,56 +72,39 @@ impl Refuses for Refusal {
 }
 
 impl Refusal {
-    /// A code for rows and answers.
-    pub fn reason(&self) -> &'static str {
+    /// What rows and answers keep of it.
+    pub fn code(&self) -> RefusalCode {
         match self {
-            Self::SlotTaken => "SLOT_TAKEN",
-            Self::RaceLost => "RACE_LOST",
-            Self::OutsideBookingWindow => "OUTSIDE_BOOKING_WINDOW",
-            Self::AttendeeLimit => "ATTENDEE_LIMIT",
-            Self::NoSeats => "NO_SEATS",
-            Self::AlreadyCancelled => "ALREADY_CANCELLED",
-            Self::AlreadyRescheduled { .. } => "ALREADY_RESCHEDULED",
-            Self::AlreadyEnded => "ALREADY_ENDED",
-            Self::ChangeDisabled => "CHANGE_DISABLED",
-            Self::ReasonRequired => "REASON_REQUIRED",
-            Self::NotFound => "NOT_FOUND",
-            Self::NotAllowed => "NOT_ALLOWED",
-            Self::EmailVerification => "EMAIL_VERIFICATION",
-            Self::AttendeeBlocked => "ATTENDEE_BLOCKED",
-            Self::NoHosts => "NO_HOSTS",
-            Self::ReservationOverlap => "RESERVATION_OVERLAP",
-            Self::Duplicate => "DUPLICATE",
-            Self::Validation { .. } => "VALIDATION",
-            Self::Other { .. } => "REFUSED",
+            Self::SlotTaken => RefusalCode::SlotTaken,
+            Self::RaceLost => RefusalCode::RaceLost,
+            Self::OutsideBookingWindow => RefusalCode::OutsideBookingWindow,
+            Self::AttendeeLimit => RefusalCode::AttendeeLimit,
+            Self::NoSeats => RefusalCode::NoSeats,
+            Self::AlreadyCancelled => RefusalCode::AlreadyCancelled,
+            Self::AlreadyRescheduled { .. } => RefusalCode::AlreadyRescheduled,
+            Self::AlreadyEnded => RefusalCode::AlreadyEnded,
+            Self::ChangeDisabled => RefusalCode::ChangeDisabled,
+            Self::ReasonRequired => RefusalCode::ReasonRequired,
+            Self::NotFound => RefusalCode::NotFound,
+            Self::NotAllowed => RefusalCode::NotAllowed,
+            Self::EmailVerification => RefusalCode::EmailVerification,
+            Self::AttendeeBlocked => RefusalCode::AttendeeBlocked,
+            Self::NoHosts => RefusalCode::NoHosts,
+            Self::ReservationOverlap => RefusalCode::ReservationOverlap,
+            Self::Duplicate => RefusalCode::Duplicate,
+            Self::Validation { .. } => RefusalCode::Validation,
+            Self::Other { .. } => RefusalCode::Refused,
         }
     }
 
-    /// Whether an earlier attempt of our own, thought lost, may be what stands in the way: then the state is
-    /// read before the refusal is believed.
+    /// The same as a text.
+    pub fn reason(&self) -> &'static str {
+        self.code().as_str()
+    }
+
+    /// As of its code.
     pub fn may_be_our_own_doing(&self) -> bool {
-        match self {
-            Self::SlotTaken
-            | Self::RaceLost
-            | Self::AttendeeLimit
-            | Self::NoSeats
-            | Self::AlreadyCancelled
-            | Self::AlreadyRescheduled { .. }
-            | Self::ReservationOverlap
-            | Self::Duplicate
-            // What is not understood might be one of these.
-            | Self::Other { .. } => true,
-            Self::OutsideBookingWindow
-            | Self::AlreadyEnded
-            | Self::ChangeDisabled
-            | Self::ReasonRequired
-            | Self::NotFound
-            | Self::NotAllowed
-            | Self::EmailVerification
-            | Self::AttendeeBlocked
-            | Self::NoHosts
-            | Self::Validation { .. } => false,
-        }
+        self.code().may_be_our_own_doing()
     }
 }
 

@@ -356,3 +356,36 @@ async fn alerts_that_ended_long_ago_are_forgotten() {
 
     assert_eq!((kept, watched.told().await.len()), (1, 0));
 }
+
+/// The rules read codes in the database: a code that comes to be must be sorted there, too.
+#[tokio::test]
+async fn the_database_knows_which_refusals_are_a_full_calendars() {
+    let database = TestDatabase::new().await;
+    let owner = database.owner().await;
+
+    for code in RefusalCode::ALL {
+        let is_calendars = match code {
+            RefusalCode::SlotTaken
+            | RefusalCode::RaceLost
+            | RefusalCode::OutsideBookingWindow
+            | RefusalCode::NoSeats
+            | RefusalCode::AttendeeLimit
+            | RefusalCode::ReservationOverlap
+            | RefusalCode::AlreadyCancelled
+            | RefusalCode::AlreadyRescheduled
+            | RefusalCode::AlreadyEnded => "t",
+            RefusalCode::ChangeDisabled
+            | RefusalCode::ReasonRequired
+            | RefusalCode::NotFound
+            | RefusalCode::NotAllowed
+            | RefusalCode::EmailVerification
+            | RefusalCode::AttendeeBlocked
+            | RefusalCode::NoHosts
+            | RefusalCode::Duplicate
+            | RefusalCode::Validation
+            | RefusalCode::Refused => "f",
+        };
+        let said = owner.value(&format!("SELECT stellwerk_is_calendars_answer('{code}')")).await;
+        assert_eq!(said, is_calendars, "{code}");
+    }
+}

@@ -9,6 +9,7 @@ use super::{
     context, lineage,
     order::{self, Order, Planned},
     plan::{self, Step},
+    refused::Denial,
     target::{self, Standing},
 };
 use crate::{
@@ -239,7 +240,7 @@ impl<'a> Attempt<'a> {
         {
             // Cal.com answers a second booking of one attendee for one slot with the first one.
             drop(tx);
-            return self.refuse(intent, "BOOKED_ALREADY", false).await;
+            return self.refuse(intent, Denial::BookedAlready).await;
         }
         if let Some(open) = self.open(&mut tx, intent.id).await? {
             let is_open = told.state == IntentState::Recorded;

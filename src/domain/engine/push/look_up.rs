@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     attempt::{Attempt, Next, Told},
     lineage::{INTENT_KEY, Seen},
+    refused::Denial,
 };
 use crate::{
     domain::engine::provider_call::{CallFailure, Urgency, Way, calcom},
@@ -13,7 +14,7 @@ use crate::{
     ids::{IntegrationId, IntentId, TenantId},
     provider::calcom::{Booking, BookingQuery, BookingStatus, CallError, Found},
     store::{intent::Intent, outbox::Outcome},
-    words::{IntentKind, IntentState},
+    words::{IntentKind, IntentState, RefusalCode},
 };
 
 /// How long the provider may still be at work on a write whose sender died.
@@ -43,12 +44,10 @@ impl Attempt<'_> {
             Ok(look) => look,
             Err(failure) => return self.unanswered(&intent, failure).await,
         };
-        let earlier = intent.reason.as_deref().and_then(refusal_code);
         match look {
-            Look::NotDone { .. } | Look::Gone if earlier.is_some() => {
+            Look::NotDone { .. } | Look::Gone if let Some(code) = refusal_code(&intent) => {
                 // Refused, and looked for twice: the refusal stands.
-                let code = earlier.unwrap_or("REFUSED");
-                self.refuse(&intent, code, is_about_the_time(code)).await
+                self.refuse(&intent, Denial::Refused(code)).await
             }
             Look::NotDone { seen } => {
                 // A connection that its sender lost does not stop the provider.
@@ -86,7 +85,7 @@ impl Attempt<'_> {
                 result: None,
                 reason: Some("NOT_FOUND"),
             },
-            Look::Gone => return self.refuse(intent, "NOT_FOUND", false).await,
+            Look::Gone => return self.refuse(intent, Denial::Refused(RefusalCode::NotFound)).await,
         };
         self.settle(intent, &told).await
     }
@@ -234,12 +233,8 @@ fn known(bookings: &[Booking]) -> Vec<Seen> {
     bookings.iter().map(Seen::of).collect()
 }
 
-/// The code, if it is one of a refusal that is looked into a second time.
-fn refusal_code(reason: &str) -> Option<&'static str> {
-    super::refused::LOOKED_INTO.into_iter().find(|code| *code == reason)
-}
-
-/// Whether a refusal with this code says that the time is not to be had.
-pub fn is_about_the_time(code: &str) -> bool {
-    super::refused::ABOUT_THE_TIME.contains(&code)
+/// What was refused, if that is looked into a second time.
+fn refusal_code(intent: &Intent) -> Option<RefusalCode> {
+    let code: RefusalCode = intent.reason.as_deref()?.parse().ok()?;
+    code.may_be_our_own_doing().then_some(code)
 }

@@ -17,6 +17,9 @@ use crate::{
     words::{IntentKind, IntentState},
 };
 
+/// Why somebody cannot be booked at Cal.com whom neither e-mail nor telephone reaches.
+pub const CONTACT_MISSING: &str = "PATIENT_CONTACT_MISSING";
+
 /// A write as it is sent.
 #[derive(Clone)]
 pub(super) enum Order {
@@ -70,7 +73,7 @@ async fn create(
     row: &Appointment,
     event_type: &EventType,
 ) -> Result<Result<Planned, &'static str>> {
-    let Some(attendee) = attendee(tx, row).await? else { return Ok(Err("PATIENT_CONTACT_MISSING")) };
+    let Some(attendee) = attendee(tx, row).await? else { return Ok(Err(CONTACT_MISSING)) };
     let Ok(event_type_id) = event_type.external_id.parse() else { return Ok(Err("EVENT_TYPE_UNKNOWN")) };
     let intent = IntentId::new();
     let minutes = u32::try_from((row.end_time - row.start_time).num_minutes()).ok();

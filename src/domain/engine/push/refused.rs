@@ -7,7 +7,7 @@ use chrono::Utc;
 use super::{
     attempt::{Attempt, Next},
     lineage,
-    look_up::{Look, is_about_the_time},
+    look_up::Look,
 };
 use crate::{
     domain::{appointment, engine::sync_run},
@@ -20,36 +20,20 @@ use crate::{
         outbox::Outcome,
         retry_deadlocks,
     },
-    words::{AppointmentStatus, ChangeKind, IntentKind, IntentState, Origin, ProviderSync},
+    words::{AppointmentStatus, ChangeKind, IntentKind, IntentState, Origin, ProviderSync, RefusalCode},
 };
 
-/// Refusals that say that this time is not to be had; a booking for it waits for a person without keeping
-/// others out.
-pub(super) const ABOUT_THE_TIME: [&str; 4] =
-    ["SLOT_TAKEN", "RACE_LOST", "OUTSIDE_BOOKING_WINDOW", "NO_SEATS"];
-/// Refusals that an earlier try of ours may have caused, read once more before they are believed.
-pub(super) const LOOKED_INTO: [&str; 9] = [
-    "SLOT_TAKEN",
-    "RACE_LOST",
-    "NO_SEATS",
-    "ATTENDEE_LIMIT",
-    "DUPLICATE",
-    "RESERVATION_OVERLAP",
-    "ALREADY_CANCELLED",
-    "ALREADY_RESCHEDULED",
-    "REFUSED",
-];
-/// Refusals that are not about how the event type is set up; after any other it is looked at again, because
-/// somebody may have edited it.
-const SAYS_NOTHING_OF_THE_EVENT_TYPE: [&str; 7] = [
-    "SLOT_TAKEN",
-    "RACE_LOST",
-    "BOOKED_ALREADY",
-    "ATTENDEE_BLOCKED",
-    "ATTENDEE_LIMIT",
-    "ALREADY_CANCELLED",
-    "ALREADY_RESCHEDULED",
-];
+/// Why a write is not tried again.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Denial {
+    /// The provider said no.
+    Refused(RefusalCode),
+    /// The attendee has another appointment's booking for this very slot.
+    BookedAlready,
+    /// Nothing can be sent, or no answer understood; the reason says which.
+    Hopeless(&'static str),
+}
+
 /// How far a reading connection may lag behind.
 const LAG: Duration = Duration::from_secs(2);
 
@@ -77,20 +61,16 @@ impl Attempt<'_> {
                 look => return self.conclude(&intent, look).await,
             }
         }
-        self.refuse(&intent, code, is_about_the_time(code)).await
+        self.refuse(&intent, Denial::Refused(refusal.code())).await
     }
 
     /// The refusal stands: the time is given up, or a person must look at once.
-    pub(super) async fn refuse(
-        &self,
-        intent: &Intent,
-        code: &'static str,
-        about_the_time: bool,
-    ) -> Result<Next> {
-        retry_deadlocks(|| self.refuse_once(intent, code, about_the_time)).await
+    pub(super) async fn refuse(&self, intent: &Intent, denial: Denial) -> Result<Next> {
+        retry_deadlocks(|| self.refuse_once(intent, denial)).await
     }
 
-    async fn refuse_once(&self, intent: &Intent, code: &'static str, about_the_time: bool) -> Result<Next> {
+    async fn refuse_once(&self, intent: &Intent, denial: Denial) -> Result<Next> {
+        let (code, about_the_time) = (denial.code(), denial.is_about_the_time());
         let mut tx = self.domain.store.tenant(self.tenant).await?;
         if about_the_time && intent.kind == IntentKind::Reschedule {
             // The head will be followed.
@@ -125,7 +105,7 @@ impl Attempt<'_> {
             }
             IntentKind::Create | IntentKind::Reschedule | IntentKind::Cancel => row,
         };
-        if !SAYS_NOTHING_OF_THE_EVENT_TYPE.contains(&code) {
+        if denial.may_be_the_event_types() {
             let cause = format!("outbox/{}", self.message);
             sync_run::queue_event_types(&mut tx, intent.integration_id, &cause, self.now).await?;
         }
@@ -161,6 +141,30 @@ impl Attempt<'_> {
         store::appointment::insert_change(tx, &change).await?;
         appointment::free(tx, &before, self.now).await?;
         Ok(row)
+    }
+}
+
+impl Denial {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Refused(code) => code.as_str(),
+            Self::BookedAlready => "BOOKED_ALREADY",
+            Self::Hopeless(reason) => reason,
+        }
+    }
+
+    /// A booking for a time that is not to be had waits for a person without keeping others out.
+    fn is_about_the_time(self) -> bool {
+        matches!(self, Self::Refused(code) if code.is_about_the_time())
+    }
+
+    /// Whether the event type is looked at again.
+    fn may_be_the_event_types(self) -> bool {
+        match self {
+            Self::Refused(code) => code.may_be_the_event_types(),
+            Self::BookedAlready => false,
+            Self::Hopeless(_) => true,
+        }
     }
 }
 

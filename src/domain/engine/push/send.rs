@@ -9,6 +9,7 @@ use super::{
     attempt::{Attempt, Next, Told},
     lineage::Seen,
     order::Order,
+    refused::Denial,
 };
 use crate::{
     domain::{
@@ -91,7 +92,7 @@ impl Attempt<'_> {
                 self.mark(&intent, IntentState::Unknown, error.reason()).await?;
                 self.failed(&intent, error.reason()).await
             }
-            (Class::Permanent, error) => self.refuse(&intent, error.reason(), false).await,
+            (Class::Permanent, error) => self.refuse(&intent, Denial::Hopeless(error.reason())).await,
             (Class::Transient | Class::Throttled | Class::Credential, error) => {
                 self.mark(&intent, IntentState::Recorded, error.reason()).await?;
                 self.failed(&intent, error.reason()).await

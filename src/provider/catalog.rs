@@ -3,7 +3,7 @@
 //! The words are closed enums and no field has a default: a row that says nothing about signatures does not
 //! compile, and what is not supported is refused. What a row cannot say is its adapter's.
 
-use http::{Method, StatusCode};
+use http::Method;
 
 pub mod api;
 pub mod oauth;
@@ -223,11 +223,4 @@ pub fn verification(
 ) -> Option<(&'static Webhook, &'static Verification)> {
     let webhook = find(provider)?.webhook.as_ref()?;
     webhook.verification(scheme).map(|verification| (webhook, verification))
-}
-
-impl Api {
-    /// Whether an answer of this status may mean that we ask too much.
-    pub fn may_be_throttled(&self, status: StatusCode) -> bool {
-        self.throttle.statuses.contains(&status.as_u16())
-    }
 }

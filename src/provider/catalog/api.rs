@@ -1,21 +1,18 @@
 //! What a row says about asking: where, how lists go on, how much,
 //! and how a provider says that it is too much.
+//!
+//! Read today are the address, and the limits as a budget to begin with; the rest is for adapters to come.
 
-use super::{Pair, Pointer, UrlTemplate};
+use super::{Pointer, UrlTemplate};
 
 /// How a provider is asked.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Api {
     /// Without trailing slash. OAuth placeholders may stand in it.
     pub base_url: UrlTemplate,
-    /// Sent with every request.
-    pub headers: &'static [Pair],
     pub paging: Paging,
     pub limits: &'static [Limit],
     pub throttle: Throttle,
-    pub idempotency: Idempotency,
-    /// What an error is called in its body; absent for bodies that are no JSON.
-    pub error_code: Option<Pointer>,
 }
 
 /// How a list goes on.
@@ -88,15 +85,4 @@ pub enum Ambiguous {
     ForbiddenByHeader {
         remaining: &'static str,
     },
-}
-
-/// What a provider offers against doubled writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Idempotency {
-    /// An unknown outcome has to be looked up.
-    Nothing,
-    /// A header with a key of ours, for some of the writes.
-    Header { name: &'static str, for_writes: &'static [&'static str] },
-    /// Some of the writes take an id of ours.
-    OwnId { for_writes: &'static [&'static str] },
 }

@@ -53,7 +53,6 @@ pub(super) static ASANA: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://app.asana.com/api/1.0",
-        headers: &[("accept", "application/json")],
         paging: Paging::Cursor {
             items: "/data",
             next: "/next_page/offset",
@@ -68,8 +67,6 @@ pub(super) static ASANA: Provider = Provider {
             wait: Wait::RetryAfter { otherwise_s: 60 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::Nothing,
-        error_code: Some("/errors/0/message"),
     }),
     webhook: Some(Webhook {
         setup: Setup::Api,

@@ -41,8 +41,6 @@ pub(super) static BAMBOOHR: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://{subdomain}.bamboohr.com/api/v1",
-        // Several lists are XML otherwise.
-        headers: &[("accept", "application/json")],
         paging: Paging::Cursor {
             items: "/data",
             next: "/meta/page/nextCursor",
@@ -57,8 +55,6 @@ pub(super) static BAMBOOHR: Provider = Provider {
             wait: Wait::RetryAfter { otherwise_s: 60 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::Nothing,
-        error_code: None,
     }),
     webhook: Some(Webhook {
         setup: Setup::Api,

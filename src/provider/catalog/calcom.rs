@@ -50,7 +50,6 @@ pub(super) static CALCOM: Provider = Provider {
     ),
     api: Some(Api {
         base_url: calcom::DEFAULT_INSTANCE,
-        headers: &[("accept", "application/json")],
         paging: Paging::Offset {
             items: "/data",
             total: "/pagination/totalItems",
@@ -66,8 +65,6 @@ pub(super) static CALCOM: Provider = Provider {
             wait: Wait::RetryAfter { otherwise_s: 60 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::Nothing,
-        error_code: Some("/error/code"),
     }),
     webhook: Some(Webhook {
         setup: Setup::Api,

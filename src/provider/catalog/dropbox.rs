@@ -46,7 +46,6 @@ pub(super) static DROPBOX: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://api.dropboxapi.com/2",
-        headers: &[("content-type", "application/json")],
         paging: Paging::CursorCall {
             items: "/entries",
             next: "/cursor",
@@ -60,8 +59,6 @@ pub(super) static DROPBOX: Provider = Provider {
             wait: Wait::RetryAfter { otherwise_s: 1 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::Nothing,
-        error_code: Some("/error_summary"),
     }),
     webhook: Some(Webhook {
         setup: Setup::ByHand,

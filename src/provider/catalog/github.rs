@@ -47,11 +47,6 @@ pub(super) static GITHUB: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://api.github.com",
-        headers: &[
-            ("accept", "application/vnd.github+json"),
-            ("x-github-api-version", "2022-11-28"),
-            ("user-agent", "stellwerk"),
-        ],
         paging: Paging::LinkHeader { size_param: "per_page", max_size: 100 },
         limits: &[Limit { requests: 5_000, seconds: 3_600, per: LimitScope::Account }],
         throttle: Throttle {
@@ -59,8 +54,6 @@ pub(super) static GITHUB: Provider = Provider {
             wait: Wait::RetryAfterOrReset { header: "x-ratelimit-reset", otherwise_s: 60 },
             ambiguous: Ambiguous::ForbiddenByHeader { remaining: "x-ratelimit-remaining" },
         },
-        idempotency: Idempotency::Nothing,
-        error_code: Some("/message"),
     }),
     webhook: Some(Webhook {
         setup: Setup::Api,

@@ -46,7 +46,6 @@ pub(super) static GITLAB: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://{host}/api/v4",
-        headers: &[],
         paging: Paging::LinkHeader { size_param: "per_page", max_size: 100 },
         limits: &[Limit { requests: 2_000, seconds: 60, per: LimitScope::Account }],
         throttle: Throttle {
@@ -54,8 +53,6 @@ pub(super) static GITLAB: Provider = Provider {
             wait: Wait::RetryAfterOrReset { header: "ratelimit-reset", otherwise_s: 60 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::Nothing,
-        error_code: Some("/message"),
     }),
     webhook: Some(Webhook {
         setup: Setup::Api,

@@ -54,7 +54,6 @@ pub(super) static GOOGLE: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://www.googleapis.com",
-        headers: &[],
         paging: Paging::Cursor {
             items: "/items",
             next: "/nextPageToken",
@@ -71,10 +70,6 @@ pub(super) static GOOGLE: Provider = Provider {
                 reasons: &["rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"],
             },
         },
-        idempotency: Idempotency::OwnId {
-            for_writes: &["calendar/v3 events.insert", "drive/v3 files.create"],
-        },
-        error_code: Some("/error/errors/0/reason"),
     }),
     webhook: Some(Webhook {
         setup: Setup::Api,

@@ -44,7 +44,6 @@ pub(super) static JIRA: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://api.atlassian.com/ex/jira/{account_id}",
-        headers: &[("accept", "application/json")],
         paging: Paging::Cursor {
             items: "/issues",
             next: "/nextPageToken",
@@ -59,8 +58,6 @@ pub(super) static JIRA: Provider = Provider {
             wait: Wait::RetryAfter { otherwise_s: 30 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::Nothing,
-        error_code: Some("/errorMessages/0"),
     }),
     webhook: Some(Webhook {
         setup: Setup::Api,

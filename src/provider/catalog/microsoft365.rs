@@ -46,7 +46,6 @@ pub(super) static MICROSOFT365: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://graph.microsoft.com/v1.0",
-        headers: &[("prefer", "outlook.timezone=\"UTC\", IdType=\"ImmutableId\"")],
         paging: Paging::Link { items: "/value", next: "/@odata.nextLink", size_param: "$top", max_size: 50 },
         limits: &[Limit { requests: 10_000, seconds: 600, per: LimitScope::Account }],
         throttle: Throttle {
@@ -54,8 +53,6 @@ pub(super) static MICROSOFT365: Provider = Provider {
             wait: Wait::RetryAfter { otherwise_s: 10 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::OwnId { for_writes: &["POST /me/events"] },
-        error_code: Some("/error/code"),
     }),
     webhook: Some(Webhook {
         setup: Setup::Api,

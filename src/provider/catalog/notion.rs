@@ -40,7 +40,6 @@ pub(super) static NOTION: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://api.notion.com/v1",
-        headers: &[("notion-version", "2025-09-03")],
         paging: Paging::Cursor {
             items: "/results",
             next: "/next_cursor",
@@ -54,8 +53,6 @@ pub(super) static NOTION: Provider = Provider {
             wait: Wait::RetryAfter { otherwise_s: 10 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::Nothing,
-        error_code: Some("/code"),
     }),
     webhook: Some(Webhook {
         setup: Setup::ByHand,

@@ -1,8 +1,8 @@
 //! The words of a row, in one hand.
 
 pub(super) use super::{
-    Adapter, Api, ApiKey, Category, Connect, Noun, OAuth, Provider, Webhook,
-    api::{Ambiguous, Idempotency, Limit, LimitScope, Paging, Throttle, Wait},
+    Adapter, Api, ApiKey, Category, Connect, OAuth, Provider, Webhook,
+    api::{Ambiguous, Limit, LimitScope, Paging, Throttle, Wait},
     oauth::{
         Account, AccountCall, BodyFormat, Client, Failure, Pkce, Placeholder, Refresh, Revoke, RevokeAuth,
         RevokeMethod, RevokedToken, Rotation, Shape, TokenAuth,

@@ -56,7 +56,6 @@ pub(super) static SLACK: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://slack.com/api",
-        headers: &[("content-type", "application/json; charset=utf-8")],
         paging: Paging::Cursor {
             items: "",
             next: "/response_metadata/next_cursor",
@@ -71,8 +70,6 @@ pub(super) static SLACK: Provider = Provider {
             wait: Wait::RetryAfter { otherwise_s: 60 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::Nothing,
-        error_code: Some("/error"),
     }),
     webhook: Some(Webhook {
         setup: Setup::ByHand,

@@ -38,7 +38,6 @@ pub(super) static TRELLO: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://api.trello.com/1",
-        headers: &[],
         paging: Paging::Before { param: "before", size_param: "limit", max_size: 1_000 },
         limits: &[
             Limit { requests: 100, seconds: 10, per: LimitScope::Token },
@@ -50,8 +49,6 @@ pub(super) static TRELLO: Provider = Provider {
             wait: Wait::Fixed { seconds: 10 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::Nothing,
-        error_code: Some("/error"),
     }),
     webhook: Some(Webhook {
         setup: Setup::Api,

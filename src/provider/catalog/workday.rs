@@ -40,7 +40,6 @@ pub(super) static WORKDAY: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://{token_domain}/ccx/api",
-        headers: &[("accept", "application/json")],
         paging: Paging::Offset {
             items: "/data",
             total: "/total",
@@ -55,8 +54,6 @@ pub(super) static WORKDAY: Provider = Provider {
             wait: Wait::RetryAfter { otherwise_s: 60 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::Nothing,
-        error_code: Some("/error"),
     }),
     webhook: Some(Webhook {
         setup: Setup::ByHand,

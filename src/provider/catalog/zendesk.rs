@@ -41,7 +41,6 @@ pub(super) static ZENDESK: Provider = Provider {
     }),
     api: Some(Api {
         base_url: "https://{subdomain}.zendesk.com/api/v2",
-        headers: &[],
         paging: Paging::Link {
             items: "/tickets",
             next: "/links/next",
@@ -55,8 +54,6 @@ pub(super) static ZENDESK: Provider = Provider {
             wait: Wait::RetryAfter { otherwise_s: 60 },
             ambiguous: Ambiguous::Nothing,
         },
-        idempotency: Idempotency::Header { name: "idempotency-key", for_writes: &["POST /tickets"] },
-        error_code: Some("/error"),
     }),
     webhook: Some(Webhook {
         setup: Setup::Api,

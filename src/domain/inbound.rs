@@ -37,7 +37,7 @@ mod unadapted;
 pub use again::{give_up, replay, retry};
 pub(super) use booking_tool::settle_waiting;
 pub use client::{ClientDelivery, receive_for_client};
-pub use handshake::{Handshake, shake_hands};
+pub use handshake::Handshake;
 pub(super) use keep::open_body;
 use keep::{Arrival, keep};
 pub use trust::KeyRings;

@@ -14,13 +14,6 @@ use crate::{
     words::Role,
 };
 
-/// Services that need no credential: they tell nothing about a tenant.
-pub const OPEN_SERVICES: [&str; 3] = [
-    "grpc.health.v1.Health",
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
-];
-
 /// The rules by path, as in `/stellwerk.v1.PatientService/GetPatient`.
 pub struct AccessRules {
     rules: HashMap<String, Rule>,

@@ -206,7 +206,6 @@ fn shaken(header: Option<&'static str>, outcome: Handshake) -> (&'static str, Re
             }
             ("handshake", response)
         }
-        Handshake::UnknownEndpoint => ("unknown_endpoint", unknown_endpoint()),
         Handshake::NotExpected => {
             ("handshake_refused", refused(StatusCode::CONFLICT, "HANDSHAKE_NOT_EXPECTED"))
         }

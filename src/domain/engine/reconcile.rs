@@ -87,16 +87,6 @@ pub async fn queue_absences(
     integration::queue(tx, id, MessageKind::Reconcile, json!({ "absences": true }), cause, now).await
 }
 
-/// Queues a reading of hours that were worked.
-pub async fn queue_hours(
-    tx: &mut TenantTx,
-    id: IntegrationId,
-    cause: &str,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    integration::queue(tx, id, MessageKind::Reconcile, json!({ "hours": true }), cause, now).await
-}
-
 /// Queues a comparison of all that is to come, both ways.
 pub async fn queue_sweep(
     tx: &mut TenantTx,

@@ -19,7 +19,6 @@ use crate::{
         signature::Request,
     },
     store::{self, resolve::ResolvedEndpoint, webhook_endpoint::WebhookSecret},
-    vault,
     words::IntegrationState,
 };
 
@@ -28,8 +27,6 @@ use crate::{
 pub enum Handshake {
     /// Kept; the same is said back.
     Echo(SecretString),
-    /// No such endpoint, or one of another provider.
-    UnknownEndpoint,
     /// It has its secret, or nobody asked for one in time. What is kept stays.
     NotExpected,
     /// The header is not there once, or is no secret.
@@ -39,27 +36,10 @@ pub enum Handshake {
 /// Longer than any secret that was seen.
 const MAX_SECRET_CHARS: usize = 512;
 
-/// Takes the secret in `header` for a pending endpoint.
-///
-/// Errors: `Unavailable` when it could not be committed; then nothing is echoed,
-/// and making the webhook fails.
-pub async fn shake_hands(
-    domain: &Domain,
-    (provider, token): (&str, &str),
-    (headers, header): (&HeaderMap, &str),
-    now: DateTime<Utc>,
-) -> Result<Handshake> {
-    let Some(secret) = secret(headers, header) else { return Ok(Handshake::Malformed) };
-    let Some(endpoint) = domain.store.resolve_endpoint(&vault::hash(token.as_bytes())).await? else {
-        return Ok(Handshake::UnknownEndpoint);
-    };
-    if endpoint.provider != provider {
-        return Ok(Handshake::UnknownEndpoint);
-    }
-    take(domain, &endpoint, secret, now).await
-}
-
 /// Keeps a secret that the provider told, if the endpoint waits for one.
+///
+/// Errors: `Unavailable` when it could not be committed; then nothing is echoed, and making the webhook
+/// fails.
 async fn take(
     domain: &Domain,
     endpoint: &ResolvedEndpoint,

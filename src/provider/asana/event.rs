@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -153,25 +153,6 @@ impl Event {
             user: fields.object("user").and_then(|user| user.key("gid")),
             created_at: fields.time("created_at"),
         })
-    }
-
-    /// What tells one event from another within a subscription; a repeated delivery has the same. Two changes
-    /// of one field within a millisecond look alike too, which is harmless: either says «read it again».
-    pub fn dedupe_key(&self) -> String {
-        let change = self.change.as_ref();
-        let parts = [
-            Some(self.resource.gid.as_str()),
-            Some(self.action.as_str()),
-            change.map(|change| change.field.as_str()),
-            change.and_then(|change| change.action.as_ref()).map(Action::as_str),
-            change.and_then(|change| change.value.as_deref()),
-            self.parent.as_ref().map(|parent| parent.gid.as_str()),
-            self.user.as_deref(),
-        ];
-        let time = self.created_at.map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, true));
-        let parts = parts.into_iter().chain([time.as_deref()]);
-        // None of them can hold a blank line.
-        parts.map(Option::unwrap_or_default).collect::<Vec<_>>().join("\n")
     }
 }
 

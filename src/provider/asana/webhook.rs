@@ -9,13 +9,6 @@ use super::event::Event;
 use super::page::{Unfit, read_all};
 use crate::provider::fields::Fields;
 
-/// The header by which a delivery is signed: hexadecimal HMAC-SHA256 of the raw body,
-/// keyed with the secret's text.
-pub const SIGNATURE_HEADER: &str = "x-hook-signature";
-/// The header that carries the secret, once, while the webhook is being made;
-/// it is sent back with the answer.
-pub const SECRET_HEADER: &str = "x-hook-secret";
-
 /// One delivery. Without events it is a heartbeat: a sign of life every eight hours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {

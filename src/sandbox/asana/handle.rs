@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Map, Value};
+use chrono::TimeDelta;
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::api::{self, Operation};
@@ -252,23 +252,6 @@ impl Asana {
             let writer = Writer { user: owner, app: BY_HAND, now };
             world.create_task(&data, None, writer, &self.inner.settings)
         })?)
-    }
-
-    /// Changes a task as its board would, and tells nobody: as if every webhook and event of it were lost.
-    pub fn change_quietly(&self, task: Gid, data: Value) -> Result<(), Error> {
-        let Value::Object(data) = data else { return Err(Error::Unknown { noun: "body" }) };
-        Ok(self.inner.set_up(|world, now| self.write(world, task, &data, now))?)
-    }
-
-    fn write(
-        &self,
-        world: &mut super::world::World,
-        task: Gid,
-        data: &Map<String, Value>,
-        now: DateTime<Utc>,
-    ) -> Result<(), super::Refusal> {
-        let user = world.tasks.get(&task).and_then(|task| task.created_by).unwrap_or_default();
-        world.write_task(task, data, Writer { user, app: BY_HAND, now }, &self.inner.settings)
     }
 
     /// As Asana drops one it could not deliver to.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
     AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, Selectable,
-    SelectableHelper, delete, insert_into,
+    SelectableHelper, insert_into,
     prelude::{Insertable, Queryable},
     update,
 };
@@ -210,20 +210,4 @@ pub async fn projects_of(tx: &mut TenantTx, phases: &[PhaseId]) -> Result<Vec<Ph
         .order((phase_project::phase_id, phase_project::project_id))
         .select(PhaseProject::as_select());
     Ok(Cached(query).load(tx.conn()).await?)
-}
-
-/// Makes these the projects that a phase is in.
-pub async fn replace_projects(
-    tx: &mut TenantTx,
-    phase: PhaseId,
-    projects: &[ProjectId],
-    now: DateTime<Utc>,
-) -> Result<()> {
-    delete(phase_project::table.filter(phase_project::phase_id.eq(phase))).execute(tx.conn()).await?;
-    let rows: Vec<_> = projects
-        .iter()
-        .map(|project| PhaseProject { phase_id: phase, project_id: *project, seen_time: now })
-        .collect();
-    insert_into(phase_project::table).values(rows).execute(tx.conn()).await?;
-    Ok(())
 }

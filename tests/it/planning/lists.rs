@@ -306,16 +306,11 @@ async fn a_phase_says_its_projects_and_that_it_has_no_values() {
     let (house, shop) = (board.project("Haus am Wall").await, board.project("Werkstatt").await);
     let nothing = PhaseFields { start_date: None, due_date: None, planned_hours: None, area: None };
     let phase = board.phase(&house, "Montage", nothing).await;
-    let mut tx = board.tx().await;
-    let both = [house.id, shop.id];
-    let placed =
-        stellwerk::store::planning::phase::replace_projects(&mut tx, phase.id, &both, phase.update_time);
-    placed.await.unwrap();
-    tx.commit().await.unwrap();
+    board.place(&phase, &shop).await;
 
     let shown = get_phase(&acme.admin, phase.id).await.phase.unwrap();
 
-    assert_eq!(shown.project_ids, both.map(|id| id.to_string()));
+    assert_eq!(shown.project_ids, [house.id, shop.id].map(|id| id.to_string()));
     let texts = [&shown.start_date, &shown.due_date, &shown.planned_hours, &shown.assignee_id];
     assert_eq!((texts.map(String::as_str), shown.area()), ([""; 4], Area::Unspecified));
     let listed = ListPhasesRequest { project_id: shop.id.to_string(), ..Default::default() };

@@ -18,11 +18,12 @@ use stellwerk::{
         self, TenantTx,
         credential::Credential,
         integration::Integration,
+        outbox::NewMessage,
         planning::settings::{AreaMapping, PlanningSettings},
         review_item::ReviewItem,
         sync_log::SyncLog,
     },
-    words::{Area, Origin, Plan, Resolution, Role},
+    words::{Area, MessageKind, Origin, Plan, Resolution, Role},
 };
 
 use super::{
@@ -275,7 +276,16 @@ impl Planner {
 
     pub(crate) async fn read_hours(&self) {
         let mut tx = self.tx().await;
-        reconcile::queue_hours(&mut tx, self.integration, "test", Utc::now()).await.expect("queued");
+        let id = self.integration;
+        let message = NewMessage {
+            kind: MessageKind::Reconcile,
+            lane: format!("integration/{id}"),
+            payload: json!({ "integration_id": id, "hours": true }),
+            cause: "test".into(),
+            run_time: Utc::now(),
+            integration: Some(id),
+        };
+        store::outbox::push(&mut tx, message).await.expect("queued");
         tx.commit().await.expect("committed");
         self.idle().await;
     }

@@ -26,13 +26,14 @@ use stellwerk::{
 };
 use uuid::Uuid;
 
-use super::{app::TestApp, tenant::TestTenant};
+use super::{app::TestApp, database::Session, tenant::TestTenant};
 
 /// What a planning tool holds, of one integration.
 pub(crate) struct Board {
     pub(crate) domain: Domain,
     pub(crate) tenant: TenantId,
     pub(crate) integration: IntegrationId,
+    owner: Session,
 }
 
 /// A day of March 2026.
@@ -67,6 +68,7 @@ impl Board {
             domain: app.domain.clone(),
             tenant: TenantId(tenant.id),
             integration: IntegrationId::new(),
+            owner: app.database.owner().await,
         };
         let settings = PlanningSettings {
             workspace_id: Some("100".into()),
@@ -103,6 +105,13 @@ impl Board {
 
     pub(crate) async fn tx(&self) -> TenantTx {
         self.domain.store.tenant(self.tenant).await.expect("a transaction")
+    }
+
+    /// The phase is in this project, too.
+    pub(crate) async fn place(&self, phase: &Phase, project: &Project) {
+        let (tenant, phase, project) = (self.tenant, phase.id, project.id);
+        let place = "INSERT INTO phase_project (tenant_id, phase_id, project_id, seen_time)";
+        self.owner.run(&format!("{place} VALUES ('{tenant}', '{phase}', '{project}', now())")).await;
     }
 
     /// A project whose tasks are phases and can have hours.
@@ -165,8 +174,8 @@ impl Board {
         };
         let mut tx = self.tx().await;
         store::planning::phase::insert(&mut tx, &phase).await.expect("a phase");
-        store::planning::phase::replace_projects(&mut tx, id, &[project.id], now()).await.expect("a place");
         tx.commit().await.expect("a commit");
+        self.place(&phase, project).await;
         phase
     }
 

@@ -120,25 +120,3 @@ fn what_is_no_delivery_is_said_to_be_none() {
         [NoEvents; 4]
     );
 }
-
-#[test]
-fn a_repeated_event_is_known_by_what_it_says() {
-    let key = |event: &Value| delivery(json!([event])).events[0].dedupe_key();
-    let event = changed("due_on");
-    let others = [
-        ("/resource/gid", json!("2")),
-        ("/action", json!("added")),
-        ("/change/field", json!("start_on")),
-        ("/change/action", json!("removed")),
-        ("/parent", json!({ "gid": "34" })),
-        ("/user/gid", json!("57")),
-        ("/created_at", json!("2026-11-21T06:30:00.124Z")),
-    ];
-
-    for (pointer, value) in others {
-        let mut other = event.clone();
-        *other.pointer_mut(pointer).unwrap() = value;
-        assert_ne!(key(&other), key(&event), "{pointer}");
-    }
-    assert_eq!(key(&event), key(&event.clone()));
-}

@@ -11,10 +11,10 @@ use crate::{
     error::Error,
     grpc::access_rules::{AccessRuleError, AccessRules, DESCRIPTORS},
     issuer::{self, IssuerConfigError, Issuers},
+    network::Network,
     provider::deployment::DeploymentError,
     store::{Store, connect::PoolConfig},
     vault::{Vault, VaultError},
-    web::peer::Network,
 };
 
 /// Everything a server needs beside its listeners.

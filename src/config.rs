@@ -10,10 +10,10 @@ use crate::{
     cluster::default_data_dir,
     domain::alert::Thresholds,
     egress::AllowedHost,
+    network::Network,
     provider::deployment::{DeploymentError, Deployments, ReturnUrl},
     store::connect::PoolConfig,
     telemetry::LogFormat,
-    web::peer::Network,
 };
 
 mod keys;

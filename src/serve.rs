@@ -1,7 +1,6 @@
 //! The running server: its listeners, what answers on each, and how it stops.
 
 pub mod connections;
-pub mod gate;
 pub mod grpc_stack;
 pub mod metrics;
 pub mod services;
@@ -22,11 +21,11 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     app::App,
     config::Config,
+    gate::Gate,
     telemetry::install_metrics,
     web::{self, CronSecret, Web, flood::FloodLimit, health::Readiness},
 };
 use connections::Protocol;
-use gate::Gate;
 use grpc_stack::ReflectionError;
 use shutdown::Shutdown;
 

@@ -12,19 +12,19 @@ use http::{StatusCode, header::RETRY_AFTER};
 use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{domain::Domain, error::Error, ids::WebhookEventId, serve::gate::Gate, status::reason_name};
+use crate::{
+    domain::Domain, error::Error, gate::Gate, ids::WebhookEventId, network::Network, status::reason_name,
+};
 
 mod authorization;
 mod cron;
 pub mod flood;
 pub mod health;
-pub mod peer;
 mod webhooks;
 
 pub use cron::CronSecret;
 use flood::FloodLimit;
 use health::Readiness;
-use peer::Network;
 
 /// What the routes share.
 pub struct Web {

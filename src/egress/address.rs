@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use url::Host;
 
+use crate::network::Network;
+
 /// A host or network that the operator lets stellwerk reach although it is not public.
 ///
 /// Written as `idp.internal`, `idp.internal:8443`, `10.1.2.3`,
@@ -13,8 +15,8 @@ use url::Host;
 pub enum AllowedHost {
     /// One host by its exact name or address; without a port every port is meant.
     Host { host: Host<String>, port: Option<u16> },
-    /// Every address whose first `prefix` bits are those of `base`.
-    Network { base: IpAddr, prefix: u8 },
+    /// Every address of a network.
+    Network(Network),
 }
 
 /// Why an entry of the allow-list was refused.
@@ -31,8 +33,12 @@ impl FromStr for AllowedHost {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        if let Some((base, prefix)) = text.split_once('/') {
-            return network(base, prefix);
+        if text.contains('/') {
+            let network: Network = text.parse().map_err(|_| AllowedHostError::Malformed)?;
+            return match reach(network.base()) {
+                Reach::Never => Err(AllowedHostError::Never),
+                Reach::Public | Reach::Private => Ok(Self::Network(network)),
+            };
         }
 
         let (host, port) = match text.rsplit_once(':') {
@@ -49,19 +55,6 @@ impl FromStr for AllowedHost {
     }
 }
 
-fn network(base: &str, prefix: &str) -> Result<AllowedHost, AllowedHostError> {
-    let base: IpAddr = base.parse().map_err(|_| AllowedHostError::Malformed)?;
-    let prefix: u8 = prefix.parse().map_err(|_| AllowedHostError::Malformed)?;
-    let bits = if base.is_ipv4() { 32 } else { 128 };
-    if prefix > bits {
-        return Err(AllowedHostError::Malformed);
-    }
-    if reach(base) == Reach::Never {
-        return Err(AllowedHostError::Never);
-    }
-    Ok(AllowedHost::Network { base, prefix })
-}
-
 impl AllowedHost {
     /// Whether this entry names exactly that host and port.
     pub(super) fn names(&self, wanted: &Host<&str>, wanted_port: u16) -> bool {
@@ -69,7 +62,7 @@ impl AllowedHost {
             Self::Host { host, port } => {
                 host == &wanted.to_owned() && port.is_none_or(|port| port == wanted_port)
             }
-            Self::Network { .. } => false,
+            Self::Network(_) => false,
         }
     }
 
@@ -77,7 +70,7 @@ impl AllowedHost {
     pub(super) fn holds(&self, address: IpAddr) -> bool {
         match self {
             Self::Host { .. } => false,
-            Self::Network { base, prefix } => in_network(address, *base, *prefix),
+            Self::Network(network) => network.holds(address),
         }
     }
 }
@@ -147,18 +140,8 @@ pub(super) fn reach(address: IpAddr) -> Reach {
 }
 
 fn first<A: Copy + Into<IpAddr>>(rows: &[(A, u8, Reach)], address: IpAddr) -> Option<Reach> {
-    let row = rows.iter().find(|(base, prefix, _)| in_network(address, (*base).into(), *prefix));
+    let row = rows.iter().find(|(base, prefix, _)| Network::new(*base, *prefix).holds(address));
     row.map(|(_, _, reach)| *reach)
-}
-
-fn in_network(address: IpAddr, base: IpAddr, prefix: u8) -> bool {
-    let (differing, bits) = match (address, base) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => (u128::from(a.to_bits() ^ b.to_bits()), 32),
-        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits(), 128),
-        _ => return false,
-    };
-    // A prefix of 0 would shift by the whole width, which overflows: it holds every address.
-    differing.checked_shr(bits - u32::from(prefix)).unwrap_or(0) == 0
 }
 
 #[cfg(test)]

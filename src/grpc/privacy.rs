@@ -14,10 +14,11 @@ use crate::{
         consent::{self, NewConsent, Whence},
     },
     error::{Error, Result},
+    network::Network,
     page::Tokens,
+    peer::{Peer, sender},
     proto::{self, privacy_service_server::PrivacyService},
     store::consent::{Consent, Filter},
-    web::peer::{Network, Peer, sender},
     words::ConsentScope,
 };
 

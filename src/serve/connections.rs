@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{config::LimitConfig, grpc::streams::Leaving, telemetry, web::peer::Peer};
+use crate::{config::LimitConfig, grpc::streams::Leaving, peer::Peer, telemetry};
 
 /// Names and values of one request's headers together. A JWT with many claims takes a few KiB.
 const MAX_HEADER_BYTES: usize = 32 * 1024;

@@ -24,10 +24,10 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
-use super::gate::Gate;
 use crate::{
     config::CorsOrigin,
     error::Error,
+    gate::Gate,
     grpc::access_rules::{AccessRules, DESCRIPTORS},
     telemetry::metrics::RPC_DURATION,
 };

@@ -15,12 +15,11 @@ use http::{
 };
 use url::form_urlencoded;
 
-use super::{
-    Web,
+use super::{Web, refused, with_retry_after};
+use crate::{
+    domain::authorization::{self, Return},
     peer::{Peer, sender},
-    refused, with_retry_after,
 };
-use crate::domain::authorization::{self, Return};
 
 /// The longest query that is read, in bytes.
 const LONGEST_QUERY: usize = 16 * 1024;

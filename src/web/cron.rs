@@ -13,13 +13,10 @@ use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 
-use super::{
-    Web, failed,
-    peer::{Peer, sender},
-    refused, with_retry_after,
-};
+use super::{Web, failed, refused, with_retry_after};
 use crate::{
     domain::engine::schedule::{self, Fired},
+    peer::{Peer, sender},
     vault,
 };
 

@@ -8,9 +8,9 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
+    peer::Peer,
     store::{Store, connect::PoolConfig},
     vault::Vault,
-    web::peer::Peer,
 };
 
 /// The routes over a database that nobody runs.

@@ -18,14 +18,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_LENGTH, r
 use metrics::{counter, histogram};
 use secrecy::ExposeSecret;
 
-use super::{
-    Answer, Web, failed,
-    peer::{Peer, sender},
-    refused, with_retry_after,
-};
+use super::{Answer, Web, failed, refused, with_retry_after};
 use crate::{
     domain::inbound::{self, ClientDelivery, Delivery, Handshake},
     error::Error,
+    peer::{Peer, sender},
     provider::catalog,
     telemetry::metrics::{WEBHOOK_DELIVERIES, WEBHOOK_DURATION},
     words::EventStatus,

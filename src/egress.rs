@@ -5,6 +5,7 @@
 //! between check and connection would let a name point elsewhere in the meantime.
 
 mod address;
+mod retry_after;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use url::Url;
 
 pub use address::{AllowedHost, AllowedHostError};
 use address::{Reach, literal, reach};
+pub use retry_after::retry_after;
 
 /// How the world outside is reached.
 #[derive(Clone, Debug)]

@@ -4,13 +4,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::DateTime;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::fields::is_key;
-use crate::egress::EgressError;
+use crate::egress::{EgressError, retry_after};
 
 /// What a provider may say no to.
 pub trait Refuses: fmt::Debug + fmt::Display + Clone + PartialEq + Eq + Send + Sync + 'static {
@@ -187,13 +186,7 @@ pub(in crate::provider) fn headers<R: Refuses>(
 const LONGEST_BLOCK: Duration = Duration::from_secs(3600);
 
 /// How long to wait as the answer tells, at least a second and at most an hour; without a word on it as long
-/// as `untold`. A date is measured from the answer's own.
+/// as `untold`.
 pub(in crate::provider) fn block(headers: &HeaderMap, untold: Duration) -> Duration {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let date = |text: &str| DateTime::parse_from_rfc2822(text).ok();
-    let told = text(RETRY_AFTER).and_then(|after| match after.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => (date(after)? - date(text(DATE)?)?).to_std().ok(),
-    });
-    told.unwrap_or(untold).clamp(Duration::from_secs(1), LONGEST_BLOCK)
+    retry_after(headers).unwrap_or(untold).clamp(Duration::from_secs(1), LONGEST_BLOCK)
 }

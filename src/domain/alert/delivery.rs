@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::{notice::Notice, target::Target};
 use crate::{
     caller::Caller,
     domain::Domain,
-    egress::EgressError,
+    egress::{EgressError, retry_after},
     error::{Error, Result},
     ids::{AlertDestinationId, TenantId},
     store::{
@@ -141,8 +141,7 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Answer {
     match status {
         _ if status.is_success() => Answer::Taken,
         StatusCode::TOO_MANY_REQUESTS => {
-            let told = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-            let wait = told.map_or(THROTTLED, Duration::from_secs);
+            let wait = retry_after(headers).unwrap_or(THROTTLED);
             Answer::Throttled(wait.clamp(Duration::from_secs(1), THROTTLED_AT_MOST))
         }
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => Answer::Failed(reason()),
@@ -180,12 +179,15 @@ fn outcome(answer: Answer, attempt: i32) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use http::header::{DATE, RETRY_AFTER};
+
     use super::*;
 
     fn answer(status: u16, retry_after: Option<&str>) -> Answer {
         let mut headers = HeaderMap::new();
         if let Some(text) = retry_after {
             headers.insert(RETRY_AFTER, text.parse().unwrap());
+            headers.insert(DATE, "Sat, 21 Nov 2026 06:30:00 GMT".parse().unwrap());
         }
         judge(StatusCode::from_u16(status).unwrap(), &headers)
     }
@@ -204,14 +206,15 @@ mod tests {
 
     #[test]
     fn patience_is_as_long_as_it_is_asked_for_within_an_hour() {
-        let waits = [None, Some("7"), Some("0"), Some("86400"), Some("soon")]
-            .map(|told| answer(429, told))
-            .map(|answer| match answer {
-                Answer::Throttled(wait) => wait.as_secs(),
-                other => panic!("{other:?}"),
-            });
+        let waits =
+            [None, Some("7"), Some("0"), Some("86400"), Some("soon"), Some("Sat, 21 Nov 2026 06:30:42 GMT")]
+                .map(|told| answer(429, told))
+                .map(|answer| match answer {
+                    Answer::Throttled(wait) => wait.as_secs(),
+                    other => panic!("{other:?}"),
+                });
 
-        assert_eq!(waits, [60, 7, 1, 3600, 60]);
+        assert_eq!(waits, [60, 7, 1, 3600, 60, 42]);
     }
 
     #[test]

@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 use prost::bytes::Bytes;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use crate::{
-    egress::{Egress, EgressError, EgressRequest, Fetched},
+    egress::{Egress, EgressError, EgressRequest, Fetched, retry_after},
     provider::catalog::{
         OAuth,
         oauth::{BodyFormat, Failure},
@@ -33,7 +30,7 @@ pub(super) enum Trouble {
 }
 
 /// The longest wait that a provider can ask for.
-const LONGEST_WAIT_S: u64 = 3_600;
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// The way of the crate's requests to the outside. Owns what it needs: borrowed, its futures would be of
 /// two lifetimes, and the compiler would not believe that they are `Send`.
@@ -92,7 +89,7 @@ pub(super) fn body_as<K: AsRef<str>, V: AsRef<str>>(
 /// is left behind.
 pub(super) fn straightened(row: &OAuth, fetched: &Fetched) -> Result<HttpResponse, Trouble> {
     if fetched.status.is_server_error() || fetched.status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(Trouble::Unavailable(retry_after(&fetched.headers)));
+        return Err(Trouble::Unavailable(wait(&fetched.headers)));
     }
     // An error page, a redirect to one, or nothing at all.
     let Ok(Value::Object(answer)) = serde_json::from_slice(&fetched.body) else {
@@ -157,9 +154,8 @@ fn standard(mut answer: Map<String, Value>) -> Map<String, Value> {
     answer
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds.clamp(1, LONGEST_WAIT_S)))
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    retry_after(headers).map(|told| told.clamp(Duration::from_secs(1), LONGEST_WAIT))
 }
 
 impl From<EgressError> for Trouble {

@@ -10,6 +10,7 @@ use super::{
     Domain,
     engine::push,
     idempotency::{Claim, Key, claim},
+    integration::micros,
 };
 use crate::{
     caller::Caller,
@@ -54,7 +55,7 @@ pub async fn book(
     booking: Booking,
     now: DateTime<Utc>,
 ) -> Result<Shown> {
-    let (now, wait) = (slot::micros(now), booking.wait);
+    let (now, wait) = (micros(now), booking.wait);
     let wanted = wait::Wanted {
         service: booking.service,
         practitioner: booking.practitioner,
@@ -95,7 +96,7 @@ pub async fn hold(
     hold: Hold,
     now: DateTime<Utc>,
 ) -> Result<Shown> {
-    let now = slot::micros(now);
+    let now = micros(now);
     let length = HoldLength(hold.hold_duration);
     match retry_deadlocks(|| take_slot(domain, caller, key, &hold.slot, Some(length), now)).await {
         Err(Error::SlotTaken) => {
@@ -119,7 +120,7 @@ pub async fn reschedule(
     to: Move,
     now: DateTime<Utc>,
 ) -> Result<Shown> {
-    let (now, to) = (slot::micros(now), Move { start: slot::micros(to.start), ..to });
+    let (now, to) = (micros(now), Move { start: micros(to.start), ..to });
     if let Some(practitioner) = to.practitioner {
         slot::check_own(caller, practitioner)?;
     }
@@ -145,7 +146,7 @@ pub async fn cancel(
     of: Cancel,
     now: DateTime<Utc>,
 ) -> Result<Shown> {
-    let now = slot::micros(now);
+    let now = micros(now);
     let cancelled =
         retry_deadlocks(|| call_off(domain, caller, key, of.appointment, &of.reason, now)).await?;
     wait::for_provider(domain, caller, cancelled, of.wait, Asked::Cancel).await
@@ -175,7 +176,7 @@ async fn take_slot(
             None => TimeDelta::seconds(store::tenant::current(&mut tx).await?.hold_duration_s.into()),
         };
         row.status = AppointmentStatus::Held;
-        row.hold_expire_time = Some(slot::micros(now + length));
+        row.hold_expire_time = Some(micros(now + length));
     }
     slot::open(&mut tx, [Some(wanted.practitioner), None], now).await?;
     push::request(&mut tx, caller.origin, &caller.subject, &mut row, true, now).await?;

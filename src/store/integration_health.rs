@@ -78,12 +78,19 @@ pub async fn runs(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) ->
     Ok(Cached(bound).get_result(tx.conn()).await?)
 }
 
+/// How old the rows of `recent` were, by when each change was made here and there.
+const AGED: &str = "aged AS (SELECT change_time, \
+         greatest(0, extract(epoch FROM change_time - occurred_time))::double precision AS age_s \
+         FROM recent) \
+     SELECT (SELECT age_s FROM aged ORDER BY change_time DESC LIMIT 1) AS last_s, \
+         percentile_disc(0.95) WITHIN GROUP (ORDER BY age_s) AS p95_s, count(*) AS changes FROM aged";
+
 /// The last 500 changes that came from an integration's provider since `since`. A change is as old as the
 /// provider says: by the event that told it, or by the version that was read. What was taken in before the
 /// provider's clock had reached it counts as new.
 /// What was taken in before the first run that succeeded had ended was there before us: nobody was late.
 pub async fn ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) -> Result<Ages> {
-    let query = sql_query(
+    let query = sql_query(format!(
         "WITH first AS (SELECT min(end_time) AS end_time FROM sync_log \
              WHERE integration_id = $1 AND state IN ('succeeded', 'partial')), \
          recent AS ( \
@@ -96,13 +103,8 @@ pub async fn ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) ->
              WHERE b.integration_id = $1 AND b.is_current AND b.update_time >= $2 AND c.origin = 'calcom' \
                  AND c.change_time >= $2 \
                  AND (e.occurred_time IS NOT NULL OR b.confirmed_time <= c.change_time) \
-             ORDER BY c.change_time DESC LIMIT 500), \
-         aged AS (SELECT change_time, \
-             greatest(0, extract(epoch FROM change_time - occurred_time))::double precision AS age_s \
-             FROM recent) \
-         SELECT (SELECT age_s FROM aged ORDER BY change_time DESC LIMIT 1) AS last_s, \
-             percentile_disc(0.95) WITHIN GROUP (ORDER BY age_s) AS p95_s, count(*) AS changes FROM aged",
-    );
+             ORDER BY c.change_time DESC LIMIT 500), {AGED}"
+    ));
     let bound = query.bind::<SqlUuid, _>(id).bind::<Timestamptz, _>(since);
     Ok(Cached(bound).get_result(tx.conn()).await?)
 }
@@ -110,7 +112,7 @@ pub async fn ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) ->
 /// The same of a planning tool: phases whose fields it changed. A change is as old as the task's own time of
 /// its last change, the tool's clock put right.
 pub async fn planning_ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime<Utc>) -> Result<Ages> {
-    let query = sql_query(
+    let query = sql_query(format!(
         "WITH skew AS (SELECT make_interval(secs => coalesce(max(clock_skew_ms), 0) / 1000.0) AS ahead \
              FROM planning_health WHERE integration_id = $1), \
          recent AS ( \
@@ -119,13 +121,8 @@ pub async fn planning_ages(tx: &mut TenantTx, id: IntegrationId, since: DateTime
              WHERE p.integration_id = $1 AND p.update_time >= $2 AND c.origin = 'asana' \
                  AND c.kind = 'fields' \
                  AND c.change_time >= $2 AND p.external_update_time - s.ahead <= c.change_time \
-             ORDER BY c.change_time DESC LIMIT 500), \
-         aged AS (SELECT change_time, \
-             greatest(0, extract(epoch FROM change_time - occurred_time))::double precision AS age_s \
-             FROM recent) \
-         SELECT (SELECT age_s FROM aged ORDER BY change_time DESC LIMIT 1) AS last_s, \
-             percentile_disc(0.95) WITHIN GROUP (ORDER BY age_s) AS p95_s, count(*) AS changes FROM aged",
-    );
+             ORDER BY c.change_time DESC LIMIT 500), {AGED}"
+    ));
     let bound = query.bind::<SqlUuid, _>(id).bind::<Timestamptz, _>(since);
     Ok(Cached(bound).get_result(tx.conn()).await?)
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper,
+    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper,
     dsl::{exists, select},
     insert_into,
     prelude::{Insertable, Queryable},
@@ -91,6 +91,26 @@ pub async fn open_of(
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
+/// How an item ends.
+#[derive(AsChangeset)]
+#[diesel(table_name = review_item)]
+struct Ended<'a> {
+    state: ReviewState,
+    resolution: Resolution,
+    resolver: &'a str,
+    resolve_time: DateTime<Utc>,
+}
+
+/// Nothing is left to decide.
+fn settled(now: DateTime<Utc>) -> Ended<'static> {
+    Ended {
+        state: ReviewState::Resolved,
+        resolution: Resolution::Settled,
+        resolver: "system",
+        resolve_time: now,
+    }
+}
+
 /// Ends an item.
 pub async fn resolve(
     tx: &mut TenantTx,
@@ -99,12 +119,8 @@ pub async fn resolve(
     resolver: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let statement = update(review_item::table.filter(review_item::id.eq(id))).set((
-        review_item::state.eq(ReviewState::Resolved),
-        review_item::resolution.eq(resolution),
-        review_item::resolver.eq(resolver),
-        review_item::resolve_time.eq(now),
-    ));
+    let ended = Ended { state: ReviewState::Resolved, resolution, resolver, resolve_time: now };
+    let statement = update(review_item::table.filter(review_item::id.eq(id))).set(ended);
     Cached(statement).execute(tx.conn()).await?;
     Ok(())
 }
@@ -120,13 +136,7 @@ pub async fn settle(
         .filter(review_item::appointment_id.eq(appointment))
         .filter(review_item::kind.eq(kind))
         .filter(review_item::state.eq(ReviewState::Open));
-    let statement = update(open).set((
-        review_item::state.eq(ReviewState::Resolved),
-        review_item::resolution.eq(Resolution::Settled),
-        review_item::resolver.eq("system"),
-        review_item::resolve_time.eq(now),
-    ));
-    Cached(statement).execute(tx.conn()).await?;
+    Cached(update(open).set(settled(now))).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -142,13 +152,7 @@ pub async fn settle_of_integration(
         .filter(review_item::appointment_id.is_null())
         .filter(review_item::kind.eq(kind))
         .filter(review_item::state.eq(ReviewState::Open));
-    let statement = update(open).set((
-        review_item::state.eq(ReviewState::Resolved),
-        review_item::resolution.eq(Resolution::Settled),
-        review_item::resolver.eq("system"),
-        review_item::resolve_time.eq(now),
-    ));
-    Cached(statement).execute(tx.conn()).await?;
+    Cached(update(open).set(settled(now))).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! Time: how it is locked, checked, taken and freed.
 
-use chrono::{DateTime, Months, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, Months, TimeDelta, Utc};
 
 use super::{
     AppointmentId, AppointmentStatus, Caller, Change, ChangeKind, Error, Noun, Origin, PatientId,
-    PractitionerId, Result, Role, Slot, TenantTx, conflict, store,
+    PractitionerId, Result, Role, Slot, TenantTx, conflict, micros, store,
 };
 use crate::{
     domain::engine::push,
@@ -19,11 +19,6 @@ use crate::{
 const LATENESS: TimeDelta = TimeDelta::minutes(5);
 /// How far ahead one may begin.
 const HORIZON: Months = Months::new(36);
-
-/// Whole microseconds, which is what the database keeps: what is told must equal what is kept.
-pub(super) fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
-    time.trunc_subsecs(6)
-}
 
 /// The time that an appointment keeps others out of: its own and the service's buffers.
 pub fn occupied(

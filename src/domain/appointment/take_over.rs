@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    AppointmentStatus, Change, ChangeKind, Error, Origin, PractitionerId, Result, TenantTx, conflict,
-    slot::{free, is_moving, lock, lock_move, micros, open, release_expired, tell_provider, update_if_free},
+    AppointmentStatus, Change, ChangeKind, Error, Origin, PractitionerId, Result, TenantTx, conflict, micros,
+    slot::{free, is_moving, lock, lock_move, open, release_expired, tell_provider, update_if_free},
     store, unmatched,
 };
 use crate::{

@@ -19,7 +19,6 @@ use crate::{
         access::{self, ApiKeySpec},
     },
     error::{Error, Result},
-    fold,
     page::Tokens,
     proto::{
         self, CreateApiKeyRequest, CreateApiKeyResponse, CreateTenantRequest, CreateTenantResponse,
@@ -329,7 +328,6 @@ fn practitioner_fields(message: PutPractitionerRequest) -> PractitionerFields {
         name: message.name,
         aliases: message.aliases,
         archived: message.archived,
-        email_folded: fold::email(&message.email),
-        email: Some(message.email.trim().to_string()).filter(|email| !email.is_empty()),
+        email: Some(message.email),
     }
 }

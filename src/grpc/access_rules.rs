@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use prost::Message;
-use prost_reflect::DescriptorPool;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
 pub use stellwerk_proto::DESCRIPTORS;
 
 use crate::{
@@ -24,6 +24,8 @@ pub struct AccessRules {
 pub struct Rule {
     pub roles: Vec<Role>,
     pub scope: Option<String>,
+    /// Its caller may ask to wait until the provider has answered.
+    pub waits_for_provider: bool,
 }
 
 /// Why the rules cannot be read.
@@ -56,7 +58,10 @@ impl AccessRules {
                     .ok_or_else(|| AccessRuleError::Missing(name.clone()))?;
                 let rule = AccessRule::decode(bytes.as_slice())
                     .map_err(|_| AccessRuleError::Malformed(name.clone(), "not an AccessRule"))?;
-                rules.insert(format!("/{}/{}", service.full_name(), method.name()), Rule::read(&name, rule)?);
+                rules.insert(
+                    format!("/{}/{}", service.full_name(), method.name()),
+                    Rule::read(&method, rule)?,
+                );
             }
         }
         Ok(Self { rules })
@@ -74,8 +79,8 @@ impl AccessRules {
 }
 
 impl Rule {
-    fn read(name: &str, rule: AccessRule) -> std::result::Result<Self, AccessRuleError> {
-        let malformed = |why| AccessRuleError::Malformed(name.into(), why);
+    fn read(method: &MethodDescriptor, rule: AccessRule) -> std::result::Result<Self, AccessRuleError> {
+        let malformed = |why| AccessRuleError::Malformed(method.full_name().into(), why);
         let roles: Vec<Role> = rule.roles().filter_map(role).collect();
         if roles.is_empty() || roles.len() != rule.roles.len() {
             return Err(malformed("it names no role, or one that is unknown"));
@@ -83,7 +88,11 @@ impl Rule {
         if roles.contains(&Role::Service) == rule.scope.is_empty() {
             return Err(malformed("ROLE_SERVICE and a scope belong together"));
         }
-        Ok(Self { roles, scope: Some(rule.scope).filter(|scope| !scope.is_empty()) })
+        Ok(Self {
+            roles,
+            scope: Some(rule.scope).filter(|scope| !scope.is_empty()),
+            waits_for_provider: method.input().get_field_by_name("wait_for_provider").is_some(),
+        })
     }
 
     /// Whether the caller may. Errors: `RoleNotAllowed`, `ScopeMissing`, `SubjectNotLinked`.
@@ -134,6 +143,18 @@ mod tests {
 
         assert_eq!(rules.rule("/stellwerk.v1.PatientService/DeletePatient").unwrap().roles, [Role::Admin]);
         assert!(rules.rule("/stellwerk.v1.PatientService/Unknown").is_none());
+    }
+
+    #[test]
+    fn who_may_wait_for_the_provider_is_what_the_requests_say() {
+        let rules = AccessRules::read(DESCRIPTORS).unwrap();
+
+        let mut waiting: Vec<_> =
+            rules.all().filter(|(_, rule)| rule.waits_for_provider).map(|(path, _)| path).collect();
+        waiting.sort_unstable();
+
+        let of = ["BookAppointment", "CancelAppointment", "RescheduleAppointment"];
+        assert_eq!(waiting, of.map(|rpc| format!("/stellwerk.v1.AppointmentService/{rpc}")));
     }
 
     #[test]

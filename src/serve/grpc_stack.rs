@@ -35,12 +35,7 @@ use crate::{
 /// How long a browser may remember that it may call.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// The rpcs with a `wait_for_provider`, and how long that is at most.
-const WAITING: [&str; 3] = [
-    "/stellwerk.v1.AppointmentService/BookAppointment",
-    "/stellwerk.v1.AppointmentService/RescheduleAppointment",
-    "/stellwerk.v1.AppointmentService/CancelAppointment",
-];
+/// How long a `wait_for_provider` is at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// The descriptors of what reflection shows could not be read: a defect of the build.
@@ -127,7 +122,8 @@ async fn admit(
     let begin = Instant::now();
     let path = request.uri().path().to_owned();
     let callers = request.headers().get("grpc-timeout").and_then(|value| grpc_timeout(value.to_str().ok()?));
-    let longer = if WAITING.contains(&path.as_str()) { LONGEST_WAIT } else { Duration::ZERO };
+    let waits = rules.rule(&path).is_some_and(|rule| rule.waits_for_provider);
+    let longer = if waits { LONGEST_WAIT } else { Duration::ZERO };
     match gate.pass_and_wait(callers, longer, next.run(request)).await {
         Ok(response) => response,
         Err(error) => {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Noun, Result},
+    fold,
     ids::PractitionerId,
     page::{Page, Paged},
 };
@@ -38,8 +39,13 @@ pub struct PractitionerFields {
     pub aliases: Vec<String>,
     pub archived: bool,
     pub email: Option<String>,
-    /// As `fold::email` makes it.
-    pub email_folded: Option<String>,
+}
+
+impl PractitionerFields {
+    /// What users of other tools are compared by; made here and nowhere else.
+    fn email_folded(&self) -> Option<String> {
+        self.email.as_deref().and_then(fold::email)
+    }
 }
 
 /// The practitioner with this id. Errors: `NotFound`.
@@ -76,7 +82,7 @@ pub async fn insert(
     fields: &PractitionerFields,
 ) -> Result<Practitioner> {
     Ok(insert_into(practitioner::table)
-        .values((practitioner::id.eq(id), fields))
+        .values((practitioner::id.eq(id), fields, practitioner::email_folded.eq(fields.email_folded())))
         .returning(Practitioner::as_returning())
         .get_result(tx.conn())
         .await?)
@@ -89,7 +95,7 @@ pub async fn update_fields(
     fields: &PractitionerFields,
 ) -> Result<Practitioner> {
     let statement = update(practitioner::table.filter(practitioner::id.eq(id)))
-        .set(fields)
+        .set((fields, practitioner::email_folded.eq(fields.email_folded())))
         .returning(Practitioner::as_returning());
     Cached(statement).get_result(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Practitioner))
 }

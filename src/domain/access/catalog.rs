@@ -45,6 +45,8 @@ pub async fn put_practitioner(
     now: DateTime<Utc>,
 ) -> Result<Practitioner> {
     let spellings = Spellings::of(&mut fields.name, &mut fields.aliases)?;
+    let email = fields.email.take().map(|email| email.trim().to_owned());
+    fields.email = email.filter(|email| !email.is_empty());
     let fresh = PractitionerId::new();
     retry_deadlocks(|| async {
         let mut tx = domain.store.caller(caller).await?;

@@ -170,8 +170,7 @@ async fn practitioner(tx: &mut TenantTx, name: &str) -> Result<Option<Practition
     if let Some(known) = store::practitioner::find_by_folded_name(tx, &folded).await? {
         return Ok(Some(known));
     }
-    let fields =
-        PractitionerFields { name, aliases: Vec::new(), archived: false, email: None, email_folded: None };
+    let fields = PractitionerFields { name, aliases: Vec::new(), archived: false, email: None };
     let made = store::practitioner::insert(tx, PractitionerId::new(), &fields).await?;
     store::practitioner::replace_names(tx, made.id, &[&folded]).await?;
     Ok(Some(made.id))

@@ -107,7 +107,7 @@ impl Worker {
         let mut beside = JoinSet::new();
         beside.spawn(self.clone().listen(wake.clone()));
         beside.spawn(self.clone().keep_up());
-        beside.spawn(self.clone().watch());
+        beside.spawn(self.clone().evaluate_alerts());
         beside.spawn(self.clone().keep_time());
 
         let mut running = JoinSet::new();
@@ -286,7 +286,7 @@ impl Worker {
         }
     }
 
-    async fn watch(self) {
+    async fn evaluate_alerts(self) {
         let mut due = time::interval(alert::EVERY);
         due.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         loop {

@@ -64,6 +64,13 @@ pub async fn run(
     Ok(row.queued)
 }
 
+/// Claims an occurrence that queues nothing. False: somebody else had it.
+pub async fn claim(store: &Store, schedule: &str, occurrence: DateTime<Utc>) -> Result<bool> {
+    // No integration is of no provider.
+    let nothing = Order { provider: "", kind: MessageKind::SyncRun, payload: serde_json::json!({}) };
+    Ok(run(store, schedule, occurrence, &nothing).await?.is_some())
+}
+
 /// Claims an occurrence and queues a look at every grant that can run out. As `run` otherwise.
 pub async fn refreshes(store: &Store, schedule: &str, occurrence: DateTime<Utc>) -> Result<Option<i64>> {
     let mut tx = store.worker().await?;

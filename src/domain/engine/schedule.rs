@@ -168,14 +168,12 @@ impl Schedule {
                 Ok(queued)
             }
             Work::SweepSyncLogs => {
-                // Queues nothing, because no integration is of no provider: it only claims.
-                let nobody = Order { provider: "", kind: MessageKind::SyncRun, payload: json!({}) };
-                let claimed = store::schedule::run(&domain.store, self.name, occurrence, &nobody).await?;
-                if claimed.is_some() {
-                    let count = store::schedule::sweep_sync_logs(&domain.store).await?;
-                    tracing::info!(count, "old records of runs swept");
+                if !store::schedule::claim(&domain.store, self.name, occurrence).await? {
+                    return Ok(None);
                 }
-                Ok(claimed)
+                let count = store::schedule::sweep_sync_logs(&domain.store).await?;
+                tracing::info!(count, "old records of runs swept");
+                Ok(Some(0))
             }
         }
     }

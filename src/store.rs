@@ -6,8 +6,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
+use diesel::{
+    dsl::{select, sql},
+    sql_types::Timestamptz,
+};
 use diesel_async::{
-    AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection, TransactionManager,
+    AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, TransactionManager,
     pooled_connection::deadpool::{Object, Pool},
 };
 use uuid::Uuid;
@@ -146,6 +151,12 @@ impl Store {
     pub async fn ping(&self) -> Result<()> {
         let mut conn = self.connection().await?;
         Ok(conn.batch_execute("SELECT 1").await?)
+    }
+
+    /// The database's time, which is one for all instances.
+    pub async fn clock(&self) -> Result<DateTime<Utc>> {
+        let mut conn = self.connection().await?;
+        Ok(select(sql::<Timestamptz>("clock_timestamp()")).get_result(&mut *conn).await?)
     }
 
     /// What the pool's connections are doing.

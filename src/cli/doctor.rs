@@ -132,7 +132,7 @@ impl Doctor {
 
 async fn examine_domain(domain: &Domain) -> Vec<Finding> {
     let begin = Utc::now();
-    let clock_then = diagnosis::clock(&domain.store).await;
+    let clock_then = domain.store.clock().await;
     let ours = begin + (Utc::now() - begin) / 2;
     let mut findings = root_keys::examine(domain).await;
     findings.extend([

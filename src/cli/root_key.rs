@@ -9,7 +9,7 @@ use super::{Failure, database::Access, print, say};
 use crate::{
     config::span,
     domain::root_key::{self, Progress, Stuck},
-    store::{self, diagnosis},
+    store,
     vault::{self, Vault},
 };
 
@@ -92,7 +92,7 @@ impl List {
     async fn run(self) -> Result<(), Failure> {
         let domain = self.access.domain_to_look().await?;
         let active = store::root_key::active(&domain.store).await?;
-        let used = diagnosis::root_keys(&domain.store).await?;
+        let used = store::root_key::used(&domain.store).await?;
         let instances = store::root_key::instances(&domain.store).await?;
         let mut ids: Vec<String> = domain.vault.root_key_ids().map(str::to_owned).collect();
         let others = used.iter().map(|key| &key.root_key_id);

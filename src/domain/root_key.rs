@@ -14,8 +14,7 @@ use crate::{
     ids::TenantId,
     store::{
         self,
-        diagnosis::{self, RootKeyUse},
-        root_key::Instance,
+        root_key::{Instance, RootKeyUse},
     },
     telemetry,
     vault::VaultError,
@@ -74,7 +73,7 @@ pub async fn join(domain: &Domain) -> Result<Uuid> {
     let joined = async {
         report(domain, instance).await?;
         let at_hand: Vec<&str> = domain.vault.root_key_ids().collect();
-        let used = diagnosis::root_keys(&domain.store).await?;
+        let used = store::root_key::used(&domain.store).await?;
         match used.into_iter().find(|key| !at_hand.contains(&key.root_key_id.as_str())) {
             Some(missing) => Err(Error::internal(VaultError::UnknownRootKey(missing.root_key_id))),
             None => Ok(()),
@@ -135,7 +134,8 @@ pub async fn rotate(
 ) -> Result<u64, Stuck> {
     let at_hand: Vec<&str> = domain.vault.root_key_ids().collect();
     let is_at_hand = |key: &RootKeyUse| at_hand.contains(&key.root_key_id.as_str());
-    if let Some(missing) = diagnosis::root_keys(&domain.store).await?.into_iter().find(|key| !is_at_hand(key))
+    if let Some(missing) =
+        store::root_key::used(&domain.store).await?.into_iter().find(|key| !is_at_hand(key))
     {
         return Err(VaultError::UnknownRootKey(missing.root_key_id).into());
     }
@@ -184,7 +184,7 @@ async fn rewrap_all(
             done += u64::from(rewrap(domain, to, tenant).await?);
         }
         after = Some(last);
-        let used = diagnosis::root_keys(&domain.store).await?;
+        let used = store::root_key::used(&domain.store).await?;
         let left = used.iter().filter(|key| key.root_key_id != to).map(|key| key.tenants).sum();
         tell(Progress::Wrapped { done, left });
     }

@@ -1,10 +1,9 @@
 //! What `doctor` and `outbox status` ask the database about the whole house: counts, ages, states and reason
 //! codes.
 
-use chrono::{DateTime, Utc};
 use diesel::{
     QueryableByName, sql_query,
-    sql_types::{BigInt, Bool, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Bool, Double, Integer, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 
@@ -13,15 +12,6 @@ use crate::{
     error::Result,
     ids::{IntegrationId, TenantId},
 };
-
-/// A root key that tenants' keys are wrapped by, and how many.
-#[derive(Debug, QueryableByName)]
-pub struct RootKeyUse {
-    #[diesel(sql_type = Text)]
-    pub root_key_id: String,
-    #[diesel(sql_type = BigInt)]
-    pub tenants: i64,
-}
 
 /// A tenant's messages of one kind.
 #[derive(Debug, Clone, QueryableByName)]
@@ -82,27 +72,9 @@ pub struct Place {
 }
 
 #[derive(QueryableByName)]
-struct Clock {
-    #[diesel(sql_type = Timestamptz)]
-    time: DateTime<Utc>,
-}
-
-#[derive(QueryableByName)]
 struct Month {
     #[diesel(sql_type = Text)]
     name: String,
-}
-
-/// The database's time.
-pub async fn clock(store: &Store) -> Result<DateTime<Utc>> {
-    let mut conn = store.connection().await?;
-    Ok(sql_query("SELECT clock_timestamp() AS time").get_result::<Clock>(&mut *conn).await?.time)
-}
-
-/// The root keys in use.
-pub async fn root_keys(store: &Store) -> Result<Vec<RootKeyUse>> {
-    let mut conn = store.connection().await?;
-    Ok(sql_query("SELECT * FROM stellwerk_root_keys() ORDER BY 1").load(&mut *conn).await?)
 }
 
 /// The months, this one and the next, whose events have no partition and would fall into the default one.

@@ -3,7 +3,7 @@
 
 use diesel::{
     QueryableByName, sql_query,
-    sql_types::{Array, Bool, Integer, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -24,6 +24,15 @@ pub struct Instance {
     pub sealing_root_key_id: String,
 }
 
+/// A root key that tenants' keys are wrapped by, and how many.
+#[derive(Debug, QueryableByName)]
+pub struct RootKeyUse {
+    #[diesel(sql_type = Text)]
+    pub root_key_id: String,
+    #[diesel(sql_type = BigInt)]
+    pub tenants: i64,
+}
+
 #[derive(QueryableByName)]
 struct Active {
     #[diesel(sql_type = Nullable<Text>)]
@@ -40,6 +49,12 @@ struct Switched {
 struct Row {
     #[diesel(sql_type = SqlUuid)]
     tenant_id: TenantId,
+}
+
+/// The root keys in use.
+pub async fn used(store: &Store) -> Result<Vec<RootKeyUse>> {
+    let mut conn = store.connection().await?;
+    Ok(sql_query("SELECT * FROM stellwerk_root_keys() ORDER BY 1").load(&mut *conn).await?)
 }
 
 /// The root key that seals; none before the first instance came.

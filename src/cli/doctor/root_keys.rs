@@ -7,8 +7,7 @@ use crate::{
     ids::TenantId,
     store::{
         self,
-        diagnosis::{self, RootKeyUse},
-        root_key::Instance,
+        root_key::{Instance, RootKeyUse},
     },
 };
 
@@ -41,7 +40,7 @@ pub(super) async fn examine(domain: &Domain) -> Vec<Finding> {
 async fn facts(domain: &Domain) -> Result<Facts> {
     Ok(Facts {
         at_hand: domain.vault.root_key_ids().map(str::to_owned).collect(),
-        used: diagnosis::root_keys(&domain.store).await?,
+        used: store::root_key::used(&domain.store).await?,
         active: store::root_key::active(&domain.store).await?,
         instances: store::root_key::instances(&domain.store).await?,
     })

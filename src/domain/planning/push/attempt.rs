@@ -89,7 +89,7 @@ impl<'a> Attempt<'a> {
             Ground::Halt(reason) => return self.halt(HALTED, reason).await,
             Ground::Leave(reason) => return self.leave(reason).await,
         };
-        let asked = store::diagnosis::clock(&self.domain.store).await?;
+        let asked = self.domain.store.clock().await?;
         let begun = Instant::now();
         let read = match self.read(&target).await {
             Ok(task) => Read { task, asked },

@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
             at_once: AT_ONCE,
         });
         let before = Utc::now();
-        let theirs = store::diagnosis::clock(&ground.domain.store).await?;
+        let theirs = ground.domain.store.clock().await?;
         let between = before + (Utc::now() - before) / 2;
         let should_be_told = settings.webhooks_time.is_some();
         Ok(Some(Self {

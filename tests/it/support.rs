@@ -1,8 +1,5 @@
 //! What tests lean on: databases, the running program, callers of every kind, and waiting for a state.
 
-// Each test file uses another part of it.
-#![allow(dead_code)]
-
 pub(crate) mod app;
 pub(crate) mod asana;
 pub(crate) mod asana_token;

@@ -43,8 +43,6 @@ pub(crate) struct TestApp {
     running: Running,
     channel: Channel,
     operator_secret: SecretString,
-    // The server reads it again when it changes.
-    _issuers: Option<IssuersFile>,
     // Last: what the others say at their end is looked at too.
     _log_book: LogBook,
 }
@@ -66,7 +64,6 @@ pub(crate) struct TestWorker(JoinHandle<()>);
 #[derive(Default)]
 pub(crate) struct TestAppBuilder {
     database: Option<TestDatabase>,
-    issuers: Option<Value>,
     settings: Vec<String>,
     without_worker: bool,
     reachable: bool,
@@ -155,20 +152,9 @@ impl TestApp {
             WorkerConfig { lease: Duration::from_secs(2), poll: Duration::from_millis(100), ..quiet() };
         TestWorker(tokio::spawn(Worker::new(self.domain.clone(), config).run(CancellationToken::new())))
     }
-
-    /// Stops the server and waits for its end.
-    pub(crate) async fn stop(self) {
-        self.running.stop().await;
-    }
 }
 
 impl TestAppBuilder {
-    /// The issuers file, as JSON; see `issuer::file`.
-    pub(crate) fn issuers(mut self, issuers: Value) -> Self {
-        self.issuers = Some(issuers);
-        self
-    }
-
     /// A setting as on the command line, as in `--request-deadline=2s`.
     pub(crate) fn setting(mut self, setting: &str) -> Self {
         self.settings.push(setting.into());
@@ -187,7 +173,7 @@ impl TestAppBuilder {
         self
     }
 
-    /// A database made before, as when the tenants of issuers must be known.
+    /// A database made before.
     pub(crate) fn database(mut self, database: TestDatabase) -> Self {
         self.database = Some(database);
         self
@@ -205,23 +191,12 @@ impl TestAppBuilder {
         let public_url = if self.reachable { "" } else { "http://hooks.example.org" }.to_string();
         let domain = app::domain(database.service_url(), &Default::default(), &root_keys, public_url)
             .expect("a domain");
-        let issuers = self.issuers.as_ref().map(IssuersFile::write);
-        let mut settings = self.settings;
-        settings.extend(issuers.iter().map(IssuersFile::setting));
 
-        let running = launch(domain, &settings, !self.without_worker).await;
+        let running = launch(domain, &self.settings, !self.without_worker).await;
         let domain = running.domain.clone();
         let channel = running.channel();
         let operator_secret = operator_key(&domain).await;
-        TestApp {
-            database,
-            domain,
-            running,
-            channel,
-            operator_secret,
-            _issuers: issuers,
-            _log_book: log_book,
-        }
+        TestApp { database, domain, running, channel, operator_secret, _log_book: log_book }
     }
 }
 

@@ -70,10 +70,6 @@ impl TestBookingTool {
         self.send("patient.created", data).await
     }
 
-    pub(crate) async fn appointment_created(&self, data: Value) -> Answer {
-        self.send("appointment.created", data).await
-    }
-
     /// A fresh event, signed and delivered once.
     pub(crate) async fn send(&self, event: &str, data: Value) -> Answer {
         let id = format!("evt_{}", Uuid::now_v7().simple());

@@ -27,7 +27,6 @@ use super::{
 /// One subscription's sender.
 #[derive(Clone)]
 pub(crate) struct Hook {
-    pub(crate) endpoint: WebhookEndpointId,
     http: SocketAddr,
     path: String,
     pub(crate) secret: String,
@@ -76,13 +75,7 @@ impl Hook {
         };
         store::webhook_endpoint::insert_secret(&mut tx, &row).await.expect("a secret");
         tx.commit().await.expect("committed");
-        Self {
-            endpoint,
-            http: app.http(),
-            path: format!("/api/webhooks/calcom/{token}"),
-            secret,
-            client: client(),
-        }
+        Self { http: app.http(), path: format!("/api/webhooks/calcom/{token}"), secret, client: client() }
     }
 
     /// The same sender with another secret.

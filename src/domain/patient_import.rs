@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     ids::{IntegrationId, PatientImportId},
     page::{Page, Paged},
+    provider::booking_tool,
     store::{
         self,
         outbox::NewMessage,
@@ -48,9 +49,6 @@ enum Chunk {
     Repeated,
 }
 
-/// The provider whose people a file may name by their ids; others know none.
-const PROVIDER: &str = "booking";
-
 /// Opens an import. Errors: `IdempotencyKeyReused`, `LimitReached`, `NotFound` (integration), `Invalid`.
 pub async fn start(
     domain: &Domain,
@@ -64,7 +62,7 @@ pub async fn start(
         Claim::Repeat(id) => PatientImportId(id),
         Claim::First => {
             if let Some(id) = integration
-                && store::integration::find(&mut tx, id).await?.provider != PROVIDER
+                && store::integration::find(&mut tx, id).await?.provider != booking_tool::PROVIDER
             {
                 return Err(Error::invalid("integration_id", "must be of a booking tool"));
             }

@@ -25,7 +25,7 @@ use crate::support::{
     app::{Running, TestApp},
     booking_tool::client,
     caller::TestCaller,
-    database::Session,
+    database::{Session, until_waiting},
     desk::{self, person},
     reason,
     tenant::TestTenant,
@@ -210,12 +210,6 @@ async fn lock_people_out(app: &TestApp, acme: &TestTenant) -> Session {
     blocker
 }
 
-async fn wait_for_waiting(owner: &Session, calls: u32) {
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-        AND application_name = 'stellwerk' AND wait_event_type = 'Lock'";
-    wait_until("the calls wait", PATIENCE, async || owner.value(waiting).await == calls.to_string()).await;
-}
-
 /// P13.
 #[tokio::test]
 async fn a_call_ends_at_the_servers_deadline_and_leaves_nothing_open() {
@@ -263,7 +257,7 @@ async fn a_stop_takes_no_new_connection_and_lets_a_call_under_way_finish() {
     let owner = app.database.owner().await;
     let blocker = lock_people_out(&app, &acme).await;
     let call = call_under_way(&instance, &acme).await;
-    wait_for_waiting(&owner, 1).await;
+    until_waiting(&owner, 1).await;
     let addresses = [instance.grpc, instance.http, instance.metrics];
 
     let stopping = tokio::spawn(instance.stop());
@@ -287,13 +281,13 @@ async fn a_stop_waits_for_calls_no_longer_than_its_grace() {
     let owner = app.database.owner().await;
     let blocker = lock_people_out(&app, &acme).await;
     let call = call_under_way(&instance, &acme).await;
-    wait_for_waiting(&owner, 1).await;
+    until_waiting(&owner, 1).await;
 
     tokio::time::timeout(SOON, instance.stop()).await.expect("it stops although a call hangs");
     let cut_off = call.await.unwrap();
     blocker.run("ROLLBACK").await;
 
     assert!(cut_off.is_err(), "{cut_off:?}");
-    wait_for_waiting(&owner, 0).await;
+    until_waiting(&owner, 0).await;
     assert!(desk::patients(&acme.admin).await.is_empty());
 }

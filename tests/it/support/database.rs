@@ -14,7 +14,11 @@ use stellwerk::store::{Store, connect::PoolConfig};
 use tokio::{runtime::Builder, sync::oneshot};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, error::SqlState};
 
-use super::cluster::{TestCluster, migrate_down, migrate_up};
+use super::{
+    PATIENCE,
+    cluster::{TestCluster, migrate_down, migrate_up},
+    wait_until,
+};
 
 /// The cluster's own defaults serve one program; here are as many as there are tests at a time.
 const SETTINGS: [(&str, &str); 4] = [
@@ -211,4 +215,11 @@ impl Deref for Session {
     fn deref(&self) -> &Client {
         &self.0
     }
+}
+
+/// Until so many of the program's transactions wait for a lock that somebody else has.
+pub(crate) async fn until_waiting(owner: &Session, calls: usize) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+        AND application_name = 'stellwerk' AND wait_event_type = 'Lock'";
+    wait_until("the calls wait", PATIENCE, async || owner.value(waiting).await == calls.to_string()).await;
 }

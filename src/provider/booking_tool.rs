@@ -15,6 +15,7 @@ use crate::{
     words::SignatureScheme,
 };
 
+pub use fields::is_id;
 use fields::{Fields, Flaw};
 
 mod fields;

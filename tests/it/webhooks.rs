@@ -11,6 +11,7 @@ mod signatures;
 use chrono::Utc;
 use http::HeaderMap;
 use serde_json::{Value, json};
+use rand::{Rng, distr::Alphanumeric};
 use stellwerk::proto::{self, SignatureScheme, WebhookEventStatus};
 
 use crate::support::{
@@ -172,6 +173,33 @@ async fn an_unfit_body_is_answered_422_with_the_field_and_a_repeat_of_it_the_sam
 }
 
 /// An answer as far as a repeat must be told the same; every delivery is an event of its own.
+/// P1, P12. Such an id is nothing that anybody is known by, or that could be kept beside the body.
+#[tokio::test]
+async fn an_unfit_body_is_kept_whatever_it_gives_as_an_id() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Legacy).await;
+    let endless = incompressible(8_000);
+    let unfit = [
+        said("patient.deleted", json!({ "id": "p\u{0}" })),
+        said("patient.deleted", json!({ "id": endless })),
+        said("appointment.cancelled", json!({ "id": endless })),
+        said("appointment.created", json!({ "id": "a-1", "patient_id": endless })),
+    ];
+
+    for body in &unfit {
+        let answer = tool.tell(body).await;
+        assert_eq!(answer.status, 422, "{}", answer.body);
+        let event = desk::event(&acme.admin, answer.event_id()).await;
+        assert_eq!((event.status(), event.body_preview.is_empty()), (WebhookEventStatus::Error, false));
+    }
+}
+
+/// Text that PostgreSQL cannot make shorter.
+fn incompressible(chars: usize) -> String {
+    rand::rng().sample_iter(Alphanumeric).take(chars).map(char::from).collect()
+}
+
 fn without_event(answer: &Answer) -> (u16, Value) {
     let mut body = answer.body.clone();
     body.as_object_mut().and_then(|body| body.remove("event_id")).expect("an event");

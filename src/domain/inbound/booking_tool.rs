@@ -133,7 +133,8 @@ pub(super) fn appointment_named_in(body: &[u8]) -> Option<String> {
 
 fn text_of_id(id: &serde_json::Value) -> Option<String> {
     match id {
-        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::String(text) => Some(text.clone()).filter(|text| booking_tool::is_id(text)),
+/// An unfit body may have anything as an id: what nobody can be known by is none, and would not fit an index.
         serde_json::Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
         _ => None,
     }

@@ -10,6 +10,11 @@ const EARLIEST_BIRTH_YEAR: i32 = 1880;
 const YEARS: std::ops::RangeInclusive<i32> = 2000..=2100;
 const MINUTES: std::ops::RangeInclusive<i64> = 1..=1440;
 
+/// Whether a text can be the id of a patient or an appointment.
+pub fn is_id(text: &str) -> bool {
+    !text.chars().any(char::is_control) && text.chars().count() <= MAX_ID_CHARS
+}
+
 /// A field that does not fit, by its full name.
 pub(super) struct Flaw {
     pub(super) field: String,

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use chrono::{TimeDelta, Utc};
 use futures::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::{Rng, SeedableRng, distr::Alphanumeric, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Map, Value, json};
 use stellwerk::proto::SignatureScheme;
 
@@ -87,7 +87,12 @@ impl Noise {
         for _ in 0..self.0.random_range(1..4) {
             text.push_str(PIECES.choose(&mut self.0).copied().unwrap_or_default());
         }
-        if self.0.random_ratio(1, 30) { text.repeat(500) } else { text }
+        match self.0.random_range(0..60) {
+            0 => text.repeat(500),
+            // What PostgreSQL cannot make shorter, as ids in an index must be.
+            1 => (&mut self.0).sample_iter(Alphanumeric).take(8_000).map(char::from).collect(),
+            _ => text,
+        }
     }
 
     fn value(&mut self, depth: u32) -> Value {

@@ -28,9 +28,9 @@ struct Context<'a> {
     key: &'a TenantKey,
     integration: IntegrationId,
     cause: String,
-    /// When it was true at the tool, or arrived if the tool did not say.
+    /// When it was true at the tool, or arrived if the tool gave no time that can be.
     effective_time: DateTime<Utc>,
-    /// The tool said when.
+    /// The tool gave such a time.
     is_dated: bool,
     /// The tool gave an id, so repeats were told apart by it.
     is_identified: bool,
@@ -104,10 +104,11 @@ fn context_of<'a>(occasion: &Occasion<'a>, envelope: &Envelope) -> Context<'a> {
     let latest = occasion.receive_time + CLOCK_SKEW;
     Context {
         key: occasion.key,
+    let told_time = envelope.occurred_time.filter(|at| *at <= latest);
         integration: occasion.integration,
         cause: occasion.cause.clone(),
-        effective_time: envelope.occurred_time.filter(|at| *at <= latest).unwrap_or(occasion.receive_time),
-        is_dated: envelope.occurred_time.is_some(),
+        effective_time: told_time.unwrap_or(occasion.receive_time),
+        is_dated: told_time.is_some(),
         is_identified: occasion.is_identified,
         now: Utc::now(),
     }

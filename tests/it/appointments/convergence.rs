@@ -2,7 +2,7 @@
 
 mod stories;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, stream};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::support::{
     app::TestApp,
     booking_tool::TestBookingTool,
     desk,
-    said::{NO_LIMIT, limit_new_endpoints, said, written},
+    said::{NO_LIMIT, limit_new_endpoints, said, said_at, written},
 };
 use stories::{
     Story, appointment, booked_and_moved_twice, booked_moved_cancelled, cancelled_and_booked_again,
@@ -297,4 +297,56 @@ async fn an_appointment_that_the_tool_gives_to_another_patient_follows_in_either
     for appointment in desk::appointments(&acme.admin).await {
         assert_eq!(&appointment.patient_id, second, "{}", appointment.external_id);
     }
+}
+
+/// P9. A time that cannot be is no time at all.
+#[tokio::test]
+async fn a_late_creation_from_a_clock_that_is_an_hour_ahead_changes_nothing() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    tool.tell(&registered("1", 0)).await.kept();
+    let ahead = |id, event, minutes| {
+        let data = appointment("1", written(desk::in_days(7)), minutes, "Jonas Muster", "scheduled");
+        said_at(id, event, Utc::now() + TimeDelta::hours(1), data)
+    };
+    tool.tell(&ahead("e-2", "appointment.updated", 45)).await.kept();
+
+    let late = tool.tell(&ahead("e-1", "appointment.created", 30)).await;
+
+    assert_eq!((late.kept(), late.reason()), ("ignored", "OLDER_STATE"));
+    assert_eq!(desk::only_appointment(&acme.admin).await.service_name, "Massage 45");
+}
+
+/// P9. Neither of the two may look for the other before the other can be seen.
+#[tokio::test]
+async fn an_appointment_that_comes_beside_its_patient_does_not_wait_for_them_for_ever() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    // What one endpoint is told is taken in one after the other.
+    let (first, second) =
+        (acme.booking_tool(SignatureScheme::Legacy).await, acme.booking_tool(SignatureScheme::Legacy).await);
+    let (owner, blocker) = (app.database.owner().await, app.database.owner().await);
+    blocker.run("BEGIN; LOCK TABLE webhook_event IN SHARE MODE").await;
+    let booked = appointment("1", written(desk::in_days(7)), 30, "Jonas Muster", "scheduled");
+    let (patient, booked) = (
+        said("patient.created", json!({ "id": "p-1", "nachname": "Muster" })),
+        said("appointment.created", booked),
+    );
+
+    let (patient, booked, ()) = tokio::join!(
+        first.tell(&patient),
+        async {
+            until_waiting(&owner, 1).await;
+            second.tell(&booked).await
+        },
+        async {
+            until_waiting(&owner, 2).await;
+            blocker.run("ROLLBACK").await;
+        },
+    );
+
+    assert_eq!((patient.kept(), booked.kept(), booked.reason()), ("success", "success", "OK"));
+    let appointment = desk::only_appointment(&acme.admin).await;
+    assert_eq!(appointment.patient_id, desk::only_patient(&acme.admin).await.patient_id);
 }

@@ -8,7 +8,7 @@ use crate::support::{
     app::TestApp,
     booking_tool::TestBookingTool,
     desk,
-    said::{NO_LIMIT, limit_new_endpoints, written},
+    said::{NO_LIMIT, limit_new_endpoints, said_at, written},
 };
 
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
@@ -81,4 +81,19 @@ async fn a_deletion_that_is_said_again_stays_whatever_older_state_comes_late() {
     assert_eq!(late, "ignored");
     let anna = desk::only_patient(&acme.admin).await;
     assert_eq!((anna.first_name.as_str(), anna.links.len()), ("Anna", 0));
+}
+
+/// P9. A time that cannot be is no time at all.
+#[tokio::test]
+async fn a_late_creation_from_a_clock_that_is_an_hour_ahead_changes_nothing() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let ahead = |id, event, name| said_at(id, event, Utc::now() + TimeDelta::hours(1), named("p-1", name));
+    tell(&tool, &ahead("e-2", "patient.updated", "Berta")).await;
+
+    let late = tell(&tool, &ahead("e-1", "patient.created", "Anna")).await;
+
+    assert_eq!(late, "ignored");
+    assert_eq!(desk::names(&acme.admin).await, ["Berta Muster"]);
 }

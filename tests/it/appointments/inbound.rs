@@ -9,7 +9,7 @@ use crate::support::{
     app::TestApp,
     booking_tool::TestBookingTool,
     desk::{self, book, slot, timestamp},
-    said::{said, written},
+    said::{said, said_at, written},
     tenant::TestTenant,
 };
 
@@ -219,6 +219,34 @@ async fn what_the_desk_moved_stays_moved_until_the_tool_moves_it() {
     let events = desk::events(&acme.admin).await;
     let cause = changes[3].cause.trim_start_matches("webhook_event/");
     assert_eq!(events[0].webhook_event_id, cause);
+}
+
+/// P5.
+#[tokio::test]
+async fn the_desks_reason_of_a_cancellation_stays_until_the_tool_gives_one() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = tool_of(&acme).await;
+    let start = desk::in_days(7);
+    tool.tell(&said("appointment.created", told("a-1", start, "Jonas Muster"))).await.kept();
+    let id = desk::only_appointment(&acme.admin).await.appointment_id;
+    let cancel = proto::CancelAppointmentRequest {
+        appointment_id: id.clone(),
+        reason: "ill".into(),
+        ..Default::default()
+    };
+    acme.admin.appointments().cancel_appointment(cancel).await.unwrap();
+    let changes = desk::history(&acme.admin, &id).await.len();
+
+    let unrelated = told("a-1", start, "Jonas Muster");
+    tool.tell(&said_at("e-2", "appointment.updated", Utc::now(), unrelated)).await.kept();
+    let kept = (desk::appointment(&acme.admin, &id).await, desk::history(&acme.admin, &id).await.len());
+    tool.tell(&said("appointment.cancelled", json!({ "id": "a-1", "reason": "moved away" }))).await.kept();
+    let told_by_tool = desk::appointment(&acme.admin, &id).await;
+
+    assert_eq!((kept.0.status(), kept.0.cancel_reason.as_str()), (AppointmentStatus::Cancelled, "ill"));
+    assert_eq!(kept.1, changes, "nothing changed");
+    assert_eq!(told_by_tool.cancel_reason, "moved away");
 }
 
 #[tokio::test]

@@ -194,7 +194,6 @@ async fn settle(
     desired.occupied_end_time = desired.end_time + buffer_after;
     desired.therapist_name.clone_from(&link.therapist_name);
     desired.service_name.clone_from(&link.service_name);
-    desired.cancel_reason = link.cancel_reason.clone().filter(|_| status == AppointmentStatus::Cancelled);
     desired.sync_time = Some(context.now);
     let kept =
         appointment::take_over(tx, desired, previous, Origin::BookingTool, &context.cause, context.now)
@@ -234,6 +233,11 @@ fn take_over(
     if applied.is_none_or(|old| effective_status(old) != Some(status)) {
         desired.status = status;
         desired.hold_expire_time = None;
+    }
+    if applied
+        .is_none_or(|old| effective_status(old) != Some(status) || old.cancel_reason != link.cancel_reason)
+    {
+        desired.cancel_reason = link.cancel_reason.clone().filter(|_| status == AppointmentStatus::Cancelled);
     }
 }
 

@@ -11,6 +11,7 @@ use stellwerk::proto::{self, AppointmentStatus, SignatureScheme};
 use crate::support::{
     app::TestApp,
     booking_tool::TestBookingTool,
+    database::until_waiting,
     desk,
     said::{NO_LIMIT, limit_new_endpoints, said, said_at, written},
 };

@@ -7,12 +7,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Applied, Context, PATIENT_DELETED, patients};
 use crate::{
-    domain::{appointment, patient::appointment_tombstone},
+    domain::{
+        appointment,
+        patient::{ARRIVAL_LOCK, appointment_tombstone},
+    },
     error::{Error, Result},
     fold,
     ids::{AppointmentId, PatientId},
     provider::booking_tool::{ToolAppointment, ToolStatus},
-    store::{self, TenantTx, appointment::Appointment, appointment_link::AppointmentLink, service::Service},
+    store::{
+        self, TenantTx, appointment::Appointment, appointment_link::AppointmentLink,
+        patient_link::PatientLink, service::Service,
+    },
     words::{AppointmentStatus, EventStatus, Origin},
 };
 
@@ -28,7 +34,7 @@ pub(super) async fn upserted(
     created: bool,
     said: &ToolAppointment,
 ) -> Result<Applied> {
-    let patient_link = store::patient_link::find(tx, context.integration, &said.patient_id).await?;
+    let patient_link = person_of(tx, context, &said.patient_id).await?;
     if patients::is_forgotten(tx, context, patient_link.as_ref(), &said.patient_id).await? {
         return Ok(Applied::new(EventStatus::Ignored, Some(PATIENT_DELETED)));
     }
@@ -271,6 +277,21 @@ async fn named_service(
         None if is_new => Ok(Some(None)),
         None => Ok(None),
     }
+}
+
+/// The record of the tool's person. One who is on the way in now could not see what waits for them, so
+/// whoever is not known is looked for again behind the lock of arrivals.
+async fn person_of(
+    tx: &mut TenantTx,
+    context: &Context<'_>,
+    external_id: &str,
+) -> Result<Option<PatientLink>> {
+    let known = store::patient_link::find(tx, context.integration, external_id).await?;
+    if known.as_ref().is_some_and(|link| link.patient_id.is_some()) {
+        return Ok(known);
+    }
+    tx.lock(ARRIVAL_LOCK).await?;
+    store::patient_link::find(tx, context.integration, external_id).await
 }
 
 /// Whom a known appointment belongs to; it stays theirs when the tool forgets the person.

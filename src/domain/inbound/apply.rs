@@ -61,6 +61,11 @@ impl Applied {
         let keeps_body = status != EventStatus::Quarantined && reason != Some(PATIENT_DELETED);
         Self { status, reason, patient: None, appointment: None, keeps_body }
     }
+
+    /// Left for the end of the pause.
+    pub(super) fn paused() -> Self {
+        Self::new(EventStatus::Ignored, Some(PAUSED))
+    }
 }
 
 /// Applies inside a savepoint, again if it gives way to others. Outer error: the whole transaction is lost.
@@ -78,12 +83,9 @@ pub(super) async fn try_apply(
         Ok(said) => said,
         Err(unfit) => return Ok(Err(unfit.clone())),
     };
-    if integration.inbound_paused {
-        return Ok(Ok(Applied::new(EventStatus::Ignored, Some(PAUSED))));
-    }
     for tries_left in (0..TRIES).rev() {
         tx.begin_savepoint().await?;
-        let error = match apply(tx, occasion, said).await {
+        let error = match apply(tx, occasion, said, integration.inbound_paused).await {
             Ok(applied) => {
                 tx.release_savepoint().await?;
                 return Ok(Ok(applied));
@@ -117,10 +119,14 @@ async fn dropped(tx: &mut TenantTx, integration: &Integration) -> Result<Option<
     Ok(Some(Applied { keeps_body: false, ..Applied::new(EventStatus::Ignored, Some(reason)) }))
 }
 
-async fn apply(tx: &mut TenantTx, occasion: &Occasion<'_>, said: &Said) -> Result<Applied> {
+/// A pause changes nothing about what is not ours, or what nobody here reads: it is not kept for later.
+async fn apply(tx: &mut TenantTx, occasion: &Occasion<'_>, said: &Said, is_paused: bool) -> Result<Applied> {
     match said {
-        Said::BookingTool(envelope, event) => booking_tool::apply(tx, occasion, envelope, event).await,
-        Said::Calcom(event) => calcom::apply(tx, occasion, event).await,
+        Said::BookingTool(envelope, event) => {
+            booking_tool::apply(tx, occasion, envelope, event, is_paused).await
+        }
+        Said::Calcom(event) => calcom::apply(tx, occasion, event, is_paused).await,
+        Said::Asana(_) if is_paused => Ok(Applied::paused()),
         Said::Asana(delivery) => asana::apply(tx, occasion, delivery).await,
         Said::Template => Ok(Applied::new(EventStatus::Quarantined, Some(CUSTOM_TEMPLATE))),
         Said::Unadapted { is_greeting, .. } => {

@@ -68,11 +68,13 @@ pub(super) async fn apply(
     occasion: &Occasion<'_>,
     envelope: &Envelope,
     said: &Event,
+    is_paused: bool,
 ) -> Result<Applied> {
     let context = &context_of(occasion, envelope);
     match said {
-        Event::Ping => Ok(Applied::new(EventStatus::Ignored, Some("PING"))),
         Event::Unknown { .. } => Ok(Applied::new(EventStatus::Quarantined, Some("UNKNOWN_EVENT"))),
+        _ if is_paused => Ok(Applied::paused()),
+        Event::Ping => Ok(Applied::new(EventStatus::Ignored, Some("PING"))),
         Event::PatientUpserted { created, patient } => {
             patients::upserted(tx, context, *created, patient).await
         }
@@ -102,9 +104,9 @@ pub(in crate::domain) async fn settle_waiting(
 
 fn context_of<'a>(occasion: &Occasion<'a>, envelope: &Envelope) -> Context<'a> {
     let latest = occasion.receive_time + CLOCK_SKEW;
+    let told_time = envelope.occurred_time.filter(|at| *at <= latest);
     Context {
         key: occasion.key,
-    let told_time = envelope.occurred_time.filter(|at| *at <= latest);
         integration: occasion.integration,
         cause: occasion.cause.clone(),
         effective_time: told_time.unwrap_or(occasion.receive_time),
@@ -132,10 +134,10 @@ pub(super) fn appointment_named_in(body: &[u8]) -> Option<String> {
     text_of_id(&value["data"]["id"]).filter(|_| is_of_appointment)
 }
 
+/// An unfit body may have anything as an id: what nobody can be known by is none, and would not fit an index.
 fn text_of_id(id: &serde_json::Value) -> Option<String> {
     match id {
         serde_json::Value::String(text) => Some(text.clone()).filter(|text| booking_tool::is_id(text)),
-/// An unfit body may have anything as an id: what nobody can be known by is none, and would not fit an index.
         serde_json::Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
         _ => None,
     }

@@ -72,7 +72,12 @@ pub(super) async fn named(tx: &mut TenantTx, key: &TenantKey, event: &Event) -> 
 }
 
 /// Does what the event says.
-pub(super) async fn apply(tx: &mut TenantTx, occasion: &Occasion<'_>, event: &Event) -> Result<Applied> {
+pub(super) async fn apply(
+    tx: &mut TenantTx,
+    occasion: &Occasion<'_>,
+    event: &Event,
+    is_paused: bool,
+) -> Result<Applied> {
     if event.trigger.handling() == Handling::Ignore {
         let ignored = Applied::new(EventStatus::Ignored, Some(NOT_WANTED));
         return Ok(Applied { keeps_body: false, ..ignored });
@@ -91,8 +96,9 @@ pub(super) async fn apply(tx: &mut TenantTx, occasion: &Occasion<'_>, event: &Ev
         now: Utc::now(),
     };
     match (&event.trigger, &event.uid) {
-        (Trigger::Ping, _) => Ok(Applied::new(EventStatus::Ignored, Some("PING"))),
         (Trigger::Other(_), _) => Ok(Applied::new(EventStatus::Quarantined, Some("UNKNOWN_EVENT"))),
+        _ if is_paused => Ok(Applied::paused()),
+        (Trigger::Ping, _) => Ok(Applied::new(EventStatus::Ignored, Some("PING"))),
         (Trigger::MeetingEnded, Some(uid)) => {
             let applied = lineage::mark(tx, context, uid, Mark::Over).await?;
             settle(tx, context, uid, applied, false).await

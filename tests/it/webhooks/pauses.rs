@@ -136,3 +136,18 @@ async fn one_event_that_cannot_be_applied_after_a_pause_does_not_hold_up_the_oth
     app.work_until_idle().await;
     assert_eq!(desk::only_appointment(&acme.admin).await.external_id, "a-1");
 }
+
+/// P11. Nobody could find a person in it again; and there is nothing to wait for.
+#[tokio::test]
+async fn of_an_unknown_event_nothing_is_kept_in_a_pause_either() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    pause(&acme.admin, &tool, true).await;
+
+    let answer = tool.tell(&said("invoice.created", json!({ "to": "Erika Muster" }))).await;
+
+    assert_eq!((answer.kept(), answer.reason()), ("quarantined", "UNKNOWN_EVENT"));
+    let event = desk::event(&acme.admin, answer.event_id()).await;
+    assert_eq!((event.body_preview.as_str(), event.will_retry), ("", false));
+}

@@ -1,7 +1,7 @@
 //! A webhook reaches its own tenant's bookings and nobody else's.
 
 use serde_json::json;
-use stellwerk::proto::{AppointmentStatus, WebhookEventStatus};
+use stellwerk::proto::{self, AppointmentStatus, WebhookEventStatus};
 
 use super::{Practice, practice};
 use crate::support::{
@@ -112,6 +112,29 @@ async fn an_event_type_of_nobody_here_is_quarantined_without_its_body() {
     let kept =
         practice.app.database.owner().await.value("SELECT count(sealed_body) FROM webhook_event").await;
     assert_eq!(kept, "0");
+}
+
+/// P11. The pause's end reads what is ours at Cal.com.
+#[tokio::test]
+async fn in_a_pause_nothing_is_kept_either_of_what_is_not_ours() {
+    let practice = practice().await;
+    let request = proto::UpdateIntegrationRequest {
+        integration_id: practice.rows.integration.to_string(),
+        inbound_paused: true,
+        ..Default::default()
+    };
+    practice.acme.admin.integrations().update_integration(request).await.unwrap();
+    let ours = Story::new(&practice.rows, "uid-1", on_day(3, 9));
+    let private = Story { event_type: 999_999, ..Story::new(&practice.rows, "uid-2", on_day(3, 10)) };
+
+    let (waits, foreign) =
+        (practice.hook.tell(&ours.created()).await, practice.hook.tell(&private.created()).await);
+
+    assert_eq!((waits.kept(), waits.reason()), ("ignored", "INBOUND_PAUSED"));
+    assert_eq!((foreign.kept(), foreign.reason()), ("quarantined", "EVENT_TYPE_UNKNOWN"));
+    let preview = desk::event(&practice.acme.admin, foreign.event_id()).await.body_preview;
+    assert_eq!(preview, "");
+    assert_eq!(practice.bookings().await, [""; 0]);
 }
 
 #[tokio::test]

@@ -110,6 +110,15 @@ pub async fn find(tx: &mut TenantTx, id: WebhookEndpointId) -> Result<WebhookEnd
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::WebhookEndpoint))
 }
 
+/// The same, locked until the transaction ends; deliveries to it go on.
+pub async fn find_for_update(tx: &mut TenantTx, id: WebhookEndpointId) -> Result<WebhookEndpoint> {
+    let query = webhook_endpoint::table
+        .filter(webhook_endpoint::id.eq(id))
+        .select(WebhookEndpoint::as_select())
+        .for_no_key_update();
+    query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::WebhookEndpoint))
+}
+
 /// The endpoint whose address ends with the token of this hash, a disabled one too.
 pub async fn find_by_token(tx: &mut TenantTx, token_hash: &[u8]) -> Result<Option<WebhookEndpoint>> {
     let query = webhook_endpoint::table

@@ -107,7 +107,8 @@ pub async fn rotate_secret(
     let secret = match claim(&mut tx, caller, key, id).await? {
         Claim::Repeat(_) => None,
         Claim::First => {
-            let endpoint = store::webhook_endpoint::find(&mut tx, id).await?;
+            // Two who rotate at once would each leave a secret that the other does not know of.
+            let endpoint = store::webhook_endpoint::find_for_update(&mut tx, id).await?;
             if endpoint.disable_time.is_some() {
                 return Err(Error::EndpointDisabled);
             }

@@ -3,7 +3,7 @@
 use stellwerk::proto::{self, SignatureScheme};
 use tonic::{Code, Status};
 
-use crate::support::{app::TestApp, caller::TestCaller, reason};
+use crate::support::{app::TestApp, caller::TestCaller, database::until_waiting, reason};
 
 fn request(name: &str) -> proto::CreateWebhookEndpointRequest {
     proto::CreateWebhookEndpointRequest {
@@ -109,4 +109,26 @@ async fn a_disabled_endpoint_stays_disabled_and_gets_no_new_secret() {
         (refused.code(), reason(&refused).as_str()),
         (Code::FailedPrecondition, "WEBHOOK_ENDPOINT_DISABLED")
     );
+}
+
+/// P10.
+#[tokio::test]
+async fn of_two_rotations_at_once_one_secret_lasts() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (made, _) = create(&acme.admin, request("front desk")).await;
+    let id = &made.webhook_endpoint_id;
+    let (owner, blocker) = (app.database.owner().await, app.database.owner().await);
+    blocker.run(&format!("BEGIN; SELECT FROM webhook_endpoint WHERE id = '{id}' FOR UPDATE")).await;
+
+    let (first, second, ()) =
+        tokio::join!(rotate(&acme.admin, id, "k-1"), rotate(&acme.admin, id, "k-2"), async {
+            until_waiting(&owner, 2).await;
+            blocker.run("ROLLBACK").await;
+        });
+
+    assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
+    let listed = page(&acme.admin, 0, "").await.webhook_endpoints.remove(0);
+    let lasting = listed.secrets.iter().filter(|secret| secret.expire_time.is_none()).count();
+    assert_eq!((lasting, listed.secrets.len()), (1, 3));
 }

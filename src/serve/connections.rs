@@ -2,7 +2,7 @@
 //! tonic's own bounds the number of connections or the wait at shutdown, and tonic's cuts old connections off
 //! without telling the caller first once a grace is set (0.14.9, `connection_timeout_future`).
 
-use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{io::Cursor, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use http::Request;
@@ -14,6 +14,7 @@ use hyper_util::{
 };
 use rand::Rng;
 use tokio::{
+    io::{AsyncRead, AsyncReadExt, join},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
@@ -27,6 +28,8 @@ use crate::{config::LimitConfig, grpc::streams::Leaving, peer::Peer, telemetry};
 /// Names and values of one request's headers together. A JWT with many claims takes a few KiB.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 100;
+/// What HTTP/2 begins with (RFC 9113, section 3.4).
+const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Calls at once over one HTTP/2 connection; the gate bounds their sum.
 const MAX_STREAMS: u32 = 1000;
 /// After a failed accept, as when file descriptors have run out:
@@ -103,11 +106,11 @@ struct Connection {
 impl Connection {
     /// Failures of a connection are the other side's business: it went away, or did not speak HTTP.
     async fn run(self, stream: TcpStream, peer: SocketAddr, router: Router) {
-        if !self.says_something(&stream).await {
-            return;
-        }
         // Small answers are whole: waiting to fill a packet (Nagle) would only delay them.
         let _ = stream.set_nodelay(true);
+        let (mut reading, writing) = stream.into_split();
+        let Some(said) = self.first_words(&mut reading).await else { return };
+        let stream = join(Cursor::new(said).chain(reading), writing);
         let leaving = Leaving(self.stop.child_token());
         let told = leaving.clone();
         let service = router.map_request(move |mut request: Request<Incoming>| {
@@ -129,16 +132,24 @@ impl Connection {
         let _ = timeout(self.limits.max_connection_age_grace, serving).await;
     }
 
-    /// Port scanners and load balancers connect and say nothing. hyper sets no timer before the first byte.
-    async fn says_something(&self, stream: &TcpStream) -> bool {
-        let mut byte = [0];
+    /// Port scanners and load balancers connect and say nothing, others begin and do not go on. hyper sets no
+    /// timer before it knows which HTTP is spoken (hyper-util 0.1, `ReadVersion`).
+    async fn first_words(&self, stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
         tokio::select! {
-            first = timeout(self.limits.header_timeout, stream.peek(&mut byte)) => {
-                matches!(first, Ok(Ok(1..)))
-            }
-            () = self.stop.cancelled() => false,
+            said = timeout(self.limits.header_timeout, first_words(stream)) => said.ok()?,
+            () = self.stop.cancelled() => None,
         }
     }
+}
+
+/// Reads the preface of HTTP/2, or as much as shows that it is none. `None`: nothing more comes.
+async fn first_words(stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
+    let mut said = [0; PREFACE.len()];
+    let mut length = 0;
+    while length < said.len() && PREFACE.starts_with(&said[..length]) {
+        length += stream.read(&mut said[length..]).await.ok().filter(|read| *read > 0)?;
+    }
+    Some(said[..length].to_vec())
 }
 
 fn builder(protocol: Protocol, limits: &LimitConfig) -> Builder<TokioExecutor> {
@@ -165,4 +176,36 @@ fn builder(protocol: Protocol, limits: &LimitConfig) -> Builder<TokioExecutor> {
 /// A tenth more or less, so that connections made together do not come back together (gRFC A9).
 fn jittered(age: Duration) -> Duration {
     age.mul_f64(rand::rng().random_range(0.9..=1.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn first_words_are_read_until_it_is_clear_which_http_is_spoken() {
+        let preface = std::str::from_utf8(&PREFACE).unwrap();
+        for (pieces, expected) in [
+            (&["PRI * HT", "TP/2.0\r\n\r\nSM\r\n\r\n", "more"][..], Some(preface)),
+            (&["P", "OST / HTTP/1.1"], Some("POST / HTTP/1.1")),
+            (&["GET"], Some("GET")),
+            (&["PRI"], None),
+            (&[], None),
+        ] {
+            let (mut ours, mut theirs) = tokio::io::duplex(64);
+            let talk = async {
+                for piece in pieces {
+                    theirs.write_all(piece.as_bytes()).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+                drop(theirs);
+            };
+
+            let (said, ()) = tokio::join!(first_words(&mut ours), talk);
+
+            assert_eq!(said.as_deref(), expected.map(str::as_bytes), "{pieces:?}");
+        }
+    }
 }

@@ -156,14 +156,27 @@ async fn who_connects_and_says_nothing_is_hung_up_on() {
     let app = TestApp::builder().setting("--header-timeout=200ms").start().await;
 
     for address in [app.grpc(), app.http(), app.metrics()] {
-        let closed = tokio::task::spawn_blocking(move || is_hung_up_on(address)).await.unwrap();
+        let closed = tokio::task::spawn_blocking(move || is_hung_up_on(address, b"")).await.unwrap();
         assert!(closed, "{address}");
     }
 }
 
-fn is_hung_up_on(address: SocketAddr) -> bool {
+/// P13. While a listener does not know which HTTP is spoken, no timer of HTTP's runs.
+#[tokio::test]
+async fn who_begins_to_speak_http_2_and_does_not_go_on_is_hung_up_on() {
+    let app = TestApp::builder().setting("--header-timeout=200ms").start().await;
+    let address = app.grpc();
+
+    for begun in [&b"P"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r"] {
+        let closed = tokio::task::spawn_blocking(move || is_hung_up_on(address, begun)).await.unwrap();
+        assert!(closed, "{}", begun.escape_ascii());
+    }
+}
+
+fn is_hung_up_on(address: SocketAddr, begun: &[u8]) -> bool {
     let mut silent = TcpStream::connect(address).expect("a listener");
     silent.set_read_timeout(Some(SOON)).expect("a time limit");
+    silent.write_all(begun).expect("an open door");
     match silent.read(&mut [0; 1]) {
         Ok(read) => read == 0,
         Err(error) => error.kind() == ErrorKind::ConnectionReset,

@@ -6,7 +6,10 @@ mod commands;
 mod demo;
 mod link;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use clap::Args;
 use secrecy::ExposeSecret;
@@ -20,7 +23,7 @@ use super::{
 };
 use crate::{
     app::App,
-    cluster::{Cluster, ClusterOptions, OWNER},
+    cluster::{Cluster, ClusterError, ClusterOptions, OWNER},
     config::{Config, CorsOrigin},
     domain::root_key,
     error::Error,
@@ -119,7 +122,6 @@ impl Dev {
         }
     }
 
-    /// PostgreSQL is started again when it dies: connections are made anew by themselves.
     async fn run_with(
         &self,
         cluster: &mut Cluster,
@@ -131,16 +133,9 @@ impl Dev {
         bootstrap::ensure_database(&superuser, DATABASE).await?;
         bootstrap::ensure_login(&superuser, SERVICE_LOGIN).await?;
         let database = Database::of_cluster(cluster);
-        let running = self.run_on(&database, listeners, doubles, shutdown);
-        tokio::pin!(running);
-        loop {
-            tokio::select! {
-                result = &mut running => return result,
-                () = cluster.exited() => {
-                    tracing::warn!("PostgreSQL has ended; starting it again");
-                    cluster.restart().await?;
-                }
-            }
+        tokio::select! {
+            result = self.run_on(&database, listeners, doubles, shutdown) => result,
+            Err(error) = keep_running(cluster) => Err(error.into()),
         }
     }
 
@@ -223,6 +218,16 @@ impl Dev {
             demo.webhook_secret.as_str().into(),
         );
         Ok(tool.map_err(|error| Failure::refused(&error))?.with_seed(rand::random()))
+    }
+}
+
+/// PostgreSQL is started again when it dies: connections are made anew by themselves. A start may take
+/// minutes, and everything else goes on meanwhile.
+async fn keep_running(cluster: &mut Cluster) -> Result<Infallible, ClusterError> {
+    loop {
+        cluster.exited().await;
+        tracing::warn!("PostgreSQL has ended; starting it again");
+        cluster.restart().await?;
     }
 }
 

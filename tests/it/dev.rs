@@ -1,10 +1,12 @@
 //! `stellwerk dev`: everything from nothing, found again by the next start, recovered after a crash.
 
 mod printed;
+mod restarts;
 
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
+    process::Command,
     time::Duration,
 };
 
@@ -56,9 +58,12 @@ impl Dev {
         Self::start_on(folder, [0; 6]).await
     }
 
-    /// Returns when it has said where everything is.
     async fn start_on(folder: &Folder, ports: [u16; 6]) -> Self {
-        let mut command = program();
+        Self::start_by(program(), folder, ports).await
+    }
+
+    /// Returns when it has said where everything is.
+    async fn start_by(mut command: Command, folder: &Folder, ports: [u16; 6]) -> Self {
         let addresses = ADDRESSES.iter().zip(ports).map(|(name, port)| format!("{name}=127.0.0.1:{port}"));
         command.arg("dev").args(addresses);
         command.arg(format!("--data-dir={}", folder.path.display()));

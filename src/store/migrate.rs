@@ -19,7 +19,10 @@ pub enum SchemaError {
     Newer(String),
     #[error("the database lacks the migration {0}; run `stellwerk migrate`")]
     Older(String),
-    #[error("the service's role is {0}; give it a login without SUPERUSER and BYPASSRLS that owns no table")]
+    #[error(
+        "the service's role is {0}; give it a login without SUPERUSER and BYPASSRLS that owns no table, \
+         and that is no member of a role with any of these"
+    )]
     RoleTooStrong(String),
     #[error(
         "the login may not take the role stellwerk_app; \
@@ -125,10 +128,14 @@ pub async fn check(url: &str, config: &PoolConfig) -> Result<Result<(), SchemaEr
     if let Some(missing) = known.into_iter().find(|version| !applied.contains(version)) {
         return Ok(Err(SchemaError::Older(missing)));
     }
-    let too_strong = "SELECT CASE WHEN rolsuper THEN 'a superuser' WHEN rolbypassrls \
+    // What it may become counts as well; it is named by what it is, if that is enough.
+    let too_strong = "SELECT CASE WHEN rolname = session_user THEN '' \
+        ELSE 'a member of ' || rolname || ', which is ' END \
+        || CASE WHEN rolsuper THEN 'a superuser' WHEN rolbypassrls \
         THEN 'above row-level security' ELSE 'the owner of tables' END AS line \
-        FROM pg_roles r WHERE rolname = session_user AND (rolsuper OR rolbypassrls \
-        OR EXISTS (SELECT FROM pg_class WHERE relowner = r.oid AND relname = 'tenant'))";
+        FROM pg_roles r WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND (rolsuper OR rolbypassrls \
+        OR EXISTS (SELECT FROM pg_class WHERE relowner = r.oid AND relname = 'tenant')) \
+        ORDER BY rolname <> session_user, rolname LIMIT 1";
     if let Some(line) = sql_query(too_strong).load::<Line>(&mut conn).await?.pop() {
         return Ok(Err(SchemaError::RoleTooStrong(line.line)));
     }

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use stellwerk::{
+    cluster::OWNER,
     error::Error,
     store::{connect::PoolConfig, migrate, migrate::SchemaError},
 };
 
 use crate::support::{
-    cluster::try_migrate_up,
+    cluster::{SERVICE, try_migrate_up},
     database::{Session, TestDatabase},
     seed::{Seed, TABLES, contents},
 };
@@ -158,6 +159,35 @@ async fn a_login_above_the_policies_is_refused_and_the_services_own_is_not() {
 
     assert!(own.is_ok(), "{own:?}");
     assert!(matches!(owner, Err(SchemaError::RoleTooStrong(_))), "{owner:?}");
+}
+
+/// P2, P3. What a login may become, it could be.
+#[tokio::test]
+async fn a_login_that_may_become_somebody_above_the_policies_is_refused() {
+    let database = TestDatabase::new().await;
+    let owner = database.owner().await;
+    let login = "CREATE ROLE too_close LOGIN NOINHERIT; GRANT stellwerk_app TO too_close; \
+        CREATE ROLE above BYPASSRLS; CREATE ROLE possessor; ALTER TABLE tenant OWNER TO possessor";
+    owner.run(login).await;
+    let url = database.service_url().replace(SERVICE, "too_close");
+
+    let harmless = check(&url).await;
+    let mut refused = Vec::new();
+    for strong in ["above", "possessor", OWNER] {
+        owner.run(&format!("GRANT {strong} TO too_close")).await;
+        refused.push(check(&url).await.unwrap_err().to_string());
+        owner.run(&format!("REVOKE {strong} FROM too_close")).await;
+    }
+    owner.run("ALTER TABLE tenant OWNER TO stellwerk_owner; DROP ROLE too_close, above, possessor").await;
+
+    assert!(harmless.is_ok(), "{harmless:?}");
+    for (told, who) in refused.iter().zip([
+        "a member of above, which is above row-level security",
+        "a member of possessor, which is the owner of tables",
+        "a member of stellwerk_owner, which is a superuser",
+    ]) {
+        assert!(told.contains(who), "{told}");
+    }
 }
 
 async fn check(url: &str) -> Result<(), SchemaError> {

@@ -29,8 +29,10 @@ fn fill_in(template: &str, first_name: &str, last_name: &str) -> String {
     let encode = |text: &str| utf8_percent_encode(text, IN_URL).to_string();
     let name = format!("{first_name} {last_name}").trim().to_string();
     if !template.contains('{') {
-        let sign = if template.contains('?') { '&' } else { '?' };
-        return format!("{template}{sign}name={}", encode(&name));
+        // Behind `#` nothing is part of the query.
+        let (page, place) = template.split_at(template.find('#').unwrap_or(template.len()));
+        let sign = if page.contains('?') { '&' } else { '?' };
+        return format!("{page}{sign}name={}{place}", encode(&name));
     }
     // One pass, so that braces in a name are text.
     let mut filled = String::new();
@@ -75,6 +77,16 @@ mod tests {
             filled("https://book.example.org/?from=desk")
                 .ends_with("?from=desk&name=%C3%84nne%20%26%20Co%20O%27Neill%2FGro%C3%9F")
         );
+    }
+
+    #[test]
+    fn a_name_comes_before_the_part_of_a_booking_link_that_no_server_sees() {
+        let filled = |template| fill_in(template, "Erika", "Muster");
+
+        assert_eq!(filled("https://x.example/#/termin"), "https://x.example/?name=Erika%20Muster#/termin");
+        assert_eq!(filled("https://x.example/?a=1#b?c"), "https://x.example/?a=1&name=Erika%20Muster#b?c");
+        assert_eq!(filled("https://x.example/#b?c"), "https://x.example/?name=Erika%20Muster#b?c");
+        assert_eq!(filled("https://x.example/#/{name}"), "https://x.example/#/Erika%20Muster");
     }
 
     proptest! {

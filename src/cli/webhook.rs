@@ -50,7 +50,7 @@ pub struct Create {
     /// The secret, where the provider makes it. Give it by the environment: other users see arguments.
     #[arg(long, env = "STELLWERK_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
     secret: Option<SecretString>,
-    /// The integration it belongs to. Default: the tenant's first of this provider.
+    /// The integration it belongs to. Default: the tenant's only one of this provider, made if there is none.
     #[arg(long, value_name = "ID")]
     integration: Option<IntegrationId>,
     /// Authentic deliveries per minute. Default: the tenant's setting for the booking tool, no limit for

@@ -146,14 +146,14 @@ pub async fn count(tx: &mut TenantTx) -> Result<i64> {
     Ok(integration::table.count().get_result(tx.conn()).await?)
 }
 
-/// The oldest integration with a provider that was not ended.
-pub async fn first_of_provider(tx: &mut TenantTx, provider: &str) -> Result<Option<Integration>> {
+/// The integrations with a provider that were not ended, oldest first.
+pub async fn of_provider(tx: &mut TenantTx, provider: &str) -> Result<Vec<Integration>> {
     let query = integration::table
         .filter(integration::provider.eq(provider))
         .filter(integration::state.eq_any(LIVING))
         .order(integration::id)
         .select(Integration::as_select());
-    Ok(query.first(tx.conn()).await.optional()?)
+    Ok(query.load(tx.conn()).await?)
 }
 
 /// A page, oldest first; only of one provider if it is named.

@@ -7,11 +7,12 @@ mod noise;
 mod pauses;
 mod retries;
 mod signatures;
+mod tools;
 
 use chrono::Utc;
 use http::HeaderMap;
-use serde_json::{Value, json};
 use rand::{Rng, distr::Alphanumeric};
+use serde_json::{Value, json};
 use stellwerk::proto::{self, SignatureScheme, WebhookEventStatus};
 
 use crate::support::{
@@ -172,7 +173,6 @@ async fn an_unfit_body_is_answered_422_with_the_field_and_a_repeat_of_it_the_sam
     assert!(desk::patients(&acme.admin).await.is_empty());
 }
 
-/// An answer as far as a repeat must be told the same; every delivery is an event of its own.
 /// P1, P12. Such an id is nothing that anybody is known by, or that could be kept beside the body.
 #[tokio::test]
 async fn an_unfit_body_is_kept_whatever_it_gives_as_an_id() {
@@ -200,6 +200,7 @@ fn incompressible(chars: usize) -> String {
     rand::rng().sample_iter(Alphanumeric).take(chars).map(char::from).collect()
 }
 
+/// An answer as far as a repeat must be told the same; every delivery is an event of its own.
 fn without_event(answer: &Answer) -> (u16, Value) {
     let mut body = answer.body.clone();
     body.as_object_mut().and_then(|body| body.remove("event_id")).expect("an event");

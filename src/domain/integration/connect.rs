@@ -24,6 +24,8 @@ use crate::{
 const INTEGRATIONS_AT_MOST: i64 = 200;
 /// What Cal.com's documentation allows a key (2026-03).
 const REQUESTS_PER_MINUTE: u32 = 120;
+/// Said of what would be lost on a provider that only posts.
+const NOT_ASKED: &str = "must be absent: this provider is not asked";
 /// Until an unreachable provider is worth another try.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
 
@@ -32,6 +34,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(30);
 pub struct NewIntegration {
     pub provider: String,
     pub name: String,
+    /// Empty for a provider that only posts.
     pub api_key: SecretString,
     /// Of a self-hosted provider; the hosted one when absent.
     pub instance_url: Option<String>,
@@ -42,7 +45,8 @@ pub struct NewIntegration {
 }
 
 /// Links an account and queues its first run, which takes over event types and bookings and registers
-/// webhooks. An integration of the account that was ended is gone on with.
+/// webhooks. An integration of the account that was ended is gone on with. A provider that only posts has no
+/// account: there it is one more tool, with ids of its own.
 ///
 /// Errors: `RoleNotAllowed`, `Invalid`, `NotFound` (provider), `CredentialRefused`, `AccountTaken`,
 /// `ProviderRefused`, `ProviderUnavailable`, `LimitReached`, `IdempotencyKeyReused`.
@@ -61,8 +65,14 @@ pub async fn create(
     if let Some(made) = made_before(domain, caller, key, id).await? {
         return Ok(made);
     }
+    if catalog::only_posts(&new.provider) {
+        return add_tool(domain, caller, key, id, new, now).await;
+    }
     if new.provider != calcom::PROVIDER {
         return Err(Error::NotFound(Noun::Provider));
+    }
+    if new.api_key.expose_secret().is_empty() {
+        return Err(Error::invalid("api_key", "must be given"));
     }
     let name = access::name("name", &new.name)?;
     let (capacity, refill_per_s) = rate(new.requests_per_minute.unwrap_or(REQUESTS_PER_MINUTE))?;
@@ -100,6 +110,34 @@ pub async fn create(
     let linked = store::integration::find(&mut tx, id).await?;
     tx.commit().await?;
     Ok(linked)
+}
+
+async fn add_tool(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    id: IntegrationId,
+    new: NewIntegration,
+    now: DateTime<Utc>,
+) -> Result<Integration> {
+    if !new.api_key.expose_secret().is_empty() {
+        return Err(Error::invalid("api_key", NOT_ASKED));
+    }
+    if new.instance_url.is_some() {
+        return Err(Error::invalid("instance_url", NOT_ASKED));
+    }
+    let name = access::name("name", &new.name)?;
+    let mut tx = domain.store.tenant(caller.tenant).await?;
+    tx.lock("integrations").await?;
+    if let Claim::Repeat(made) = claim(&mut tx, caller, key, id).await? {
+        return store::integration::find(&mut tx, IntegrationId(made)).await;
+    }
+    check_limit(&mut tx).await?;
+    let row = Integration { read_only: new.read_only, ..Integration::new(id, &new.provider, &name, now) };
+    store::integration::insert(&mut tx, &row).await?;
+    let made = store::integration::find(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(made)
 }
 
 /// Keeps the integration of an account. `before` is the one there was.
@@ -189,7 +227,7 @@ pub(super) async fn check_account(domain: &Domain, row: &Integration, api_key: &
         return Err(Error::IntegrationState(row.state));
     }
     if row.provider != calcom::PROVIDER {
-        return Err(Error::invalid("api_key", "must be absent: this provider is not asked"));
+        return Err(Error::invalid("api_key", NOT_ASKED));
     }
     let instance = instance(domain, row.instance_url.as_deref())?;
     let me = account_behind(domain, &instance, api_key).await?;

@@ -233,13 +233,15 @@ async fn integration(
 ) -> Result<Integration> {
     let integration = match wanted {
         Some(id) => store::integration::find(tx, id).await?,
-        None => match store::integration::first_of_provider(tx, provider.id).await? {
-            Some(known) => known,
-            None => {
+        None => match <[_; 1]>::try_from(store::integration::of_provider(tx, provider.id).await?) {
+            Ok([only]) => only,
+            Err(none) if none.is_empty() => {
                 let fresh = Integration::new(IntegrationId::new(), provider.id, provider.name, now);
                 store::integration::insert(tx, &fresh).await?;
                 fresh
             }
+            // One tool's people would be taken for another's.
+            Err(_) => return Err(Error::invalid("integration_id", "must name one: there are several")),
         },
     };
     if integration.provider != provider.id {

@@ -132,10 +132,20 @@ impl TestTenant {
         made.patient.expect("the patient").patient_id
     }
 
-    /// A booking tool that knows a new endpoint of this tenant.
+    /// A booking tool that knows a new endpoint of this tenant's only integration with one.
     pub(crate) async fn booking_tool(&self, scheme: SignatureScheme) -> TestBookingTool {
+        self.booking_tool_of("", scheme).await
+    }
+
+    /// The same of this integration.
+    pub(crate) async fn booking_tool_of(
+        &self,
+        integration_id: &str,
+        scheme: SignatureScheme,
+    ) -> TestBookingTool {
         let mut request = CreateWebhookEndpointRequest {
             provider: "booking".into(),
+            integration_id: integration_id.into(),
             name: "test".into(),
             ..Default::default()
         };

@@ -45,7 +45,7 @@ pub(super) struct Wanted {
     pub(super) start: DateTime<Utc>,
 }
 
-/// The refusal of a slot that is taken here, with what is free instead.
+/// The refusal of a slot that is taken, with what is free instead, if that is found in time.
 pub(super) async fn instead(
     domain: &Domain,
     caller: &Caller,
@@ -62,7 +62,8 @@ pub(super) async fn instead(
 /// How it stands when the provider has answered, or after `wait`. What it refused is given up here, and the
 /// caller is told.
 ///
-/// Errors: `SlotTakenOffering`, `OutsideBookingWindow`, `ProviderRefused`, `PatientContactMissing`.
+/// Errors: `SlotTaken`, `SlotTakenOffering`, `OutsideBookingWindow`, `ProviderRefused`,
+/// `PatientContactMissing`.
 pub(super) async fn for_provider(
     domain: &Domain,
     caller: &Caller,
@@ -209,7 +210,7 @@ async fn told(domain: &Domain, caller: &Caller, row: &Appointment, no: No) -> Er
         No::Theirs(_) => {}
     }
     let wanted = Wanted { service: row.service_id, practitioner: row.practitioner_id, start: row.start_time };
-    Error::SlotTakenOffering { free: offers(domain, caller, &wanted).await }
+    instead(domain, caller, &wanted, None).await
 }
 
 async fn offers(domain: &Domain, caller: &Caller, wanted: &Wanted) -> Vec<DateTime<Utc>> {

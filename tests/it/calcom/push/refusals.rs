@@ -8,7 +8,7 @@ use stellwerk::{
         engine::{lineage::Certainty, push},
     },
     error::Error,
-    sandbox::calcom::{EventTypeOptions, Fault, Operation},
+    sandbox::calcom::{EventTypeOptions, Fault, Operation, Point},
     store::review_item::ReviewItem,
     words::{AppointmentStatus, ProviderSync, ReviewKind},
 };
@@ -45,6 +45,21 @@ async fn whoever_waits_for_a_slot_that_is_taken_there_is_told_what_is_free() {
     // The time is nobody's here.
     practice.calcom.unblock(practice.host.id);
     assert!(practice.book_and_wait(on_day(3, 9)).await.is_ok());
+}
+
+#[tokio::test]
+async fn whoever_waits_is_told_of_the_refusal_even_if_nobody_says_in_time_what_is_free() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    block(&practice, 3, 9);
+    let mut gate = practice.calcom.pause_next(Point::BeforeApplying, Operation::ListSlots);
+
+    let refused = tokio::time::timeout(Duration::from_secs(12), practice.book_and_wait(on_day(3, 9))).await;
+
+    assert!(matches!(refused, Ok(Err(Error::SlotTaken))), "{refused:?}");
+    gate.reached().await.unwrap();
+    gate.open();
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ const PRACTITIONER_UNKNOWN: &str = "PRACTITIONER_UNKNOWN";
 
 /// Opens an item if a booking of a provider's that is to come has no practitioner.
 pub(super) async fn tell(tx: &mut TenantTx, row: &Appointment, now: DateTime<Utc>) -> Result<()> {
-    if !is_unmatched(row, now) {
+    if !is_to_come(row, now) {
         return Ok(());
     }
     let item = ReviewItem {
@@ -40,17 +40,22 @@ pub(super) async fn settle(
     row: &Appointment,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    if !is_unmatched(before, now) || is_unmatched(row, now) {
+    // Its time may have ended before anybody told what became of it.
+    if !is_unmatched(before) || is_to_come(row, now) {
         return Ok(());
     }
     store::review_item::settle(tx, row.id, ReviewKind::Unmatched, now).await
 }
 
+fn is_to_come(row: &Appointment, now: DateTime<Utc>) -> bool {
+    is_unmatched(row) && row.end_time > now
+}
+
 /// A booking tool's practice may have no practitioners here at all; a calendar's times are somebody's.
-fn is_unmatched(row: &Appointment, now: DateTime<Utc>) -> bool {
+fn is_unmatched(row: &Appointment) -> bool {
     let stands = matches!(
         row.status,
         AppointmentStatus::Requested | AppointmentStatus::Booked | AppointmentStatus::Conflicting
     );
-    row.origin == Origin::Calcom && row.practitioner_id.is_none() && stands && row.end_time > now
+    row.origin == Origin::Calcom && row.practitioner_id.is_none() && stands
 }

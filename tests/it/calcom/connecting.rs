@@ -138,6 +138,35 @@ async fn a_booking_that_is_nobodys_here_is_shown_to_a_person_until_it_is_somebod
 }
 
 #[tokio::test]
+async fn nobody_is_asked_any_more_whose_a_booking_is_when_it_is_over() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let linked = Linked::new(&app, &tenant, &double).await;
+    linked.owner.run("UPDATE event_type SET practitioner_id = NULL; DELETE FROM practitioner_name").await;
+    let booking = linked.book_there(on_day(3, 10)).await;
+    double.quiet().await;
+    linked.idle().await;
+    let asked = linked.lines("state", "review_item").await;
+    let passed = "UPDATE appointment SET start_time = start_time - interval '9 days', \
+        end_time = end_time - interval '9 days', \
+        occupied_start_time = occupied_start_time - interval '9 days', \
+        occupied_end_time = occupied_end_time - interval '9 days'; \
+        UPDATE booking SET start_time = start_time - interval '9 days', \
+        end_time = end_time - interval '9 days'";
+    linked.owner.run(passed).await;
+
+    double.end_meeting(&booking.uid).await.expect("ended");
+    double.quiet().await;
+    linked.idle().await;
+
+    assert_eq!(linked.lines("status", "appointment").await, ["completed"]);
+    assert_eq!(
+        (asked, linked.lines("state", "review_item").await),
+        (vec!["open".into()], vec!["resolved".into()])
+    );
+}
+
+#[tokio::test]
 async fn a_key_that_the_provider_does_not_take_links_nothing() {
     let app = calcom::app().start().await;
     let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);

@@ -92,20 +92,24 @@ async fn forget_changes(linked: &Linked) {
     linked.owner.run(&later).await;
 }
 
-#[tokio::test]
-async fn so_many_gone_at_once_wait_for_a_person() {
-    let app = calcom::app().reachable().start().await;
-    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
-    let linked = Linked::new(&app, &tenant, &double).await;
-    let invented = format!(
+/// Twelve bookings to come that the double does not have.
+fn invented(linked: &Linked) -> String {
+    format!(
         "INSERT INTO booking (tenant_id, id, integration_id, external_id, status, start_time, end_time, \
          is_current, update_time) \
          SELECT '{}', gen_random_uuid(), '{}', 'gone' || n, 'accepted', now() + n * interval '1 day', \
              now() + n * interval '1 day' + interval '30 min', true, now() - interval '1 day' \
              FROM generate_series(1, 12) n",
         linked.tenant, linked.integration
-    );
-    linked.owner.run(&invented).await;
+    )
+}
+
+#[tokio::test]
+async fn so_many_gone_at_once_wait_for_a_person() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let linked = Linked::new(&app, &tenant, &double).await;
+    linked.owner.run(&invented(&linked)).await;
 
     linked.sweep().await;
     linked.sweep().await;
@@ -116,6 +120,22 @@ async fn so_many_gone_at_once_wait_for_a_person() {
     );
     assert_eq!(linked.asked(Operation::GetBooking), 0);
     assert_eq!(linked.runs().await.pop().expect("a run").state, SyncState::Partial);
+}
+
+#[tokio::test]
+async fn the_question_about_so_many_gone_ends_when_a_sweep_misses_them_no_more() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let linked = Linked::new(&app, &tenant, &double).await;
+    linked.owner.run(&invented(&linked)).await;
+    linked.sweep().await;
+    let asked = linked.lines("state", "review_item").await;
+
+    linked.owner.run("DELETE FROM booking WHERE external_id LIKE 'gone%'").await;
+    linked.sweep().await;
+
+    let told = linked.lines("state || ' ' || resolution || ' ' || resolver", "review_item").await;
+    assert_eq!((asked, told), (vec!["open".to_owned()], vec!["resolved settled system".to_owned()]));
 }
 
 #[tokio::test]

@@ -58,6 +58,10 @@ pub(in crate::domain::engine) async fn sweep(
             break;
         }
     }
+    // What an attempt before this one met is not in the record of every run.
+    if reached.is_none() && !record.may_have_met(TOO_MANY_GONE) {
+        settle(ground, now).await?;
+    }
     write_again(ground, record).await
 }
 
@@ -107,6 +111,14 @@ async fn look_at(
             refresh::queue(&mut tx, ground.id(), &booking.external_id, &cause, now).await?;
         }
     }
+    tx.commit().await
+}
+
+/// What a person was asked about has come back, or was seen to be gone.
+async fn settle(ground: &Ground<'_>, now: DateTime<Utc>) -> Result<()> {
+    let mut tx = ground.domain.store.tenant(ground.tenant).await?;
+    let kind = ReviewKind::DeletionsOverGuard;
+    store::review_item::settle_of_integration(&mut tx, ground.id(), kind, now).await?;
     tx.commit().await
 }
 

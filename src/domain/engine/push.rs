@@ -158,6 +158,14 @@ fn lane(id: AppointmentId) -> String {
 }
 
 impl Work {
+    /// No booking waits for what is only a hint.
+    fn lane(&self, about: AppointmentId) -> String {
+        match self {
+            Self::Hold { hold_id } => format!("hold/{hold_id}"),
+            Self::Appointment { .. } | Self::Booking { .. } | Self::Write { .. } => lane(about),
+        }
+    }
+
     fn payload(&self) -> Result<serde_json::Value> {
         serde_json::to_value(self).map_err(Error::internal)
     }
@@ -176,6 +184,11 @@ pub async fn run(
             attempt::Attempt::new(domain, message, appointment_id, urgency, now).run().await
         }
         Work::Hold { hold_id } => reservation::run(domain, message.tenant_id, hold_id, now).await,
+        Work::Booking { integration_id, .. } | Work::Write { integration_id, .. }
+            if let Some(end) = kept_from(domain, message.tenant_id, integration_id).await? =>
+        {
+            Ok(end)
+        }
         Work::Booking { integration_id, external_id } => {
             forgotten::cancel(domain, message, integration_id, external_id).await
         }
@@ -200,6 +213,19 @@ pub async fn give_up(
         }
         Work::Hold { .. } | Work::Booking { .. } | Work::Write { .. } => Ok(()),
     }
+}
+
+/// How a message ends whose integration is not to be written to: later, or never; none if it is. What belongs
+/// to an appointment is asked for more, by its attempt.
+async fn kept_from(domain: &Domain, tenant: TenantId, integration: IntegrationId) -> Result<Option<Outcome>> {
+    let mut tx = domain.store.tenant(tenant).await?;
+    let row = store::integration::find(&mut tx, integration).await?;
+    tx.end_reading();
+    if !target::takes_writes(&row) {
+        return Ok(Some(Outcome::Done));
+    }
+    let paused = || Outcome::Release { after: attempt::HALTED, reason: Some("OUTBOUND_PAUSED".into()) };
+    Ok(row.outbound_paused.then(paused))
 }
 
 /// How the appointment stands at its provider and which integration that is; none if it has nothing to do
@@ -265,7 +291,7 @@ async fn push(
 ) -> Result<MessageId> {
     let message = NewMessage {
         kind: MessageKind::AppointmentPush,
-        lane: lane(about),
+        lane: work.lane(about),
         payload: work.payload()?,
         cause: cause.into(),
         run_time: now,

@@ -5,12 +5,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Work, look_up, push,
+    Work,
+    attempt::HALTED,
+    look_up, push,
     target::{is_writable, lives},
 };
 use crate::{
     domain::{
-        Domain,
+        Domain, consent,
         engine::provider_call::{self, CallFailure, Urgency},
         patient,
     },
@@ -156,7 +158,10 @@ pub(super) async fn cancel_write(
 fn later(failure: CallFailure) -> Result<Outcome> {
     match failure {
         CallFailure::NotNow { after, reason } => Ok(Outcome::Release { after, reason: Some(reason.into()) }),
-        // Without a credential nothing can be done, and perhaps nothing ever will be.
-        failure => Err(failure.into()),
+        CallFailure::Credential => {
+            Ok(Outcome::Release { after: HALTED, reason: Some("CREDENTIAL_REFUSED".into()) })
+        }
+        CallFailure::Consent => Ok(Outcome::Release { after: HALTED, reason: Some(consent::MISSING.into()) }),
+        failure @ (CallFailure::Call(_) | CallFailure::Own(_)) => Err(failure.into()),
     }
 }

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Work, push, target};
+use super::{Work, kept_from, push, target};
 use crate::{
     domain::{
         Domain,
@@ -51,10 +51,18 @@ pub(super) async fn run(
     let rest = row.hold_expire_time.map(|end| end - now).filter(|rest| *rest > TimeDelta::zero());
     match (row.status, reservation, target, rest) {
         (AppointmentStatus::Held, None, Some(event_type), Some(rest)) => {
+            if let Some(end) = kept_from(domain, tenant, event_type.integration_id).await? {
+                return Ok(end);
+            }
             reserve(domain, tenant, &row, &event_type, rest).await?;
         }
         (AppointmentStatus::Held, ..) => {}
-        (_, Some(reservation), ..) => release(domain, tenant, reservation).await?,
+        (_, Some(reservation), ..) => {
+            if let Some(end) = kept_from(domain, tenant, reservation.integration_id).await? {
+                return Ok(end);
+            }
+            release(domain, tenant, reservation).await?;
+        }
         (_, None, ..) => {}
     }
     Ok(Outcome::Done)

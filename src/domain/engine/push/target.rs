@@ -5,7 +5,10 @@ use chrono::TimeDelta;
 use crate::{
     error::Result,
     ids::{IntegrationId, PractitionerId, ServiceId},
-    store::{self, TenantTx, appointment::Appointment, booking::Booking, event_type::EventType},
+    store::{
+        self, TenantTx, appointment::Appointment, booking::Booking, event_type::EventType,
+        integration::Integration,
+    },
     words::{AppointmentStatus, BookingStatus, IntegrationState},
 };
 
@@ -120,7 +123,11 @@ pub fn lives(booking: &Booking) -> bool {
 
 /// Whether anything is ever written there. What waits for a new credential is.
 pub async fn is_writable(tx: &mut TenantTx, integration: IntegrationId) -> Result<bool> {
-    let row = store::integration::find(tx, integration).await?;
+    Ok(takes_writes(&store::integration::find(tx, integration).await?))
+}
+
+/// The same of an integration that was read.
+pub fn takes_writes(row: &Integration) -> bool {
     let stands = matches!(row.state, IntegrationState::Connected | IntegrationState::NeedsReconnect);
-    Ok(stands && !row.read_only)
+    stands && !row.read_only
 }

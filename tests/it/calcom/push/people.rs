@@ -8,11 +8,14 @@ use stellwerk::{
     },
     proto::UpdatePatientRequest,
     sandbox::calcom::{Operation, Point},
+    words::IntegrationState,
 };
 
 use crate::support::{
+    PATIENCE,
+    app::TestApp,
     calcom::{Connected, app, connect_calcom, double, no_key, on_day},
-    desk,
+    desk, wait_until,
 };
 
 async fn delete(practice: &Connected) {
@@ -91,6 +94,71 @@ async fn a_deleted_patients_booking_that_was_moved_there_is_cancelled_where_it_i
     app.work_until_idle().await;
 
     assert_eq!(practice.living(), []);
+}
+
+#[tokio::test]
+async fn a_deleted_patients_booking_is_cancelled_there_when_the_pause_of_writes_ends() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+    practice.change_integration(|row| row.outbound_paused = true).await;
+
+    delete(&practice).await;
+    until_it_waits(&app, "OUTBOUND_PAUSED").await;
+    let cancelled = practice.asked(Operation::CancelBooking);
+    practice.change_integration(|row| row.outbound_paused = false).await;
+    app.hurry().await;
+    app.work_until_idle().await;
+
+    assert_eq!((cancelled, practice.living()), (0, vec![]));
+}
+
+#[tokio::test]
+async fn nothing_is_cancelled_any_more_where_nothing_may_be_written() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+    practice.change_integration(|row| row.outbound_paused = true).await;
+    delete(&practice).await;
+    until_it_waits(&app, "OUTBOUND_PAUSED").await;
+
+    practice.change_integration(|row| (row.read_only, row.outbound_paused) = (true, false)).await;
+    app.hurry().await;
+    app.work_until_idle().await;
+
+    assert_eq!(practice.asked(Operation::CancelBooking), 0);
+}
+
+#[tokio::test]
+async fn a_cancellation_for_a_deleted_patient_waits_for_a_new_credential_and_uses_no_try() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+    practice.change_integration(|row| row.state = IntegrationState::NeedsReconnect).await;
+
+    delete(&practice).await;
+    until_it_waits(&app, "CREDENTIAL_REFUSED").await;
+    let tries = app.database.owner().await.value("SELECT attempts FROM outbox").await;
+    practice.change_integration(|row| row.state = IntegrationState::Connected).await;
+    app.hurry().await;
+    app.work_until_idle().await;
+
+    assert_eq!((tries.as_str(), practice.living()), ("0", vec![]));
+}
+
+async fn until_it_waits(app: &TestApp, reason: &str) {
+    let owner = app.database.owner().await;
+    let waits = "SELECT coalesce(reason, '') FROM outbox WHERE NOT is_leased";
+    wait_until("the cancellation waits", PATIENCE, async || owner.lines(waits).await == [reason]).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use stellwerk::{
     domain::appointment::{self, Booking, FreeSlot, Hold, Slot},
     error::Error,
     ids::AppointmentId,
-    sandbox::calcom::{Fault, Operation},
+    sandbox::calcom::{Fault, Operation, Point},
 };
 
 use crate::support::{
@@ -106,6 +106,43 @@ async fn a_reservation_that_fails_keeps_nobody_from_holding_and_booking() {
     app.work_until_idle().await;
 
     assert_eq!(practice.only_living().start, on_day(3, 9));
+}
+
+#[tokio::test]
+async fn no_slot_is_kept_from_calcoms_page_while_writes_are_paused() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.change_integration(|row| row.outbound_paused = true).await;
+
+    hold(&practice, TimeDelta::minutes(10)).await;
+    let owner = app.database.owner().await;
+    let waits = "SELECT coalesce(reason, '') FROM outbox WHERE NOT is_leased";
+    wait_until("the reservation waits", PATIENCE, async || owner.lines(waits).await == ["OUTBOUND_PAUSED"])
+        .await;
+    let asked = practice.asked(Operation::ReserveSlot);
+    practice.change_integration(|row| row.outbound_paused = false).await;
+    app.hurry().await;
+    app.work_until_idle().await;
+
+    assert_eq!((asked, practice.calcom.reservations().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_booking_does_not_wait_for_the_reservation_of_its_hold() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    let mut gate = practice.calcom.pause_next(Point::BeforeApplying, Operation::ReserveSlot);
+    let id = hold(&practice, TimeDelta::minutes(10)).await;
+    gate.reached().await.unwrap();
+
+    practice.try_book(Booking { hold: Some(id), ..Booking::default() }).await.unwrap();
+    practice.until_synced(id).await;
+    gate.open();
+    app.work_until_idle().await;
+
+    assert_eq!((practice.only_living().start, practice.calcom.reservations()), (on_day(3, 9), vec![]));
 }
 
 /// How a hold ends.

@@ -7,7 +7,13 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{PATIENCE, app::TestApp, database::Session, wait_until};
+use crate::support::{
+    PATIENCE,
+    app::TestApp,
+    calcom::{self, on_day},
+    database::Session,
+    wait_until,
+};
 
 async fn scrape(metrics: SocketAddr) -> String {
     let mut stream = TcpStream::connect(metrics).await.expect("a listener");
@@ -134,4 +140,25 @@ async fn what_was_measured_a_moment_ago_is_shown_until_the_next_measurement() {
         value(&scrape(app.metrics()).await, series) == Some(5.0)
     })
     .await;
+}
+
+#[tokio::test]
+async fn how_long_a_change_took_to_become_true_at_its_provider_is_measured() {
+    let app = calcom::app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = calcom::connect_calcom(&app, &acme, &calcom::double().await).await;
+
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    practice.reschedule(id, on_day(3, 11)).await;
+    practice.until_synced(id).await;
+    practice.cancel(id).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    let text = scrape(app.metrics()).await;
+    for kind in ["create", "reschedule", "cancel"] {
+        let series = format!(r#"stellwerk_push_latency_seconds_count{{provider="calcom",kind="{kind}"}}"#);
+        assert!(value(&text, &series).is_some_and(|count| count >= 1.0), "{series}\n{text}");
+    }
 }

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use metrics::histogram;
 
 use super::{
     context, lineage,
@@ -16,6 +17,7 @@ use crate::{
     domain::{Domain, appointment, consent, engine::provider_call::Urgency},
     error::{Error, Noun, Result},
     ids::{AppointmentId, IntegrationId, IntentId, MessageId, TenantId},
+    provider::calcom,
     store::{
         self, TenantTx,
         appointment::Appointment,
@@ -23,6 +25,7 @@ use crate::{
         outbox::{Claimed, Outcome},
         retry_deadlocks,
     },
+    telemetry::metrics as names,
     vault::TenantKey,
     words::{BookingStatus, IntentKind, IntentState, ProviderSync},
 };
@@ -235,6 +238,7 @@ impl<'a> Attempt<'a> {
             lineage::follow_head(&mut tx, &context, self.appointment).await?;
         }
         let Some(row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
+        let mut took = None;
         if let Some(result) = &told.result
             && self.is_anothers(&mut tx, intent.integration_id, result).await?
         {
@@ -252,8 +256,14 @@ impl<'a> Attempt<'a> {
                 ..open
             };
             store::intent::save(&mut tx, &settled).await?;
+            took = (settled.state == IntentState::Done).then(|| age(&settled, &row));
         }
-        self.advance(tx, row, true).await
+        let next = self.advance(tx, row, true).await?;
+        if let Some(took) = took {
+            let labels = [("provider", calcom::PROVIDER), ("kind", intent.kind.as_str())];
+            histogram!(names::PUSH_LATENCY, &labels).record(took);
+        }
+        Ok(next)
     }
 
     /// The write's record, if it is still open.
@@ -318,6 +328,14 @@ impl<'a> Attempt<'a> {
     async fn key(&self) -> Result<Arc<TenantKey>> {
         self.domain.tenant_key(self.tenant).await
     }
+}
+
+/// How long ago the change was made that the write tells of. Who changed something since waits for another
+/// write.
+fn age(intent: &Intent, row: &Appointment) -> Duration {
+    let change_time =
+        row.sync.provider_sync_time.map_or(intent.create_time, |time| time.min(intent.create_time));
+    (Utc::now() - change_time).to_std().unwrap_or_default()
 }
 
 /// Whether somebody moved or ended at the provider what this write made, before anybody here knew of it.

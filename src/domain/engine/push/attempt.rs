@@ -27,7 +27,7 @@ use crate::{
     },
     telemetry::metrics as names,
     vault::TenantKey,
-    words::{BookingStatus, IntentKind, IntentState, ProviderSync},
+    words::{BookingStatus, IntegrationState, IntentKind, IntentState, ProviderSync},
 };
 
 /// Things done in one attempt, at most: whoever edits on meanwhile has a message of their own.
@@ -119,7 +119,7 @@ impl<'a> Attempt<'a> {
 
     /// Decides what is left to do and records it; ends the transaction, in which the appointment is locked.
     pub(super) async fn advance(&self, mut tx: TenantTx, row: Appointment, may_follow: bool) -> Result<Next> {
-        let open = store::intent::open_for_update(&mut tx, row.id).await?;
+        let open = self.open_write(&mut tx).await?;
         if let Some(intent) = open.as_ref().filter(|intent| intent.state != IntentState::Recorded) {
             tx.commit().await?;
             return Ok(Next::LookUp(intent.clone()));
@@ -156,6 +156,22 @@ impl<'a> Attempt<'a> {
             }
         };
         self.record(tx, row, open, planned, matches!(step, Step::Cancel(_))).await
+    }
+
+    /// The write that is open. What came of one nobody will ever know whose integration was disconnected
+    /// meanwhile: it is let go, or what is wanted now would wait for it for ever.
+    async fn open_write(&self, tx: &mut TenantTx) -> Result<Option<Intent>> {
+        let open = store::intent::open_for_update(tx, self.appointment).await?;
+        let Some(intent) = open.as_ref().filter(|intent| intent.state != IntentState::Recorded) else {
+            return Ok(open);
+        };
+        let integration = store::integration::find(tx, intent.integration_id).await?;
+        if integration.state != IntegrationState::Disconnected {
+            return Ok(open);
+        }
+        let lost = Intent { reason: Some("INTEGRATION_DISCONNECTED".into()), ..intent.clone() };
+        supersede(tx, Some(lost)).await?;
+        Ok(None)
     }
 
     /// Records the write that is planned, unless writing is halted; ends the transaction.

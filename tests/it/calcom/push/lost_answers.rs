@@ -3,7 +3,7 @@
 use stellwerk::{
     ids::AppointmentId,
     sandbox::calcom::{Fault, Operation, Status},
-    words::{AppointmentStatus, ProviderSync},
+    words::{AppointmentStatus, IntegrationState, ProviderSync},
 };
 
 use crate::support::calcom::{Connected, app, connect_calcom, double, on_day};
@@ -177,6 +177,27 @@ async fn what_somebody_cancelled_while_our_answer_was_lost_is_not_made_again() {
 
     assert_eq!(practice.living(), []);
     assert_eq!(practice.appointment(id).await.status, AppointmentStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn a_write_whose_account_is_disconnected_before_its_answer_is_found_is_let_go() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.fail(1, Operation::CreateBooking, LOST);
+    practice.fail(2, Operation::ListBookings, Fault::ErrorBefore { status: 500 });
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until(id, ProviderSync::Failed).await;
+
+    practice.change_integration(|row| row.state = IntegrationState::Disconnected).await;
+    app.hurry().await;
+    practice.until(id, ProviderSync::None).await;
+    app.work_until_idle().await;
+
+    let owner = app.database.owner().await;
+    let writes = owner.lines("SELECT state || ' ' || reason FROM intent").await;
+    assert_eq!(writes, ["superseded INTEGRATION_DISCONNECTED"]);
+    assert_eq!(practice.review_items().await, []);
 }
 
 async fn booked(practice: &Connected) -> AppointmentId {

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Domain, appointment,
+    Domain, appointment, consent,
     engine::{push, reconcile, refresh, sync_run},
     idempotency::{Claim, Key, claim},
     integration::micros,
@@ -138,8 +138,9 @@ async fn carry_out(
     }
 }
 
-/// Has everything compared once more, and what is not there any more taken for gone.
-/// Errors: `IntegrationState`, `SyncRunning`.
+/// Has everything compared once more, and what is not there any more taken for gone. Not while nothing may be
+/// read: the decision would come to nothing.
+/// Errors: `IntegrationState`, `ResolutionNotPossible`, `SyncRunning`.
 async fn accept_deletions(
     tx: &mut TenantTx,
     item: &ReviewItem,
@@ -148,6 +149,9 @@ async fn accept_deletions(
 ) -> Result<()> {
     check_connected(tx, integration).await?;
     let row = store::integration::find(tx, integration).await?;
+    if row.inbound_paused || !consent::opens(tx, &row).await? {
+        return Err(Error::ResolutionNotPossible(item.kind));
+    }
     if catalog::adapter(&row.provider) != Adapter::Asana {
         return reconcile::queue_sweep_accepting_deletions(tx, integration, &cause(item), now).await;
     }

@@ -13,8 +13,10 @@ use stellwerk::{
 };
 
 use crate::support::{
+    PATIENCE,
     app::TestApp,
     calcom::{Connected, app, connect_calcom, double, no_key, on_day},
+    wait_until,
 };
 
 async fn practice() -> (TestApp, Connected) {
@@ -147,6 +149,51 @@ async fn what_is_there_wins_when_a_person_says_so_whatever_was_changed_here() {
     assert_eq!((row.start_time, practice.only_living().start), (on_day(3, 9), on_day(3, 9)));
     assert_eq!(practice.asked(Operation::RescheduleBooking), 1);
     assert_eq!(practice.review_items().await, []);
+}
+
+#[tokio::test]
+async fn what_is_there_wins_when_the_pause_ends_during_which_a_person_said_so() {
+    let (app, practice) = practice().await;
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+    practice.calcom.block(practice.host.id, on_day(3, 11), on_day(3, 12));
+    practice.reschedule(id, on_day(3, 11)).await;
+    practice.until(id, ProviderSync::Review).await;
+    app.work_until_idle().await;
+    let item = only_item(&practice).await;
+    practice.change_integration(|row| row.inbound_paused = true).await;
+
+    resolve(&practice, item.id, Resolution::AcceptTheirs).await.unwrap();
+    let owner = app.database.owner().await;
+    let waits = "SELECT coalesce(reason, '') FROM outbox WHERE NOT is_leased";
+    wait_until("the decision waits", PATIENCE, async || owner.lines(waits).await == ["INBOUND_PAUSED"]).await;
+    practice.change_integration(|row| row.inbound_paused = false).await;
+    app.hurry().await;
+    let row = practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    assert_eq!((row.start_time, practice.only_living().start), (on_day(3, 9), on_day(3, 9)));
+}
+
+/// Whatever was decided would come to nothing.
+#[tokio::test]
+async fn deletions_cannot_be_accepted_while_nothing_is_read() {
+    let (app, practice) = practice().await;
+    let asked = format!(
+        "INSERT INTO review_item (tenant_id, id, kind, reason, integration_id) \
+         VALUES ('{}', gen_random_uuid(), 'deletions_over_guard', 'TOO_MANY_GONE', '{}')",
+        practice.tenant, practice.integration
+    );
+    app.database.owner().await.run(&asked).await;
+    let item = only_item(&practice).await;
+    practice.change_integration(|row| row.inbound_paused = true).await;
+
+    let outcome = resolve(&practice, item.id, Resolution::AcceptTheirs).await;
+
+    let kind = ReviewKind::DeletionsOverGuard;
+    assert!(matches!(outcome, Err(Error::ResolutionNotPossible(of)) if of == kind), "{outcome:?}");
+    assert_eq!(only_item(&practice).await, item);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use super::{
     provider_call::{self, CallFailure, Urgency},
 };
 use crate::{
-    domain::Domain,
+    domain::{Domain, consent},
     error::{Error, Result},
     ids::{IntegrationId, MessageId, TenantId},
     provider::calcom::{Booking, CallError, Class, Found, Refusal},
@@ -34,8 +34,8 @@ const ATTEMPTS: i32 = 6;
 const WHILE_OUT: Duration = Duration::from_secs(30);
 /// Moves that are followed either way, at most.
 const FOLLOWED: usize = 20;
-/// How long an integration without a credential is left alone.
-const UNTIL_RECONNECTED: Duration = Duration::from_secs(5 * 60);
+/// How long an integration is left alone that is not to be asked.
+const UNTIL_CHANGED: Duration = Duration::from_secs(5 * 60);
 
 /// What a message asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -118,11 +118,15 @@ impl Asked {
 pub async fn run(domain: &Domain, message: &Claimed, payload: serde_json::Value) -> Result<Outcome> {
     let asked: Asked = serde_json::from_value(payload).map_err(Error::internal)?;
     let tenant = message.tenant_id;
-    if !is_wanted(domain, tenant, asked.integration_id).await? {
-        return Ok(Outcome::Done);
+    match standing(domain, tenant, asked.integration_id).await? {
+        Standing::Asked => {}
+        // What a person decided counts when the pause ends, too.
+        Standing::Paused if asked.force => return Ok(put_off("INBOUND_PAUSED")),
+        Standing::Paused | Standing::Ended => return Ok(Outcome::Done),
     }
     let read = match read(domain, tenant, &asked).await {
         Ok(read) => read,
+        Err(CallFailure::Consent) if asked.force => return Ok(put_off(consent::MISSING)),
         Err(failure) => return unread(domain, message, asked.integration_id, failure).await,
     };
     let certainty = if message.attempts <= 1 { Certainty::Read } else { Certainty::Reread };
@@ -140,15 +144,30 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: serde_json::Value)
     Ok(Outcome::Retry { after: AGAIN_AFTER, reason: "CONTRADICTORY".into() })
 }
 
-/// Not while what comes in is paused: the end of the pause reads all that was missed.
-async fn is_wanted(domain: &Domain, tenant: TenantId, integration: IntegrationId) -> Result<bool> {
+/// Whether an integration's bookings are read.
+enum Standing {
+    Asked,
+    /// The end of the pause reads all that was missed.
+    Paused,
+    Ended,
+}
+
+async fn standing(domain: &Domain, tenant: TenantId, integration: IntegrationId) -> Result<Standing> {
     let mut tx = domain.store.tenant(tenant).await?;
     let row = store::integration::find(&mut tx, integration).await?;
     tx.end_reading();
     Ok(match row.state {
-        IntegrationState::Disconnecting | IntegrationState::Disconnected => false,
-        IntegrationState::Connected | IntegrationState::NeedsReconnect => !row.inbound_paused,
+        IntegrationState::Disconnecting | IntegrationState::Disconnected => Standing::Ended,
+        IntegrationState::Connected | IntegrationState::NeedsReconnect if row.inbound_paused => {
+            Standing::Paused
+        }
+        IntegrationState::Connected | IntegrationState::NeedsReconnect => Standing::Asked,
     })
+}
+
+/// Until somebody changes the integration, which ends the wait at once.
+fn put_off(reason: &str) -> Outcome {
+    Outcome::Release { after: UNTIL_CHANGED, reason: Some(reason.into()) }
 }
 
 /// Takes in what was read. False: some of it cannot be true as things stand, and was left.
@@ -263,9 +282,7 @@ async fn unread(
 ) -> Result<Outcome> {
     Ok(match failure {
         CallFailure::NotNow { after, reason } => Outcome::Release { after, reason: Some(reason.into()) },
-        CallFailure::Credential => {
-            Outcome::Release { after: UNTIL_RECONNECTED, reason: Some("CREDENTIAL_REFUSED".into()) }
-        }
+        CallFailure::Credential => put_off("CREDENTIAL_REFUSED"),
         // A new consent is followed by a look at all that was missed.
         CallFailure::Consent => Outcome::Done,
         // Somebody else's: anybody can write a uid into a body.

@@ -1,5 +1,6 @@
 //! Work that was given up, and its second chance.
 
+use chrono::Utc;
 use uuid::Uuid;
 
 use super::{
@@ -69,6 +70,7 @@ async fn requeue_once(domain: &Domain, caller: &Caller, key: &Key, which: &Which
     for id in &ids {
         store::dead_letter::requeue(&mut tx, *id).await?;
     }
+    store::dead_letter::reopen_pushes(&mut tx, &ids, Utc::now()).await?;
     tx.commit().await?;
     Ok(ids.len() as i64)
 }

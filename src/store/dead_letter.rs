@@ -6,7 +6,8 @@ use diesel::{
     dsl::{now as db_now, sql},
     expression::SqlLiteral,
     prelude::Queryable,
-    sql_types::Bool,
+    sql_query,
+    sql_types::{Array, Bool, Timestamptz, Uuid as SqlUuid},
     update,
 };
 use diesel_async::RunQueryDsl;
@@ -133,6 +134,22 @@ pub async fn requeue(tx: &mut TenantTx, id: MessageId) -> Result<()> {
     let dead = outbox::table.filter(outbox::id.eq(id)).filter(outbox::state.eq("dead"));
     let again = (outbox::state.eq("pending"), outbox::attempts.eq(0), outbox::run_time.eq(db_now));
     Cached(update(dead).set(again)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Lets appointments wait for the provider again that these messages left to a person: their handler goes by
+/// what stands in the row. One whose row has a younger message is left as it is.
+pub async fn reopen_pushes(tx: &mut TenantTx, ids: &[MessageId], now: DateTime<Utc>) -> Result<()> {
+    let query = sql_query(
+        "UPDATE appointment a SET provider_sync = 'pending', provider_sync_attempts = 0, \
+             provider_sync_time = $2, provider_sync_reason = NULL, provider_sync_review_time = NULL \
+         FROM outbox o \
+         WHERE o.id = ANY($1) AND o.kind = 'appointment_push' AND a.provider_sync = 'review' \
+             AND a.id = (o.payload ->> 'appointment_id')::uuid AND a.provider_sync_message_id = o.id",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Timestamptz, _>(now);
+    Cached(query).execute(tx.conn()).await?;
     Ok(())
 }
 

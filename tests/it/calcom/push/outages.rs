@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use stellwerk::{
-    store::integration_flow,
+    domain::dead_letter::{self, Which},
+    store::{dead_letter::Filter, integration_flow},
     words::{Breaker, IntegrationState, ProviderSync},
 };
 
 use crate::support::{
     PATIENCE,
-    calcom::{app, connect_calcom, double, on_day, until_within},
+    calcom::{app, connect_calcom, double, no_key, on_day, until_within},
     wait_until,
 };
 
@@ -112,6 +113,38 @@ async fn what_began_while_it_waited_is_not_called_done_but_shown_to_a_person() {
     assert_eq!(row.sync.provider_sync_reason.as_deref(), Some("TOO_LATE"));
     assert_eq!(practice.review_items().await.len(), 1);
     assert_eq!(practice.calcom.requests(), []);
+}
+
+/// P12.
+#[tokio::test]
+async fn a_write_that_was_given_up_is_made_when_it_is_requeued() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.change_integration(|row| row.outbound_paused = true).await;
+    let id = practice.book(on_day(3, 9)).await;
+    let owner = app.database.owner().await;
+    wait_until("the write waits", PATIENCE, async || {
+        owner.value("SELECT count(*) FROM outbox WHERE reason = 'OUTBOUND_PAUSED'").await == "1"
+    })
+    .await;
+    // As whoever gives up leaves it.
+    owner
+        .run(
+            "UPDATE outbox SET state = 'dead', is_head = false, reason = 'INTERNAL'; \
+             UPDATE appointment SET provider_sync = 'review', provider_sync_reason = 'INTERNAL', \
+                 provider_sync_review_time = now()",
+        )
+        .await;
+    practice.change_integration(|row| row.outbound_paused = false).await;
+
+    let all = Which::Matching(Filter::default());
+    let count = dead_letter::requeue(&practice.domain, &practice.admin(), &no_key(), &all).await.unwrap();
+    let row = practice.until_synced(id).await;
+    app.work_until_idle().await;
+
+    assert_eq!((count, row.sync.provider_sync_attempts), (1, 1));
+    assert_eq!(practice.only_living().start, on_day(3, 9));
 }
 
 async fn breaker(practice: &crate::support::calcom::Connected) -> Breaker {

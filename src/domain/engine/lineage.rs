@@ -132,6 +132,8 @@ async fn arrive(
     let patient = match &seen.attendee {
         Some(attendee) => match person::take_in(tx, context, attendee, seen.created_at).await? {
             Person::Known(id) => Some(id),
+            // Others have seats, and the practitioner comes for them.
+            Person::Forgotten if ground.event_type.is_some_and(|event_type| event_type.is_seated) => None,
             Person::Forgotten if seen.created_at.is_some() => {
                 return Ok(Applied::nothing(Outcome::Forgotten));
             }

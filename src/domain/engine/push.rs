@@ -31,6 +31,7 @@ mod order;
 mod plan;
 mod refused;
 mod reservation;
+mod seats;
 mod send;
 pub mod target;
 
@@ -54,6 +55,14 @@ enum Work {
     },
     /// Keep a slot from the provider's booking page while it is held, and no longer.
     Hold { hold_id: AppointmentId },
+    /// Give back the seats of somebody who is gone in a booking that others have seats in, too. Before the
+    /// next, whose fields it has.
+    Seats {
+        integration_id: IntegrationId,
+        external_id: String,
+        /// What the person was called in `patient_link`.
+        people: Vec<String>,
+    },
     /// Cancel a booking whose appointment is gone.
     Booking { integration_id: IntegrationId, external_id: String },
     /// Cancel what came of a write whose appointment is gone, if anything did.
@@ -184,10 +193,15 @@ pub async fn run(
             attempt::Attempt::new(domain, message, appointment_id, urgency, now).run().await
         }
         Work::Hold { hold_id } => reservation::run(domain, message.tenant_id, hold_id, now).await,
-        Work::Booking { integration_id, .. } | Work::Write { integration_id, .. }
+        Work::Booking { integration_id, .. }
+        | Work::Write { integration_id, .. }
+        | Work::Seats { integration_id, .. }
             if let Some(end) = kept_from(domain, message.tenant_id, integration_id).await? =>
         {
             Ok(end)
+        }
+        Work::Seats { integration_id, external_id, people } => {
+            seats::give_back(domain, message, integration_id, external_id, &people).await
         }
         Work::Booking { integration_id, external_id } => {
             forgotten::cancel(domain, message, integration_id, external_id).await
@@ -211,7 +225,7 @@ pub async fn give_up(
             let urgency = Urgency::Background;
             attempt::Attempt::new(domain, message, appointment_id, urgency, now).give_up("INTERNAL").await
         }
-        Work::Hold { .. } | Work::Booking { .. } | Work::Write { .. } => Ok(()),
+        Work::Hold { .. } | Work::Seats { .. } | Work::Booking { .. } | Work::Write { .. } => Ok(()),
     }
 }
 

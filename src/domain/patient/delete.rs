@@ -47,7 +47,7 @@ async fn delete_once(
     // What somebody else has by now stays theirs.
     store::patient_link::let_go(&mut tx, &bodies).await?;
     links.extend(store::patient_link::formerly_of(&mut tx, &bodies).await?);
-    for link in links {
+    for link in &links {
         let tombstone = tombstone(tenant_key, link.integration_id, &link.external_id);
         store::patient::insert_tombstone(&mut tx, &tombstone).await?;
         store::appointment_link::remove_waiting(&mut tx, link.integration_id, &link.external_id).await?;
@@ -64,7 +64,7 @@ async fn delete_once(
     // Those who point at others first.
     for one in bodies.into_iter().rev() {
         let appointments = store::appointment::of_patient(&mut tx, one).await?;
-        push::forget(&mut tx, tenant_key, &appointments, &caller.subject, Utc::now()).await?;
+        push::forget(&mut tx, tenant_key, &appointments, &links, &caller.subject, Utc::now()).await?;
         appointment::remove_of_patient(&mut tx, one, Utc::now()).await?;
         store::webhook_event::destroy_body_keys_of(&mut tx, one).await?;
         store::patient_link::remove_of(&mut tx, one).await?;

@@ -198,6 +198,14 @@ impl Calcom<'_> {
         let answer = self.call(Call::post(&path, body).version(VERSION)).await?;
         found(&answer)
     }
+
+    /// Gives one seat back; the booking stands while others have theirs.
+    pub async fn cancel_seat(&self, uid: &str, seat_uid: &str, reason: &str) -> Result<Found, CallError> {
+        let path = ["bookings", uid, "cancel"];
+        let body = serde_json::json!({ "seatUid": seat_uid, "cancellationReason": reason });
+        let answer = self.call(Call::post(&path, body).version(VERSION)).await?;
+        found(&answer)
+    }
 }
 
 fn found(answer: &Answer) -> Result<Found, CallError> {

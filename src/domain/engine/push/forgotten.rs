@@ -21,14 +21,16 @@ use crate::{
     provider::calcom::{CallError, Refusal},
     store::{
         self, TenantTx,
+        booking::Booking,
         outbox::{Claimed, Outcome},
+        patient_link::PatientLink,
     },
     vault::TenantKey,
     words::IntentKind,
 };
 
 /// What the provider's people read.
-const REASON: &str = "The practice cancelled the appointment.";
+pub(super) const REASON: &str = "The practice cancelled the appointment.";
 /// How far a reading connection may lag behind a write that was on its way when the appointment was deleted.
 const LAG: Duration = Duration::from_secs(5);
 /// Moves of one booking that are followed, at most.
@@ -44,16 +46,24 @@ pub(super) struct Write {
 
 /// Promises that the provider gives up what these appointments have there, and remembers that nothing of it
 /// comes back. Call it before they are deleted.
+///
+/// `links` say by what names the person was known: of a booking in which others have seats only the person's
+/// own is given up.
 pub async fn forget(
     tx: &mut TenantTx,
     key: &TenantKey,
     appointments: &[AppointmentId],
+    links: &[PatientLink],
     cause: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
     for booking in store::booking::of_appointments(tx, appointments).await? {
-        let tombstone = patient::appointment_tombstone(key, booking.integration_id, &booking.external_id);
-        store::patient::insert_tombstone(tx, &tombstone).await?;
+        let is_shared = is_shared(tx, &booking).await?;
+        // What others come to stays known.
+        if !is_shared {
+            let tombstone = patient::appointment_tombstone(key, booking.integration_id, &booking.external_id);
+            store::patient::insert_tombstone(tx, &tombstone).await?;
+        }
         store::webhook_event::destroy_body_keys_of_external_appointment(
             tx,
             booking.integration_id,
@@ -62,8 +72,13 @@ pub async fn forget(
         .await?;
         let is_over = booking.end_time.is_some_and(|end| end <= now);
         let Some(lane) = booking.appointment_id.filter(|_| lives(&booking) && !is_over) else { continue };
-        if is_writable(tx, booking.integration_id).await? {
-            let (integration_id, external_id) = (booking.integration_id, booking.external_id);
+        let (integration_id, external_id) = (booking.integration_id, booking.external_id);
+        if is_shared {
+            let theirs = links.iter().filter(|link| link.integration_id == integration_id);
+            let people = theirs.map(|link| link.external_id.clone()).collect();
+            let work = Work::Seats { integration_id, external_id, people };
+            push(tx, lane, &work, cause, Some(integration_id), now).await?;
+        } else if is_writable(tx, integration_id).await? {
             let work = Work::Booking { integration_id, external_id };
             push(tx, lane, &work, cause, Some(integration_id), now).await?;
         }
@@ -84,6 +99,12 @@ pub async fn forget(
         push(tx, intent.appointment_id, &work, cause, Some(integration_id), now).await?;
     }
     Ok(())
+}
+
+async fn is_shared(tx: &mut TenantTx, booking: &Booking) -> Result<bool> {
+    let Some(id) = &booking.external_event_type_id else { return Ok(false) };
+    let event_type = store::event_type::find(tx, booking.integration_id, id).await?;
+    Ok(event_type.is_some_and(|event_type| event_type.is_seated))
 }
 
 /// Cancels a booking, or what it was moved to. A second cancel changes nothing, so nothing is looked up
@@ -155,7 +176,7 @@ pub(super) async fn cancel_write(
     }
 }
 
-fn later(failure: CallFailure) -> Result<Outcome> {
+pub(super) fn later(failure: CallFailure) -> Result<Outcome> {
     match failure {
         CallFailure::NotNow { after, reason } => Ok(Outcome::Release { after, reason: Some(reason.into()) }),
         CallFailure::Credential => {

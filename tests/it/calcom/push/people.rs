@@ -6,15 +6,15 @@ use stellwerk::{
         engine::lineage::{Certainty, Outcome},
         patient,
     },
-    proto::UpdatePatientRequest,
-    sandbox::calcom::{Operation, Point},
+    proto::{AppointmentStatus, UpdatePatientRequest},
+    sandbox::calcom::{Booking, EventTypeOptions, NewBooking, Operation, Point},
     words::IntegrationState,
 };
 
 use crate::support::{
     PATIENCE,
     app::TestApp,
-    calcom::{Connected, app, connect_calcom, double, no_key, on_day},
+    calcom::{Connected, app, connect_calcom, connect_with, double, no_key, on_day},
     desk, wait_until,
 };
 
@@ -190,4 +190,56 @@ async fn whoever_lost_their_address_before_the_write_is_left_to_a_person() {
 
     assert_eq!(row.sync.provider_sync_reason.as_deref(), Some("PATIENT_CONTACT_MISSING"));
     assert_eq!(practice.asked(Operation::CreateBooking), 0);
+}
+
+/// A class of the host's to which Erika comes first, and Max.
+async fn class(practice: &Connected) -> Booking {
+    for (name, email) in [("Erika Muster", "erika@example.org"), ("Max Beispiel", "max@example.org")] {
+        let wish = NewBooking::new(practice.event_type, on_day(3, 9), name, email);
+        practice.calcom.book_as_attendee(wish).await.unwrap();
+    }
+    let class = practice.only_living();
+    assert_eq!(class.attendees.len(), 2);
+    assert!(practice.learn(&class.uid, Certainty::Told).await.appointment.is_some());
+    class
+}
+
+/// P4.
+#[tokio::test]
+async fn a_deleted_patients_seat_is_given_back_and_the_others_keep_theirs() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let options = EventTypeOptions { seats: Some(3), ..EventTypeOptions::default() };
+    let practice = connect_with(&app, &acme, &double().await, options).await;
+    let class = class(&practice).await;
+
+    delete(&practice).await;
+    app.work_until_idle().await;
+
+    let there = practice.only_living();
+    let attendees: Vec<_> = there.attendees.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!((there.uid, attendees), (class.uid, vec!["Max Beispiel"]));
+    let row = desk::only_appointment(&acme.admin).await;
+    assert_eq!(row.status(), AppointmentStatus::Booked);
+    let patients = desk::patients(&acme.admin).await;
+    assert_eq!(patients.iter().map(|one| one.last_name.as_str()).collect::<Vec<_>>(), ["Beispiel"]);
+}
+
+/// P4.
+#[tokio::test]
+async fn a_class_that_a_deleted_patient_stays_in_still_keeps_its_practitioners_time() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let options = EventTypeOptions { seats: Some(3), ..EventTypeOptions::default() };
+    let practice = connect_with(&app, &acme, &double().await, options).await;
+    class(&practice).await;
+    practice.change_integration(|row| row.read_only = true).await;
+
+    delete(&practice).await;
+    app.work_until_idle().await;
+
+    assert_eq!(practice.only_living().attendees.len(), 2);
+    let row = desk::only_appointment(&acme.admin).await;
+    assert_eq!((row.status(), row.patient_id.as_str()), (AppointmentStatus::Booked, ""));
+    assert_eq!(desk::patients(&acme.admin).await, []);
 }

@@ -207,15 +207,19 @@ pub async fn follow_head(tx: &mut TenantTx, context: &Context, id: AppointmentId
 /// Takes in what happened to the people of a booking at its time. Locks as `apply` does.
 pub async fn mark(tx: &mut TenantTx, context: &Context, uid: &str, mark: Mark) -> Result<Applied> {
     lock(tx, context.integration).await?;
-    let Some(row) = store::booking::find(tx, context.integration, uid).await? else {
+    let Some(booking) = store::booking::find(tx, context.integration, uid).await? else {
         return Ok(Applied::nothing(Outcome::NeedsLook));
     };
-    let Some(id) = row.appointment_id else { return Ok(Applied::nothing(Outcome::NeedsLook)) };
-    let is_living = row.is_current && row.status == BookingStatus::Accepted;
+    let Some(id) = booking.appointment_id else { return Ok(Applied::nothing(Outcome::NeedsLook)) };
+    let is_living = booking.is_current && booking.status == BookingStatus::Accepted;
     let row = crate::domain::appointment::open_with(tx, id, None, context.now).await?;
     let mut applied = Applied { appointment: Some(id), patient: row.patient_id, outcome: Outcome::Unchanged };
     if !is_living {
         return Ok(Applied { outcome: Outcome::Stale, ..applied });
+    }
+    // Moved here, and its booking was not moved there yet: what happened at the old time is not its end.
+    if booking.start_time != Some(row.start_time) && row.end_time > context.now {
+        return Ok(Applied { outcome: Outcome::NeedsLook, ..applied });
     }
     let status = match mark {
         Mark::Absent(is_absent) => appointment::marked(&row, is_absent, context.now),

@@ -116,3 +116,25 @@ async fn a_booking_that_nobody_told_of_is_read_when_its_attendee_was_absent() {
     let event = desk::event(&practice.acme.admin, answer.event_id()).await;
     assert_eq!(event.body_preview, "");
 }
+
+#[tokio::test]
+async fn the_end_and_the_absence_at_the_old_time_are_not_those_of_what_was_moved_here_meanwhile() {
+    let practice = practice().await;
+    let story = Story::new(&practice.rows, "uid-1", on_day(3, 9));
+    practice.hook.tell(&story.created()).await.kept();
+    let id = desk::only_appointment(&practice.acme.admin).await.appointment_id;
+    practice.rows.reschedule(id.parse().unwrap(), on_day(4, 9)).await;
+
+    let over = practice.hook.tell(&story.ended()).await;
+    let absent = practice.hook.tell(&story.no_show(true)).await;
+
+    for answer in [over, absent] {
+        assert_eq!((answer.kept(), answer.reason()), ("success", "BOOKING_IS_BEING_READ"));
+    }
+    let row = desk::only_appointment(&practice.acme.admin).await;
+    assert_eq!(
+        (row.status(), row.start_time),
+        (AppointmentStatus::Booked, Some(desk::timestamp(on_day(4, 9))))
+    );
+    assert_eq!(practice.promised().await, ["appointment_push", "booking_refresh"]);
+}

@@ -135,7 +135,7 @@ pub async fn queue_again(
         return Ok(false);
     }
     store::appointment::update_sync(tx, row.id, &row.sync).await?;
-    Ok(true)
+    Ok(row.sync.provider_sync == ProviderSync::Pending)
 }
 
 /// Finds out what became of a write that was given up before its outcome was known, now that the appointment
@@ -193,9 +193,7 @@ pub async fn run(
             attempt::Attempt::new(domain, message, appointment_id, urgency, now).run().await
         }
         Work::Hold { hold_id } => reservation::run(domain, message.tenant_id, hold_id, now).await,
-        Work::Booking { integration_id, .. }
-        | Work::Write { integration_id, .. }
-        | Work::Seats { integration_id, .. }
+        Work::Booking { integration_id, .. } | Work::Write { integration_id, .. }
             if let Some(end) = kept_from(domain, message.tenant_id, integration_id).await? =>
         {
             Ok(end)
@@ -238,8 +236,12 @@ async fn kept_from(domain: &Domain, tenant: TenantId, integration: IntegrationId
     if !target::takes_writes(&row) {
         return Ok(Some(Outcome::Done));
     }
-    let paused = || Outcome::Release { after: attempt::HALTED, reason: Some("OUTBOUND_PAUSED".into()) };
     Ok(row.outbound_paused.then(paused))
+}
+
+/// What waits for the end of a pause.
+fn paused() -> Outcome {
+    Outcome::Release { after: attempt::HALTED, reason: Some("OUTBOUND_PAUSED".into()) }
 }
 
 /// How the appointment stands at its provider and which integration that is; none if it has nothing to do
@@ -247,7 +249,7 @@ async fn kept_from(domain: &Domain, tenant: TenantId, integration: IntegrationId
 async fn concerned(
     tx: &mut TenantTx,
     origin: Origin,
-    row: &Appointment,
+    row: &mut Appointment,
     is_new: bool,
     now: DateTime<Utc>,
 ) -> Result<Option<(target::Standing, Option<IntegrationId>)>> {
@@ -259,7 +261,8 @@ async fn concerned(
     } else {
         target::standing(tx, row).await?
     };
-    if standing.is_bound {
+    if let Some(reason) = standing.bound {
+        tell_bound(row, &standing, reason);
         return Ok(None);
     }
     let booked = standing.living.first().map(|living| living.booking.integration_id);
@@ -272,6 +275,19 @@ async fn concerned(
     let is_known = row.sync.provider_sync != ProviderSync::None;
     let integration = booked.or(wanted);
     Ok((integration.is_some() || is_known).then_some((standing, integration)))
+}
+
+/// What stands here is not written to where it is booked: whether it is so there is all there is to say.
+fn tell_bound(row: &mut Appointment, standing: &target::Standing, reason: &str) {
+    let is_there = standing.has(row);
+    if is_there && row.sync.provider_sync != ProviderSync::None {
+        return;
+    }
+    row.sync = SyncStanding {
+        provider_sync: if is_there { ProviderSync::Synced } else { ProviderSync::None },
+        provider_sync_reason: Some(reason.to_owned()).filter(|_| !is_there),
+        ..SyncStanding::default()
+    };
 }
 
 async fn promise(

@@ -4,6 +4,7 @@ mod crashes;
 mod lost_answers;
 mod outages;
 mod people;
+mod read_only;
 mod refusals;
 mod slots;
 

@@ -133,7 +133,7 @@ impl Attempt<'_> {
         row.sync = SyncStanding {
             provider_sync: if is_there { ProviderSync::Synced } else { ProviderSync::None },
             provider_sync_attempts: self.attempts,
-            provider_sync_reason: None,
+            provider_sync_reason: standing.bound.filter(|_| !is_there).map(str::to_owned),
             provider_sync_review_time: None,
             ..row.sync
         };

@@ -24,7 +24,7 @@ pub(super) enum Step<'a> {
 }
 
 pub(super) fn next<'a>(row: &Appointment, at: &'a Standing, now: DateTime<Utc>) -> Step<'a> {
-    if at.is_bound {
+    if at.bound.is_some() {
         return Step::Nothing;
     }
     let step = match row.status {

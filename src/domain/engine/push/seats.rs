@@ -5,7 +5,7 @@ use chrono::Utc;
 use super::{
     forgotten::{REASON, later},
     look_up,
-    target::is_writable,
+    target::takes_writes,
 };
 use crate::{
     domain::{
@@ -36,10 +36,13 @@ pub(super) async fn give_back(
 ) -> Result<Outcome> {
     let tenant = message.tenant_id;
     let mut tx = domain.store.tenant(tenant).await?;
-    let is_writable = is_writable(&mut tx, integration).await?;
+    let row = store::integration::find(&mut tx, integration).await?;
     let phone_region = store::tenant::current(&mut tx).await?.phone_region;
     tx.end_reading();
-    if is_writable {
+    if takes_writes(&row) {
+        if row.outbound_paused {
+            return Ok(super::paused());
+        }
         let uid = external_id.clone();
         let read =
             provider_call::calcom(domain, tenant, integration, Urgency::Background, |way| async move {

@@ -19,8 +19,8 @@ pub struct Standing {
     pub living: Vec<Living>,
     /// Where it is to be booked.
     pub target: Option<EventType>,
-    /// One of the bookings is where nothing is written to.
-    pub is_bound: bool,
+    /// Why nothing is written to where one of the bookings is.
+    pub bound: Option<&'static str>,
 }
 
 /// A booking that takes time at the provider, or may.
@@ -55,22 +55,27 @@ impl Standing {
 pub async fn standing(tx: &mut TenantTx, row: &Appointment) -> Result<Standing> {
     let mut standing = Standing::default();
     for booking in store::booking::lineage(tx, row.id).await?.into_iter().filter(lives) {
-        if !is_writable(tx, booking.integration_id).await? {
-            standing.is_bound = true;
-        }
+        let integration = store::integration::find(tx, booking.integration_id).await?;
+        standing.bound = standing.bound.or(unwritable(&integration));
         let event_type = match &booking.external_event_type_id {
             Some(id) => store::event_type::find(tx, booking.integration_id, id).await?,
             None => None,
         };
-        let whose = event_type.as_ref().and_then(|event_type| event_type.practitioner_id);
-        let fits = whose.is_none() || row.practitioner_id.is_none() || whose == row.practitioner_id;
+        let fits = is_whose(event_type.as_ref(), row);
         let is_shared = event_type.is_some_and(|event_type| event_type.is_seated);
         standing.living.push(Living { booking, fits, is_shared });
     }
-    if row.status != AppointmentStatus::Cancelled && !standing.is_bound {
+    if row.status != AppointmentStatus::Cancelled && standing.bound.is_none() {
         standing.target = target(tx, row).await?;
     }
     Ok(standing)
+}
+
+/// Whether a booking of this event type is in the calendar of the appointment's practitioner, as far as both
+/// are known.
+pub fn is_whose(event_type: Option<&EventType>, row: &Appointment) -> bool {
+    let whose = event_type.and_then(|event_type| event_type.practitioner_id);
+    whose.is_none() || row.practitioner_id.is_none() || whose == row.practitioner_id
 }
 
 /// Where an appointment of this service, practitioner and length is booked: an event type that offers the
@@ -128,6 +133,15 @@ pub async fn is_writable(tx: &mut TenantTx, integration: IntegrationId) -> Resul
 
 /// The same of an integration that was read.
 pub fn takes_writes(row: &Integration) -> bool {
-    let stands = matches!(row.state, IntegrationState::Connected | IntegrationState::NeedsReconnect);
-    stands && !row.read_only
+    unwritable(row).is_none()
+}
+
+/// Why nothing is ever written there.
+fn unwritable(row: &Integration) -> Option<&'static str> {
+    match row.state {
+        IntegrationState::Disconnecting | IntegrationState::Disconnected => Some("INTEGRATION_DISCONNECTED"),
+        IntegrationState::Connected | IntegrationState::NeedsReconnect => {
+            row.read_only.then_some("READ_ONLY")
+        }
+    }
 }

@@ -196,7 +196,7 @@ fn seats_of_others_are_neither_moved_nor_cancelled() {
 #[test]
 fn what_is_no_booking_here_and_what_may_not_be_written_to_is_left_alone() {
     let standing = has([living(9)]);
-    let bound = Standing { is_bound: true, ..has([living(9)]) };
+    let bound = Standing { bound: Some("READ_ONLY"), ..has([living(9)]) };
     let quiet = AppointmentStatus::ALL
         .iter()
         .filter(|status| !matches!(status, AppointmentStatus::Booked | AppointmentStatus::Cancelled));

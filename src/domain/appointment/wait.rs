@@ -10,14 +10,17 @@ use super::{
     slot, store,
 };
 use crate::{
-    domain::engine::{lineage, push::CONTACT_MISSING},
+    domain::engine::{
+        lineage,
+        push::{self, CONTACT_MISSING},
+    },
     ids::ServiceId,
     provider::calcom,
     store::{
         appointment::{Appointment, SyncStanding},
         retry_deadlocks,
     },
-    words::{AppointmentStatus, IntentKind, ProviderSync, RefusalCode, Resolution, ReviewKind},
+    words::{AppointmentStatus, ProviderSync, RefusalCode, Resolution, ReviewKind},
 };
 
 /// The longest wait.
@@ -142,9 +145,12 @@ async fn give_up(
 ) -> Result<()> {
     let mut tx = domain.store.tenant(caller.tenant).await?;
     let newest = store::intent::of_appointment(&mut tx, id, 1).await?.pop();
-    let moved = newest.filter(|newest| asked == Asked::Reschedule && newest.kind == IntentKind::Reschedule);
-    if let Some(write) = &moved {
-        lineage::lock(&mut tx, write.integration_id).await?;
+    let moved = match newest {
+        Some(newest) if asked == Asked::Reschedule => push::moved_from(&mut tx, id, newest.kind).await?,
+        Some(_) | None => None,
+    };
+    if let Some(booking) = &moved {
+        lineage::lock(&mut tx, booking.integration_id).await?;
     }
     let before = slot::open_with(&mut tx, id, None, now).await?;
     // Somebody decided meanwhile.
@@ -162,17 +168,17 @@ async fn give_up(
                 ..row.sync
             };
         }
-        Asked::Reschedule if no.is_about_the_time() => {
+        Asked::Reschedule if moved.is_some() && no.is_about_the_time() => {
             row.sync = SyncStanding {
                 provider_sync: ProviderSync::Synced,
                 provider_sync_review_time: None,
                 ..row.sync
             };
         }
-        Asked::Reschedule if let Some(write) = moved => {
+        Asked::Reschedule if let Some(booking) = moved => {
             let context = lineage::Context {
                 key: domain.tenant_key(caller.tenant).await?,
-                integration: write.integration_id,
+                integration: booking.integration_id,
                 cause: caller.subject.clone(),
                 certainty: lineage::Certainty::Read,
                 now,
@@ -180,7 +186,7 @@ async fn give_up(
             lineage::follow_head(&mut tx, &context, id).await?;
             return tx.commit().await;
         }
-        // What was to be with somebody else, or is called off, stays so here until a person has looked.
+        // What is booked nowhere, or is called off, stays so here until a person has looked.
         Asked::Reschedule | Asked::Cancel => return Ok(()),
     }
     row.last_change_origin = caller.origin;

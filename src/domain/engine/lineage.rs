@@ -193,15 +193,20 @@ pub async fn follow_head(tx: &mut TenantTx, context: &Context, id: AppointmentId
     lock(tx, context.integration).await?;
     let rows = Rows::new(context.integration, store::booking::lineage(tx, id).await?);
     let Some(head) = rows.head().filter(Head::is_known) else { return Ok(None) };
-    let event_type = match &head.event_type_id {
-        Some(event_type) => store::event_type::find(tx, context.integration, event_type).await?,
-        None => None,
-    };
+    let event_type = event_type_at(tx, context, &head).await?;
     let ground =
         Ground { context, head: &head, seen: None, event_type: event_type.as_ref(), cancel_reason: None };
     let (is_changed, row) = appointment::follow(tx, &ground, id, None).await?;
     let outcome = if is_changed { Outcome::Changed } else { Outcome::Unchanged };
     Ok(Some(Applied { appointment: Some(id), patient: row.patient_id, outcome }))
+}
+
+/// What a head is a booking of.
+async fn event_type_at(tx: &mut TenantTx, context: &Context, head: &Head) -> Result<Option<EventType>> {
+    match &head.event_type_id {
+        Some(event_type) => store::event_type::find(tx, context.integration, event_type).await,
+        None => Ok(None),
+    }
 }
 
 /// Takes in what happened to the people of a booking at its time. Locks as `apply` does.
@@ -300,7 +305,8 @@ async fn take_in_echo(
     let was_given_up = row.sync.provider_sync == ProviderSync::Review;
     if let Some(head) = head {
         // Whoever pushed had given up; otherwise they settle it themselves.
-        if was_given_up && appointment::agrees(&row, &head) {
+        let event_type = event_type_at(tx, context, &head).await?;
+        if was_given_up && appointment::agrees(&row, &head, event_type.as_ref()) {
             row.sync = appointment::synced();
             push::settle_trouble(tx, id, now).await?;
             push::find_out(tx, &context.cause, id, now).await?;

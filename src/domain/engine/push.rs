@@ -37,6 +37,7 @@ pub mod target;
 
 pub use forgotten::forget;
 pub use order::CONTACT_MISSING;
+pub use refused::moved_from;
 pub use reservation::queue_reservation;
 
 /// The pauses before a write is tried a second, third and fourth time.

@@ -31,7 +31,7 @@ const DECIDED: [&str; 7] = [
 #[tokio::test]
 async fn histories_over_inline_webhooks_end_in_agreement() {
     for seed in [11, 12, 13] {
-        live_through(seed, Generation::Inline, 50).await;
+        live_through(seed, Generation::Inline, 50, Practitioners::One).await;
     }
 }
 
@@ -39,7 +39,15 @@ async fn histories_over_inline_webhooks_end_in_agreement() {
 #[tokio::test]
 async fn histories_over_queued_webhooks_end_in_agreement() {
     for seed in [21, 22, 23] {
-        live_through(seed, Generation::Queued, 50).await;
+        live_through(seed, Generation::Queued, 50, Practitioners::One).await;
+    }
+}
+
+/// P4, P5, P7, P9. Each has a Cal.com account, and appointments move from one to the other.
+#[tokio::test]
+async fn histories_of_two_practitioners_end_in_agreement() {
+    for (seed, generation) in [(31, Generation::Inline), (32, Generation::Queued), (33, Generation::Inline)] {
+        live_through(seed, generation, 50, Practitioners::Two).await;
     }
 }
 
@@ -50,7 +58,9 @@ async fn one_history_ends_in_agreement() {
     let generation =
         if seed.unwrap_or(1_u64).is_multiple_of(2) { Generation::Queued } else { Generation::Inline };
 
-    live_through(seed.unwrap_or(1), generation, if seed.is_some() { 50 } else { 15 }).await;
+    let steps = if seed.is_some() { 50 } else { 15 };
+    live_through(seed.unwrap_or(1), generation, steps, Practitioners::One).await;
+    live_through(seed.unwrap_or(1), generation, steps, Practitioners::Two).await;
 }
 
 /// P4, P5, P7, P9.
@@ -59,23 +69,34 @@ async fn soak_histories_end_in_agreement() {
     for _ in 0..8 * soak_rounds() {
         let seed: u64 = rand::random::<u32>().into();
         let generation = if seed.is_multiple_of(2) { Generation::Queued } else { Generation::Inline };
-        live_through(seed, generation, 50).await;
+        live_through(seed, generation, 50, Practitioners::One).await;
+        live_through(seed, generation, 50, Practitioners::Two).await;
     }
 }
 
+/// Whose time is given away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Practitioners {
+    One,
+    Two,
+}
+
 /// One history, from an empty calendar to agreement.
-async fn live_through(seed: u64, generation: Generation, steps: u32) {
-    println!("seed {seed}, {generation:?}, {steps} steps");
+async fn live_through(seed: u64, generation: Generation, steps: u32, practitioners: Practitioners) {
+    println!("seed {seed}, {generation:?}, {steps} steps, {practitioners:?}");
     let mut chance = StdRng::seed_from_u64(seed);
-    let practice = Practice::open(Settings {
+    let settings = Settings {
         generation,
         limits: Limits::none(),
         kept_requests: 100_000,
         kept_deliveries: 100_000,
         requests_name_predecessor: chance.random_bool(0.5),
         ..Settings::default()
-    })
-    .await;
+    };
+    let practice = match practitioners {
+        Practitioners::One => Practice::open(settings).await,
+        Practitioners::Two => Practice::open_for_two(settings).await,
+    };
     let mut actors = Actors::new(&practice, chance.random()).await;
     for rule in misfortune(&mut chance) {
         practice.calcom.add_fault(rule);
@@ -138,7 +159,7 @@ async fn come_to_rest(practice: &Practice) -> usize {
 }
 
 /// P5, P7: nothing was written twice, and what others did there cost one write each at most.
-fn check_cost(seed: u64, sides: &Sides, actors: &Actors<'_>) {
+fn check_cost(seed: u64, sides: &Sides<'_>, actors: &Actors<'_>) {
     assert_eq!(sides.made_twice(), [""; 0], "seed {seed}\n{}", sides.story());
     let changes = actors.there.changes + sides.rivals();
     let ours = sides.writes_of_ours();

@@ -49,8 +49,17 @@ pub(super) struct Practice {
     pub(super) visit: Bookable,
     /// Half an hour, to be confirmed by the host.
     pub(super) consultation: Bookable,
+    pub(super) colleague: Option<Colleague>,
     /// A full hour a few days from now.
     first_slot: DateTime<Utc>,
+}
+
+/// Another practitioner, who offers the same in a Cal.com account of their own.
+pub(super) struct Colleague {
+    pub(super) practitioner_id: String,
+    integration_id: String,
+    pub(super) visit: Bookable,
+    pub(super) consultation: Bookable,
 }
 
 /// What can be booked on either side.
@@ -84,11 +93,39 @@ impl Practice {
             integration_id,
             visit,
             consultation,
+            colleague: None,
             first_slot: desk::in_days(4),
         };
         practice.work_through().await;
         assert_eq!(practice.calcom.webhooks().len(), 2, "a webhook for each event type");
         practice
+    }
+
+    /// The same with a colleague.
+    pub(super) async fn open_for_two(settings: Settings) -> Self {
+        let practice = Self::open(settings).await;
+        let (calcom, admin) = (&practice.calcom, &practice.acme.admin);
+        let host = calcom.add_user("Bert Muster", "bert@example.com", Berlin);
+        let practitioner_id = desk::add_practitioner(admin, &host.name, &[]).await.practitioner_id;
+        let bookable = |of: &Bookable, slug: &str, title: &str, requires_confirmation| {
+            let options = EventTypeOptions { requires_confirmation, ..EventTypeOptions::default() };
+            let event_type = calcom.add_event_type(host.id, slug, title, 30, options).expect("a known host");
+            Bookable { event_type, service_id: of.service_id.clone() }
+        };
+        let visit = bookable(&practice.visit, "visit", "Visit", false);
+        let consultation = bookable(&practice.consultation, "consultation", "Consultation", true);
+        let integration_id = connect(calcom, admin, &host).await;
+        let colleague = Some(Colleague { practitioner_id, integration_id, visit, consultation });
+        practice.work_through().await;
+        Self { colleague, ..practice }
+    }
+
+    /// In whose calendar a booking of this event type is.
+    pub(super) fn whose(&self, event_type: i64) -> &str {
+        let is_theirs =
+            |one: &&Colleague| [one.visit.event_type, one.consultation.event_type].contains(&event_type);
+        let theirs = self.colleague.as_ref().filter(is_theirs);
+        theirs.map_or(&self.practitioner_id, |one| &one.practitioner_id)
     }
 
     /// Waits until nothing is left to do, on either side, without waiting for pauses.
@@ -104,9 +141,17 @@ impl Practice {
         self.calcom.quiet().await;
     }
 
-    /// Begins a run and waits for its end.
+    /// Begins a run of each integration and waits for its end; shows the first one's.
     pub(super) async fn sync(&self) -> proto::SyncLog {
-        let request = StartSyncRequest { integration_id: self.integration_id.clone(), ..Default::default() };
+        let log = self.sync_one(&self.integration_id).await;
+        if let Some(colleague) = &self.colleague {
+            self.sync_one(&colleague.integration_id).await;
+        }
+        log
+    }
+
+    async fn sync_one(&self, integration_id: &str) -> proto::SyncLog {
+        let request = StartSyncRequest { integration_id: integration_id.into(), ..Default::default() };
         let begun = self.acme.admin.sync_logs().start_sync(request).await.expect("a run").into_inner();
         let id = begun.sync_log.expect("shown").sync_log_id;
         self.work_through().await;

@@ -1,5 +1,6 @@
 //! What changes here reaches Cal.com: once, in order, and whatever goes wrong on the way.
 
+mod colleagues;
 mod crashes;
 mod lost_answers;
 mod outages;

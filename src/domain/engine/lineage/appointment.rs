@@ -4,7 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Context, Seen, rows::Head};
 use crate::{
-    domain::{appointment, engine::push},
+    domain::{
+        appointment,
+        engine::push::{self, target::is_whose},
+    },
     error::Result,
     fold,
     ids::{AppointmentId, PatientId, PractitionerId, ReviewItemId},
@@ -14,7 +17,7 @@ use crate::{
         event_type::EventType,
         review_item::ReviewItem,
     },
-    words::{AppointmentStatus, BookingStatus, Origin, ProviderSync, ReviewKind, ReviewState},
+    words::{AppointmentStatus, BookingStatus, Origin, ProviderSync, RefusalCode, ReviewKind, ReviewState},
 };
 
 /// The reason of the item that is opened when both sides changed an appointment.
@@ -99,8 +102,14 @@ pub(super) async fn follow(
     let mut desired = followed(ground, &row, before, practitioner);
     let was_edited =
         matches!(row.sync.provider_sync, ProviderSync::Pending | ProviderSync::Failed | ProviderSync::Review);
-    let is_overruled = was_edited && before.is_some() && shape(&desired) != shape(&row);
-    if agrees(&desired, ground.head) && row.sync.provider_sync != ProviderSync::Synced {
+    // What was put back after a refusal is what the booking was.
+    let is_overruled = was_edited
+        && before.is_some_and(|before| !agrees(&row, before, ground.event_type))
+        && shape(&desired) != shape(&row);
+    let is_as_there = agrees(&desired, ground.head, ground.event_type);
+    // What was refused and put back agrees at once; that it was refused is still to be seen by somebody.
+    let is_to_be_seen = before == Some(ground.head) && is_open_refusal(tx, &row).await?;
+    if is_as_there && !is_to_be_seen && row.sync.provider_sync != ProviderSync::Synced {
         // Who wanted it stays to be seen.
         desired.sync = SyncStanding {
             provider_sync: ProviderSync::Synced,
@@ -114,7 +123,7 @@ pub(super) async fn follow(
     desired.sync_time = Some(now);
     let was = row.status;
     // While a person was to decide it did not take its time back by itself.
-    let asks_again = was_given_up && was == AppointmentStatus::Conflicting;
+    let asks_again = is_as_there && was_given_up && was == AppointmentStatus::Conflicting;
     let kept = if is_only_known_better(&desired, &row) && !asks_again {
         store::appointment::update(tx, &desired).await?;
         desired
@@ -172,9 +181,24 @@ fn followed(
             desired.practitioner_id = practitioner;
         }
     }
+    // A new time is one in that calendar; and whose it is counts while nobody is changing that here.
+    let is_settled = row.sync.provider_sync == ProviderSync::Synced;
+    if !is_whose(ground.event_type, &desired) && (is_other_time || is_settled) {
+        desired.practitioner_id = practitioner;
+    }
     desired.external_id = Some(ground.head.uid.clone());
     desired.integration_id = Some(ground.context.integration);
     with_absence(desired, ground)
+}
+
+/// Whether a person is still to see that the provider refused what was asked of it.
+async fn is_open_refusal(tx: &mut TenantTx, row: &Appointment) -> Result<bool> {
+    let code = row.sync.provider_sync_reason.as_deref().and_then(|reason| reason.parse().ok());
+    let is_put_back = code.is_some_and(|code: RefusalCode| code.is_about_the_time());
+    if row.sync.provider_sync != ProviderSync::Review || !is_put_back {
+        return Ok(false);
+    }
+    Ok(store::review_item::open_of(tx, row.id, ReviewKind::RequiresManualReview).await?.is_some())
 }
 
 /// Tells a person that what was edited here gave way.
@@ -194,8 +218,9 @@ fn overruled(ground: &Ground<'_>, id: AppointmentId) -> ReviewItem {
     }
 }
 
-/// Whether an appointment is what its head is, so that there is nothing to write to the provider.
-pub(super) fn agrees(row: &Appointment, head: &Head) -> bool {
+/// Whether an appointment is what its head is, in the calendar of its practitioner, so that there is nothing
+/// to write to the provider.
+pub(super) fn agrees(row: &Appointment, head: &Head, event_type: Option<&EventType>) -> bool {
     match row.status {
         AppointmentStatus::Cancelled => !head.lives(),
         AppointmentStatus::Held => false,
@@ -203,7 +228,12 @@ pub(super) fn agrees(row: &Appointment, head: &Head) -> bool {
         | AppointmentStatus::Booked
         | AppointmentStatus::Conflicting
         | AppointmentStatus::Completed
-        | AppointmentStatus::NoShow => head.lives() && head.start == Some(row.start_time),
+        | AppointmentStatus::NoShow => {
+            head.lives()
+                && head.start == Some(row.start_time)
+                && head.end.is_none_or(|end| end == row.end_time)
+                && is_whose(event_type, row)
+        }
     }
 }
 
@@ -257,6 +287,7 @@ fn cancel_reason(ground: &Ground<'_>, status: AppointmentStatus) -> Option<Strin
 fn with_absence(mut row: Appointment, ground: &Ground<'_>) -> Appointment {
     if let Some(is_absent) = ground.seen.and_then(|seen| seen.is_absent)
         && ground.head.status == BookingStatus::Accepted
+        && ground.head.start == Some(row.start_time)
         && let Some(status) = marked(&row, is_absent, ground.context.now)
     {
         row.status = status;

@@ -8,14 +8,17 @@ use super::{
     attempt::{Attempt, Next},
     lineage,
     look_up::Look,
+    target::lives,
 };
 use crate::{
     domain::{appointment, engine::sync_run},
     error::Result,
+    ids::AppointmentId,
     provider::calcom::Refusal,
     store::{
         self, TenantTx,
         appointment::{Appointment, Change, SyncStanding},
+        booking::Booking,
         intent::Intent,
         outbox::Outcome,
         retry_deadlocks,
@@ -72,9 +75,12 @@ impl Attempt<'_> {
     async fn refuse_once(&self, intent: &Intent, denial: Denial) -> Result<Next> {
         let (code, about_the_time) = (denial.code(), denial.is_about_the_time());
         let mut tx = self.domain.store.tenant(self.tenant).await?;
-        if about_the_time && intent.kind == IntentKind::Reschedule {
-            // The head will be followed.
-            lineage::lock(&mut tx, intent.integration_id).await?;
+        let head = match about_the_time {
+            true => moved_from(&mut tx, self.appointment, intent.kind).await?,
+            false => None,
+        };
+        if let Some(head) = &head {
+            lineage::lock(&mut tx, head.integration_id).await?;
         }
         let Some(row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
         if let Some(open) = self.open(&mut tx, intent.id).await? {
@@ -97,12 +103,12 @@ impl Attempt<'_> {
             return self.advance(tx, row, true).await;
         }
         let row = match intent.kind {
-            IntentKind::Create if about_the_time => self.give_time_up(&mut tx, row, intent, code).await?,
-            IntentKind::Reschedule if about_the_time => {
-                let context = self.context(intent.integration_id).await?;
+            _ if let Some(head) = head => {
+                let context = self.context(head.integration_id).await?;
                 lineage::follow_head(&mut tx, &context, row.id).await?;
                 store::appointment::find_for_update(&mut tx, row.id).await?
             }
+            IntentKind::Create if about_the_time => self.give_time_up(&mut tx, row, intent, code).await?,
             IntentKind::Create | IntentKind::Reschedule | IntentKind::Cancel => row,
         };
         if denial.may_be_the_event_types() {
@@ -166,6 +172,21 @@ impl Denial {
             Self::Hopeless(_) => true,
         }
     }
+}
+
+/// The booking that an appointment goes back to when this write of it is refused. A move into another
+/// calendar makes a new one there first.
+pub async fn moved_from(
+    tx: &mut TenantTx,
+    appointment: AppointmentId,
+    write: IntentKind,
+) -> Result<Option<Booking>> {
+    let current = store::booking::current(tx, appointment).await?;
+    Ok(current.filter(|booking| match write {
+        IntentKind::Create => lives(booking),
+        IntentKind::Reschedule => true,
+        IntentKind::Cancel => false,
+    }))
 }
 
 /// It says that nothing is there to be moved or cancelled: a read that shows something contradicts it.

@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// Everything that counts, read above every policy.
-pub(super) struct Sides {
+pub(super) struct Sides<'a> {
+    practice: &'a Practice,
     appointments: Vec<Appointment>,
     known: Vec<Known>,
     intents: Vec<Intent>,
@@ -30,6 +31,7 @@ struct Appointment {
     status: String,
     start_time: DateTime<Utc>,
     end_time: DateTime<Utc>,
+    practitioner_id: Option<String>,
     origin: String,
     provider_sync: String,
     provider_sync_reason: Option<String>,
@@ -66,11 +68,12 @@ const HELD_TWICE: &str = "SELECT a.id || ' and ' || b.id FROM appointment a JOIN
     AND a.start_time < b.end_time AND b.start_time < a.end_time \
     WHERE a.status IN ('held', 'booked') AND b.status IN ('held', 'booked')";
 
-impl Sides {
-    pub(super) async fn of(practice: &Practice, actors: &Actors<'_>) -> Self {
+impl<'a> Sides<'a> {
+    pub(super) async fn of(practice: &'a Practice, actors: &Actors<'_>) -> Self {
         let owner = practice.app.database.owner().await;
         assert_eq!(owner.lines(HELD_TWICE).await, [""; 0]);
         Self {
+            practice,
             appointments: rows(&owner, APPOINTMENTS).await,
             known: rows(&owner, KNOWN).await,
             intents: rows(&owner, INTENTS).await,
@@ -103,6 +106,8 @@ impl Sides {
             return wrong("has several current bookings");
         }
         match (&*one.status, &living[..]) {
+            // The same, of one that was to be a colleague's.
+            ("booked", [_]) if one.provider_sync_reason.as_deref() == Some("BOOKED_ALREADY") => None,
             ("booked", [there]) if there.status == Status::Accepted => self.same(one, there),
             ("requested", [there]) if there.status == Status::Pending => self.same(one, there),
             ("conflicting", [there]) if there.status == Status::Accepted => match self.has_rival(one) {
@@ -125,6 +130,13 @@ impl Sides {
             return Some(format!(
                 "appointment {} is at {} and there at {}",
                 one.id, one.start_time, there.start
+            ));
+        }
+        let whose = self.practice.whose(there.event_type_id);
+        if one.practitioner_id.as_deref() != Some(whose) {
+            return Some(format!(
+                "appointment {} is {:?}'s and there {whose}'s",
+                one.id, one.practitioner_id
             ));
         }
         let is_known = self.known_of(one).any(|known| known.external_id == there.uid && known.is_current);
@@ -154,25 +166,29 @@ impl Sides {
     fn given_twice_there(&self) -> Vec<String> {
         let is_careful = |one: &&Booking| one.status == Status::Accepted && !self.careless.contains(&one.uid);
         let accepted: Vec<_> = self.there.iter().filter(is_careful).collect();
-        let overlap = |a: &Booking, b: &Booking| a.id < b.id && a.start < b.end && b.start < a.end;
+        let overlap = |a: &Booking, b: &Booking| {
+            let is_one = self.practice.whose(a.event_type_id) == self.practice.whose(b.event_type_id);
+            is_one && a.id < b.id && a.start < b.end && b.start < a.end
+        };
         let pairs = accepted.iter().flat_map(|a| accepted.iter().map(move |b| (a, b)));
         let twice = pairs.filter(|(a, b)| overlap(a, b));
         twice.map(|(a, b)| format!("{} and {} are at one time there", a.uid, b.uid)).collect()
     }
 
     /// The bookings that an appointment has had, by what Cal.com says of them.
-    fn lineage<'a>(&'a self, one: &'a Appointment) -> impl Iterator<Item = &'a Booking> {
+    fn lineage<'b>(&'b self, one: &'b Appointment) -> impl Iterator<Item = &'b Booking> {
         let known = self.known_of(one);
         known.filter_map(|known| self.there.iter().find(|booking| booking.uid == known.external_id))
     }
 
-    fn known_of<'a>(&'a self, one: &'a Appointment) -> impl Iterator<Item = &'a Known> {
+    fn known_of<'b>(&'b self, one: &'b Appointment) -> impl Iterator<Item = &'b Known> {
         self.known.iter().filter(|known| known.appointment_id.as_ref() == Some(&one.id))
     }
 
     fn has_rival(&self, one: &Appointment) -> bool {
         self.appointments.iter().any(|other| {
             other.id != one.id
+                && other.practitioner_id == one.practitioner_id
                 && ["held", "booked"].contains(&&*other.status)
                 && other.start_time < one.end_time
                 && one.start_time < other.end_time

@@ -85,6 +85,25 @@ impl<'a> Diary<'a> {
         let Practice { visit, consultation, .. } = self.practice;
         if chance.random_bool(0.7) { visit } else { consultation }
     }
+
+    /// The same with one of the practitioners.
+    fn something_of_somebody(&self, chance: &mut StdRng) -> &'a Bookable {
+        let of_first = self.something(chance);
+        let of_colleague = self.practice.colleague.as_ref().filter(|_| chance.random_bool(0.4));
+        match of_colleague {
+            Some(other) if of_first.service_id == other.visit.service_id => &other.visit,
+            Some(other) => &other.consultation,
+            None => of_first,
+        }
+    }
+
+    /// Nobody: the one who has it.
+    fn somebody(&self, chance: &mut StdRng) -> String {
+        let Some(colleague) = self.practice.colleague.as_ref().filter(|_| chance.random_bool(0.5)) else {
+            return String::new();
+        };
+        [&self.practice.practitioner_id, &colleague.practitioner_id][chance.random_range(0..2)].clone()
+    }
 }
 
 /// The desk and the phone.
@@ -118,6 +137,11 @@ impl<'a> Here<'a> {
         let caller = if chance.random_bool(0.4) { &self.phone } else { &practice.acme.admin };
         let patient = self.patients.choose(chance).expect("patients");
         let wish = practice.wish(self.diary.something(chance), patient, self.diary.time(chance));
+        let practitioner_id = self.diary.somebody(chance);
+        let wish = match practitioner_id.is_empty() {
+            true => wish,
+            false => BookAppointmentRequest { practitioner_id, ..wish },
+        };
         // A second, as if the line were bad.
         let wait = chance.random_bool(0.15).then_some(prost_types::Duration { seconds: 1, nanos: 0 });
         let known = desk::appointments(&practice.acme.admin).await;
@@ -130,8 +154,11 @@ impl<'a> Here<'a> {
                     appointment_id,
                     start_time: wish.start_time,
                     wait_for_provider: wait,
+                    practitioner_id: self.diary.somebody(chance),
                     ..Default::default()
                 };
+                // In another calendar it is one more, and then one less in the old.
+                self.edits += usize::from(!request.practitioner_id.is_empty());
                 caller.appointments().reschedule_appointment(request).await.map(drop)
             }
             _ => {
@@ -246,7 +273,7 @@ impl<'a> There<'a> {
 
 /// Some are patients, and one of those has no address.
 fn attendee(diary: Diary<'_>, start: DateTime<Utc>, chance: &mut StdRng) -> NewBooking {
-    let event_type = diary.something(chance).event_type;
+    let event_type = diary.something_of_somebody(chance).event_type;
     let people = [
         ("Erika Muster", "erika@example.org"),
         ("Max Beispiel", "max@example.org"),

@@ -135,6 +135,27 @@ async fn what_is_tried_again_when_the_time_is_free_succeeds_and_settles_the_item
     assert_eq!(practice.review_items().await, []);
 }
 
+/// P12.
+#[tokio::test]
+async fn a_second_time_that_is_taken_too_leaves_what_is_booked_nowhere_to_a_person() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    block(&practice, 3, 9);
+    block(&practice, 3, 11);
+    let id = practice.book(on_day(3, 9)).await;
+    practice.until(id, ProviderSync::Review).await;
+
+    let refused = practice.try_reschedule(id, on_day(3, 11), Some(PATIENCE)).await.unwrap_err();
+    app.work_until_idle().await;
+
+    assert!(matches!(refused, Error::SlotTakenOffering { .. }), "{refused}");
+    let row = practice.appointment(id).await;
+    assert_eq!((row.status, row.sync.provider_sync), (AppointmentStatus::Conflicting, ProviderSync::Review));
+    assert_eq!(practice.living(), []);
+    assert_eq!(reasons(&practice.review_items().await), [(ReviewKind::RequiresManualReview, "SLOT_TAKEN")]);
+}
+
 #[tokio::test]
 async fn a_race_that_was_lost_there_is_a_refusal_like_any_other() {
     let app = app().start().await;

@@ -40,7 +40,7 @@ fn head(status: BookingStatus, start: &str) -> Head {
 fn an_appointment_agrees_with_a_booking_that_lives_at_its_time_or_with_it_over() {
     let same = "2027-03-01T09:00:00Z";
     let other = "2027-03-01T10:00:00Z";
-    let agrees = |status, booking, start| agrees(&row(status), &head(booking, start));
+    let agrees = |status, booking, start| agrees(&row(status), &head(booking, start), None);
 
     assert!(agrees(AppointmentStatus::Booked, BookingStatus::Accepted, same));
     assert!(agrees(AppointmentStatus::NoShow, BookingStatus::Accepted, same));

@@ -27,8 +27,8 @@ mod revoke;
 
 pub(in crate::domain) use grant::Grant;
 pub use refresh::run;
+pub(in crate::domain) use refresh::{CLIENT_NOT_CONFIGURED, CLIENT_REFUSED, registration, times};
 use refresh::{Need, is_usable};
-pub(in crate::domain) use refresh::{registration, times};
 pub(in crate::domain) use revoke::{Remains, revoke};
 
 /// What is sent as `authorization: Bearer …`.

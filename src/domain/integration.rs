@@ -245,6 +245,7 @@ pub(in crate::domain) async fn make_up(
     if !adapter.asks() || row.state != IntegrationState::Connected {
         return Ok(());
     }
+    store::subscription::check_anew(tx, row.id).await?;
     subscription::queue(tx, row.id, cause, now).await?;
     match adapter {
         Adapter::Calcom => reconcile::queue_sweep(tx, row.id, cause, now).await,
@@ -253,7 +254,7 @@ pub(in crate::domain) async fn make_up(
     }
 }
 
-/// Queues work on an integration as a whole.
+/// Queues work on an integration as a whole, once however often it is asked for before it begins.
 pub(in crate::domain) async fn queue(
     tx: &mut TenantTx,
     id: IntegrationId,
@@ -271,6 +272,5 @@ pub(in crate::domain) async fn queue(
         run_time: now,
         integration: Some(id),
     };
-    store::outbox::push(tx, message).await?;
-    Ok(())
+    store::outbox::push_once(tx, message).await
 }

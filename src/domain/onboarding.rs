@@ -3,11 +3,11 @@
 //!
 //! Every step may be repeated. What is asked of the provider is asked before anything is written.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Domain, consent,
-    engine::provider_call::{self, Urgency, Way},
+    engine::provider_call::{self, HeldPlace, Urgency, Way},
 };
 use crate::{
     caller::Caller,
@@ -70,7 +70,11 @@ struct Ground<'a> {
     domain: &'a Domain,
     tenant: TenantId,
     id: IntegrationId,
+    held: HeldPlace,
 }
+
+/// How long somebody waits for the budget before being told when to come again; less than any rpc may take.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How far an integration is. The provider is not asked. Errors: `NotFound`, `Invalid` (a provider without an
 /// onboarding).
@@ -149,7 +153,10 @@ impl<'a> Ground<'a> {
 
     fn of(domain: &'a Domain, caller: &Caller, integration: &Integration) -> Result<Self> {
         match integration.state {
-            IntegrationState::Connected => Ok(Self { domain, tenant: caller.tenant, id: integration.id }),
+            IntegrationState::Connected => {
+                let held = HeldPlace::lasting(PATIENCE);
+                Ok(Self { domain, tenant: caller.tenant, id: integration.id, held })
+            }
             state => Err(Error::IntegrationState(state)),
         }
     }
@@ -164,12 +171,18 @@ impl<'a> Ground<'a> {
         Ok((workspace, settings))
     }
 
-    /// Asks the provider once, on behalf of somebody who waits.
+    /// Asks the provider once, on behalf of somebody who waits: who would have to ask for everything again if the
+    /// budget was not waited for here.
     async fn ask<T, F: Future<Output = Result<T, asana::CallError>>>(
         &self,
         call: impl Fn(Arc<Way>) -> F,
     ) -> Result<T> {
-        Ok(provider_call::asana(self.domain, self.tenant, self.id, Urgency::Person, call).await?)
+        loop {
+            match provider_call::asana(self.domain, self.tenant, self.id, Urgency::Person, &call).await {
+                Err(failure) => self.held.wait(failure).await?,
+                Ok(answer) => return Ok(answer),
+            }
+        }
     }
 }
 

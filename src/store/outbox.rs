@@ -153,6 +153,32 @@ pub async fn push(tx: &mut TenantTx, message: NewMessage) -> Result<MessageId> {
     Ok(id)
 }
 
+/// Promises work, unless a message that says the same waits in its lane and was never begun: whatever made the
+/// new one is there before that one is.
+pub async fn push_once(tx: &mut TenantTx, message: NewMessage) -> Result<()> {
+    let query = sql_query("SELECT stellwerk_outbox_waits($1, $2, $3) AS held")
+        .bind::<Text, _>(&message.lane)
+        .bind::<Text, _>(message.kind.as_str())
+        .bind::<Jsonb, _>(&message.payload);
+    let row: Held = Cached(query).get_result(tx.conn()).await?;
+    if !row.held {
+        push(tx, message).await?;
+    }
+    Ok(())
+}
+
+/// Has a message of this lane and kind that waits for another try do for `message`, too, at its run time at
+/// the latest and with as many tries as a new one. False: none waits.
+pub async fn revive(tx: &mut TenantTx, message: &NewMessage) -> Result<bool> {
+    let query = sql_query("SELECT stellwerk_outbox_revive($1, $2, $3, $4) AS id")
+        .bind::<Text, _>(&message.lane)
+        .bind::<Text, _>(message.kind.as_str())
+        .bind::<Text, _>(&message.cause)
+        .bind::<Timestamptz, _>(message.run_time);
+    let row: Merged = Cached(query).get_result(tx.conn()).await?;
+    Ok(row.id.is_some())
+}
+
 /// Promises work that may wait for more of its kind: while a message of this lane and kind waits that nobody
 /// has begun, that one does for both, `quiet` after the last push and at most `cap` after the first. Of its
 /// payload stays what the new one does not say.

@@ -65,6 +65,14 @@ impl Subscription {
     }
 }
 
+/// Has all of an integration checked as if none had been before: what was refused may be allowed by now.
+pub async fn check_anew(tx: &mut TenantTx, integration: IntegrationId) -> Result<()> {
+    let all = subscription::table.filter(subscription::integration_id.eq(integration));
+    let unchecked = subscription::check_time.eq(None::<DateTime<Utc>>);
+    Cached(update(all).set(unchecked)).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// All of an integration, oldest first.
 pub async fn of_integration(tx: &mut TenantTx, integration: IntegrationId) -> Result<Vec<Subscription>> {
     let query = subscription::table

@@ -69,6 +69,12 @@ impl Chores {
         self.count("SELECT stellwerk_sweep_authorizations() AS count").await
     }
 
+    /// Deletes addresses made for webhooks that were closed more than a day ago without a delivery. Returns how
+    /// many.
+    pub async fn sweep_endpoints(&mut self) -> Result<i64> {
+        self.count("SELECT stellwerk_sweep_endpoints() AS count").await
+    }
+
     async fn count(&mut self, sql: &'static str) -> Result<i64> {
         Ok(sql_query(sql).get_result::<Count>(&mut self.conn).await?.count)
     }

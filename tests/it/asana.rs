@@ -1,6 +1,7 @@
 //! Planning here and Asana, kept in step over real HTTP with the double.
 
 mod absences;
+mod budgets;
 mod gone;
 mod hours;
 mod merging;

@@ -7,4 +7,5 @@ mod lost_fields;
 mod mapping;
 mod quiet;
 mod steps;
+mod tries;
 mod webhooks;

@@ -42,6 +42,9 @@ const USABLE: TimeDelta = TimeDelta::seconds(20);
 const AHEAD: Duration = Duration::from_secs(5 * 60);
 /// Until what could not be written down is worth another try.
 const KEEP_AGAIN: Duration = Duration::from_millis(500);
+/// The outcomes that are ours to mend, and nothing is wrong with the grant; codes that answers tell.
+pub(in crate::domain) const CLIENT_REFUSED: &str = "CLIENT_REFUSED";
+pub(in crate::domain) const CLIENT_NOT_CONFIGURED: &str = "CLIENT_NOT_CONFIGURED";
 /// Until a broken configuration is worth another look.
 const MISCONFIGURED: Duration = Duration::from_secs(5 * 60);
 
@@ -132,7 +135,7 @@ async fn attempt(
         Ok(_) => "OK",
         Err(Failure::Token(_, error)) => error.reason(),
         Err(Failure::NoRefreshToken) => "NO_REFRESH_TOKEN",
-        Err(Failure::NoClient) => "CLIENT_NOT_CONFIGURED",
+        Err(Failure::NoClient) => CLIENT_NOT_CONFIGURED,
         Err(Failure::Own(_)) => "FAILED",
     };
     let provider = match &asked {
@@ -147,13 +150,12 @@ async fn attempt(
         }
         Err(Failure::NoRefreshToken) => lost(domain, tenant, &row, lease, "NO_REFRESH_TOKEN").await,
         Err(failure) => {
-            give_back(domain, tenant, &row, lease).await?;
+            give_back(domain, tenant, &row, lease, outcome).await?;
             Err(match failure {
                 Failure::Token(_, TokenError::Unavailable(after)) => {
                     BearerError::NotNow { after, reason: outcome }
                 }
                 Failure::Own(error) => BearerError::Own(error),
-                // Ours to mend, and nothing is wrong with the grant.
                 _ => {
                     tracing::error!(
                         integration.id = %row.integration_id, outcome,
@@ -281,7 +283,7 @@ async fn write_down(
     // Somebody slower than us believed that the grant was lost.
     let was_lost = before.state == IntegrationState::NeedsReconnect
         && before.state_reason.as_deref() == Some("GRANT_REFUSED");
-    if was_lost {
+    if was_lost || before.state == IntegrationState::Connected && before.state_reason.is_some() {
         let mut after = before.clone();
         (after.state, after.state_reason, after.update_time) = (IntegrationState::Connected, None, now);
         store::integration::save(&mut tx, &after).await?;
@@ -314,8 +316,23 @@ async fn lost(
     Err(BearerError::Missing)
 }
 
-async fn give_back(domain: &Domain, tenant: TenantId, row: &Credential, lease: &Lease) -> Result<()> {
+/// Lets somebody else try. Where our registration is what is wrong, the integration says so until a token
+/// comes: nothing else would, because its work only waits.
+async fn give_back(
+    domain: &Domain,
+    tenant: TenantId,
+    row: &Credential,
+    lease: &Lease,
+    outcome: &str,
+) -> Result<()> {
     let mut tx = domain.store.tenant(tenant).await?;
+    if matches!(outcome, CLIENT_REFUSED | CLIENT_NOT_CONFIGURED) {
+        let mut found = store::integration::find_for_update(&mut tx, row.integration_id).await?;
+        if found.state == IntegrationState::Connected && found.state_reason.as_deref() != Some(outcome) {
+            (found.state_reason, found.update_time) = (Some(outcome.into()), micros(Utc::now()));
+            store::integration::save(&mut tx, &found).await?;
+        }
+    }
     store::credential::end_lease(&mut tx, row.id, lease.id).await?;
     tx.commit().await
 }

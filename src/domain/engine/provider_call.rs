@@ -31,7 +31,7 @@ use crate::{
 
 mod asana_call;
 
-pub use asana_call::{asana, asana_write};
+pub use asana_call::{HeldPlace, asana, asana_write};
 
 /// Who waits for the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

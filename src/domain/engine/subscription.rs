@@ -220,12 +220,20 @@ fn is_ours(domain: &Domain, one: &calcom::Subscription, subscription: &Subscript
         || subscription.external_id.as_ref() == Some(&one.id)
 }
 
+const READ_ONLY: &str = "READ_ONLY";
+const OUTBOUND_PAUSED: &str = "OUTBOUND_PAUSED";
+
 /// What is never written there, or not now.
 fn may_write(ground: &Ground<'_>) -> Result<(), &'static str> {
     if ground.integration.read_only {
-        return Err("READ_ONLY");
+        return Err(READ_ONLY);
     }
-    if ground.integration.outbound_paused { Err("OUTBOUND_PAUSED") } else { Ok(()) }
+    if ground.integration.outbound_paused { Err(OUTBOUND_PAUSED) } else { Ok(()) }
+}
+
+/// Whether it was us who did not let it be written.
+fn is_of_may_write(reason: &str) -> bool {
+    matches!(reason, READ_ONLY | OUTBOUND_PAUSED)
 }
 
 /// The address answers 404 from now on.

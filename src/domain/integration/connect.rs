@@ -177,8 +177,16 @@ pub(in crate::domain) async fn connected(
         }
         // Others wait to be told what is to be kept in step, or have nothing that could be.
         _ if after.provider == calcom::PROVIDER => run_first(tx, after.id, cause, now).await,
+        // What was told before it was disconnected still holds.
+        _ if is_onboarded(tx, after.id).await? => super::make_up(tx, after, cause, now).await,
         _ => Ok(()),
     }
+}
+
+/// Whether a planning tool was read before.
+async fn is_onboarded(tx: &mut TenantTx, id: IntegrationId) -> Result<bool> {
+    let settings = store::planning::settings::find(tx, id).await?;
+    Ok(settings.is_some_and(|settings| settings.initial_sync_time.is_some()))
 }
 
 /// What the provider's documentation allows a token, in requests per minute.

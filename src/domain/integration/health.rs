@@ -1,9 +1,14 @@
 //! How an integration fares, in a word: what a person who looks at a list of them needs first.
 
+use chrono::TimeDelta;
+
 use super::Status;
 use crate::{
-    domain::consent,
-    store::planning::project,
+    domain::{
+        consent,
+        credential::{CLIENT_NOT_CONFIGURED, CLIENT_REFUSED},
+    },
+    store::{planning::project, subscription::Subscription},
     words::{Breaker, IntegrationState, SubscriptionState},
 };
 
@@ -21,6 +26,9 @@ pub enum Health {
 /// So many failed runs in a row are no accident.
 const FAILED_RUNS: i64 = 3;
 
+/// Asana sends a sign of life every eight hours, whatever happens (asana.md §6.4).
+const SILENT_AFTER: TimeDelta = TimeDelta::hours(9);
+
 /// How it fares, and the code of why it is not healthy; of several the gravest.
 pub fn health(status: &Status) -> (Health, Option<String>) {
     let failing = |reason: &str| (Health::Failing, Some(reason.to_owned()));
@@ -32,6 +40,9 @@ pub fn health(status: &Status) -> (Health, Option<String>) {
             return failing("INTEGRATION_DISCONNECTED");
         }
         IntegrationState::Connected => {}
+    }
+    if let Some(reason) = &status.integration.state_reason {
+        return failing(reason);
     }
     // Nothing is asked, so that nothing of what follows is news.
     if !status.may_flow {
@@ -61,10 +72,17 @@ pub fn advice(status: &Status, reason: &str) -> &'static str {
         (project::AREA_FIELD_LOST | project::HOURS_FIELD_LOST, _) => {
             "Choose the fields anew and read everything again, or add the field to its projects again."
         }
+        (CLIENT_REFUSED | CLIENT_NOT_CONFIGURED, _) => {
+            "Set the client id and the secret that this program has at the provider right; \
+             what waits for it goes on by itself."
+        }
         ("RUNS_FAILING" | "LAST_RUN_FAILED", _) => "Look at the reason of the newest run, and begin another.",
         ("DEAD_LETTERS", _) => "Look at what was given up, and requeue it.",
         ("REVIEW_NEEDED", _) => "Decide the review items that are open.",
         ("WEBHOOKS_FAILED", _) => "Look at the reason of each webhook, and activate webhooks again.",
+        ("WEBHOOKS_FAILING", _) => {
+            "See that the provider reaches this server: what its webhooks do not tell is found by the next poll."
+        }
         ("ABSENCES_UNAVAILABLE" | "TIME_ENTRIES_UNAVAILABLE", _) => {
             "See that the account's plan at the provider includes them, and that the account may see them."
         }
@@ -85,6 +103,7 @@ fn lack(status: &Status) -> Option<&'static str> {
         (status.waiting.dead_letters > 0, "DEAD_LETTERS"),
         (status.waiting.open_reviews > 0, "REVIEW_NEEDED"),
         (status.subscriptions.iter().any(|one| is_failed(one.state)), "WEBHOOKS_FAILED"),
+        (status.subscriptions.iter().any(is_failing), "WEBHOOKS_FAILING"),
         (planning.is_some_and(|health| health.absences_reason.is_some()), "ABSENCES_UNAVAILABLE"),
         (planning.is_some_and(|health| health.time_entries_reason.is_some()), "TIME_ENTRIES_UNAVAILABLE"),
         (status.integration.inbound_paused, "INBOUND_PAUSED"),
@@ -93,13 +112,21 @@ fn lack(status: &Status) -> Option<&'static str> {
     lacks.into_iter().find(|(is_so, _)| *is_so).map(|(_, reason)| reason)
 }
 
+/// The provider is about to give it up, or had not delivered for too long when it was asked.
+fn is_failing(subscription: &Subscription) -> bool {
+    let delivered = subscription.provider_success_time.zip(subscription.check_time);
+    subscription.state == SubscriptionState::Active
+        && (subscription.provider_removal_time.is_some()
+            || delivered.is_some_and(|(delivered, checked)| checked - delivered > SILENT_AFTER))
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::Utc;
 
     use super::*;
     use crate::{
-        ids::IntegrationId,
+        ids::{IntegrationId, WebhookEndpointId},
         store::{
             integration::Integration,
             integration_health::{Ages, Runs, Waiting},
@@ -161,6 +188,41 @@ mod tests {
         });
 
         assert_eq!(refused, (Health::NeedsReconnect, Some("CREDENTIAL_REFUSED".into())));
+    }
+
+    #[test]
+    fn a_registration_that_the_provider_refuses_is_ours_to_mend() {
+        let mut refused = status();
+        refused.integration.state_reason = Some("CLIENT_REFUSED".into());
+
+        assert_eq!(health(&refused), (Health::Failing, Some("CLIENT_REFUSED".into())));
+        assert!(advice(&refused, "CLIENT_REFUSED").contains("client id"));
+    }
+
+    #[test]
+    fn a_webhook_that_the_provider_gives_up_or_that_fell_silent_needs_a_look() {
+        let now = Utc::now();
+        let told = |success_hours, removal| {
+            after(|status| {
+                let row = Subscription::new(
+                    status.integration.id,
+                    WebhookEndpointId::new(),
+                    "project/1".into(),
+                    now,
+                );
+                status.subscriptions.push(Subscription {
+                    state: SubscriptionState::Active,
+                    check_time: Some(now),
+                    provider_success_time: Some(now - TimeDelta::hours(success_hours)),
+                    provider_removal_time: removal,
+                    ..row
+                });
+            })
+        };
+        let failing = (Health::Degraded, Some("WEBHOOKS_FAILING".into()));
+
+        assert_eq!(told(8, None), (Health::Healthy, None));
+        assert_eq!((told(10, None), told(1, Some(now))), (failing.clone(), failing));
     }
 
     #[test]

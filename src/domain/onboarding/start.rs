@@ -86,6 +86,7 @@ pub async fn activate_webhooks(
         settings.webhooks_time = Some(now);
         settings.update_time = now;
         store::planning::settings::save(&mut tx, &settings).await?;
+        store::subscription::check_anew(&mut tx, id).await?;
         subscription::queue(&mut tx, id, &caller.subject, now).await?;
     }
     tx.commit().await?;

@@ -57,10 +57,13 @@ pub async fn queue(tx: &mut TenantTx, phase: &mut Phase, cause: &str, now: DateT
         lane: lane(phase.id),
         payload: Work { phase_id: phase.id }.payload()?,
         cause: cause.into(),
-        run_time: now,
+        run_time: now + QUIET,
         integration: Some(phase.integration_id),
     };
-    store::outbox::push_debounced(tx, message, QUIET, AT_THE_LATEST, now).await?;
+    // What waits out the pause after a failed try must not keep a new edit waiting.
+    if !store::outbox::revive(tx, &message).await? {
+        store::outbox::push_debounced(tx, message, QUIET, AT_THE_LATEST, now).await?;
+    }
     phase.sync = PhaseSync {
         provider_sync: ProviderSync::Pending,
         provider_sync_time: Some(now),

@@ -58,6 +58,14 @@ macro_rules! round_begin {
     };
 }
 
+/// The tasks of the project in which absences are kept are no phases any more.
+macro_rules! is_no_absence_project {
+    () => {
+        "NOT EXISTS (SELECT FROM planning_settings s WHERE s.integration_id = j.integration_id \
+             AND s.absence_project_id = j.external_id)"
+    };
+}
+
 /// Phases that count as there and were not seen by the round $2, though every project of theirs that is read
 /// was read by it; of the project $3 only, if that is given. What is in an archived project is not looked
 /// for.
@@ -71,7 +79,9 @@ macro_rules! unseen {
              AND NOT EXISTS (SELECT FROM phase_project f JOIN project j ON j.id = f.project_id \
                  LEFT JOIN project_cursor c ON c.project_id = f.project_id \
                  WHERE f.phase_id = p.id AND j.presence = 'present' AND (j.is_archived \
-                     OR j.has_area_field AND (c.round_id IS DISTINCT FROM $2 OR NOT c.round_is_read)))"
+                     OR j.has_area_field AND ",
+            is_no_absence_project!(),
+            " AND (c.round_id IS DISTINCT FROM $2 OR NOT c.round_is_read)))"
         )
     };
 }
@@ -135,8 +145,9 @@ pub async fn homeless_for_update(
          AND p.missing_time < ",
         round_begin!(),
         " AND NOT EXISTS (SELECT FROM phase_project f JOIN project j ON j.id = f.project_id \
-             WHERE f.phase_id = p.id AND j.presence = 'present' AND (j.is_archived OR j.has_area_field)) \
-         ORDER BY p.external_id LIMIT $3 FOR UPDATE OF p"
+             WHERE f.phase_id = p.id AND j.presence = 'present' AND (j.is_archived OR j.has_area_field AND ",
+        is_no_absence_project!(),
+        ")) ORDER BY p.external_id LIMIT $3 FOR UPDATE OF p"
     );
     let query =
         sql_query(SQL).bind::<SqlUuid, _>(integration).bind::<SqlUuid, _>(round).bind::<BigInt, _>(at_most);

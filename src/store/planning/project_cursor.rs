@@ -74,13 +74,20 @@ pub struct Expected {
     pub is_done: bool,
 }
 
+/// Whose tasks are phases, or were when it was archived.
+macro_rules! has_phases {
+    () => {
+        "p.integration_id = $1 AND p.has_area_field AND p.presence = 'present' \
+         AND NOT EXISTS (SELECT FROM planning_settings s WHERE s.integration_id = p.integration_id \
+             AND s.absence_project_id = p.external_id)"
+    };
+}
+
 /// Which projects are read: those whose tasks are phases. An archived one stays as it was when it was put
 /// away.
 macro_rules! is_read {
     () => {
-        "p.integration_id = $1 AND p.has_area_field AND NOT p.is_archived AND p.presence = 'present' \
-         AND NOT EXISTS (SELECT FROM planning_settings s WHERE s.integration_id = p.integration_id \
-             AND s.absence_project_id = p.external_id)"
+        concat!(has_phases!(), " AND NOT p.is_archived")
     };
 }
 
@@ -179,16 +186,17 @@ pub async fn expected(tx: &mut TenantTx, integration: IntegrationId, round: Uuid
     Ok(Cached(query).load(tx.conn()).await?)
 }
 
-/// The projects whose events were longest not asked for, at most so many.
+/// The projects whose events were longest not asked for, at most so many; none that was since `begin`.
 pub async fn to_be_polled(
     tx: &mut TenantTx,
     integration: IntegrationId,
+    begin: DateTime<Utc>,
     at_most: i64,
 ) -> Result<Vec<ProjectId>> {
     const SQL: &str = concat!(
         "SELECT p.id FROM project p LEFT JOIN project_cursor c ON c.project_id = p.id WHERE ",
         is_read!(),
-        " ORDER BY c.poll_time NULLS FIRST, p.id LIMIT $2"
+        " AND (c.poll_time IS NULL OR c.poll_time < $3) ORDER BY c.poll_time NULLS FIRST, p.id LIMIT $2"
     );
     #[derive(QueryableByName)]
     struct Polled {
@@ -196,6 +204,7 @@ pub async fn to_be_polled(
         id: ProjectId,
     }
     let query = sql_query(SQL).bind::<SqlUuid, _>(integration).bind::<BigInt, _>(at_most);
+    let query = query.bind::<Timestamptz, _>(begin);
     let polled: Vec<Polled> = Cached(query).load(tx.conn()).await?;
     Ok(polled.into_iter().map(|polled| polled.id).collect())
 }
@@ -210,14 +219,29 @@ pub async fn is_read(tx: &mut TenantTx, integration: IntegrationId, project: Pro
 /// The projects that are read, by their ids at the provider.
 pub async fn readable(tx: &mut TenantTx, integration: IntegrationId) -> Result<Vec<(String, ProjectId)>> {
     const SQL: &str = concat!("SELECT p.external_id, p.id FROM project p WHERE ", is_read!());
+    by_external_id(tx, SQL, integration).await
+}
+
+/// The projects that would be read if they were not archived, likewise.
+pub async fn archived(tx: &mut TenantTx, integration: IntegrationId) -> Result<Vec<(String, ProjectId)>> {
+    const SQL: &str =
+        concat!("SELECT p.external_id, p.id FROM project p WHERE p.is_archived AND ", has_phases!());
+    by_external_id(tx, SQL, integration).await
+}
+
+async fn by_external_id(
+    tx: &mut TenantTx,
+    sql: &'static str,
+    integration: IntegrationId,
+) -> Result<Vec<(String, ProjectId)>> {
     #[derive(QueryableByName)]
-    struct Readable {
+    struct Found {
         #[diesel(sql_type = Text)]
         external_id: String,
         #[diesel(sql_type = SqlUuid)]
         id: ProjectId,
     }
-    let found: Vec<Readable> = Cached(sql_query(SQL).bind::<SqlUuid, _>(integration)).load(tx.conn()).await?;
+    let found: Vec<Found> = Cached(sql_query(sql).bind::<SqlUuid, _>(integration)).load(tx.conn()).await?;
     Ok(found.into_iter().map(|one| (one.external_id, one.id)).collect())
 }
 

@@ -209,6 +209,30 @@ async fn what_was_not_read_for_too_long_is_told_unless_a_person_paused_it() {
     assert_eq!(watched.alerts().await[0].state, AlertState::Ended);
 }
 
+/// What is not asked cannot be late: no adapter reads it, nobody said what is to be read, or nobody agreed.
+#[tokio::test]
+async fn what_nobody_reads_yet_is_not_told_as_late() {
+    const READ: &str = "UPDATE integration SET provider = 'asana'; INSERT INTO planning_settings \
+        (tenant_id, integration_id, initial_sync_time) SELECT tenant_id, id, now() FROM integration";
+    const AGREED: &str = "UPDATE integration SET consent_required = true; INSERT INTO consent \
+        (tenant_id, id, integration_id, subject, scopes, text_version) \
+        SELECT tenant_id, id, id, 'desk', '{appointments}', '1' FROM integration";
+    for (change, is_late) in [
+        ("UPDATE integration SET provider = 'github'", false),
+        ("UPDATE integration SET provider = 'asana'", false),
+        (READ, true),
+        ("UPDATE integration SET consent_required = true", false),
+        (AGREED, true),
+    ] {
+        let watched = Watched::new().await;
+        watched.owner.run(change).await;
+
+        watched.look(46).await;
+
+        assert_eq!(watched.told().await.len(), usize::from(is_late), "{change}");
+    }
+}
+
 /// P3.
 #[tokio::test]
 async fn another_tenants_trouble_is_not_ones_own() {

@@ -9,7 +9,7 @@ use stellwerk::{
 };
 
 use crate::support::{
-    asana::{self, Planner, errors, refusal},
+    asana::{self, Planner, errors, refusal, told},
     database::TestDatabase,
 };
 
@@ -271,4 +271,31 @@ async fn leave_of_who_is_nobody_here_any_more_goes_and_comes_back_with_the_next_
 
 async fn away(planner: &Planner) -> Vec<String> {
     planner.lines("start_date || ' ' || end_date || ' ' || source", "absence ORDER BY start_date").await
+}
+
+#[tokio::test]
+async fn what_changes_in_the_project_of_absences_has_them_read_once() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let project = double.add_project(planner.workspace, "Urlaub", &[planner.area.gid]);
+    let project_id = Some(project.to_string());
+    planner
+        .change_settings(|settings| {
+            settings.absence_source = AbsenceSource::Project;
+            settings.absence_project_id = project_id;
+        })
+        .await;
+    planner.sync().await;
+    let tenants = planner.boss.gid().to_string();
+    planner.map(&planner.boss, &tenant.put_practitioner("Mara Vogt").await).await;
+    let data = json!({ "due_on": in_days(9), "start_on": in_days(3), "assignee": tenants });
+    let tasks: Vec<_> = (0..3).map(|_| planner.task_in(project, "Urlaub", data.clone())).collect();
+    double.forget_requests();
+
+    let events: Vec<_> = tasks.iter().map(|task| told("added", *task)).collect();
+    planner.heed(project, &events).await;
+
+    assert_eq!(away(&planner).await.len(), 3);
+    assert_eq!((double.count(Operation::ListTasks), double.count(Operation::GetTask)), (1, 0));
 }

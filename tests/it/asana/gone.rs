@@ -2,8 +2,8 @@
 //! once unasked.
 
 use stellwerk::{
-    sandbox::asana::{Fault, Operation, Rule},
-    words::ReviewKind,
+    sandbox::asana::{Fault, Operation, ProjectEdit, Rule},
+    words::{AbsenceSource, ReviewKind},
 };
 
 use crate::support::asana::{self, Planner, errors, refusal, told};
@@ -233,4 +233,42 @@ async fn projects(planner: &Planner) -> String {
 
 async fn present(planner: &Planner) -> String {
     planner.value("count(*)", "phase AND presence = 'present'").await
+}
+
+#[tokio::test]
+async fn what_is_in_a_project_stays_when_the_project_is_archived() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let task = planner.task("Rohbau", "2026-11-13");
+    planner.sync().await;
+    let archived = ProjectEdit { archived: Some(true), ..ProjectEdit::default() };
+    planner.boss.edit_project(planner.project, archived).expect("archived");
+    planner.sync().await;
+    let late = planner.task("Zu spät", "2026-11-13");
+
+    planner.heed(planner.project, &[told("changed", task), told("added", late)]).await;
+
+    assert_eq!(planner.phases().await, ["Rohbau present"]);
+}
+
+#[tokio::test]
+async fn the_tasks_of_a_project_that_absences_are_kept_in_from_now_on_are_no_phases_any_more() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    planner.task("Urlaub", "2026-11-13");
+    planner.sync().await;
+    let project = Some(planner.project.to_string());
+    planner
+        .change_settings(|settings| {
+            settings.absence_source = AbsenceSource::Project;
+            settings.absence_project_id = project;
+        })
+        .await;
+
+    planner.sync().await;
+    planner.sync().await;
+
+    assert_eq!(planner.phases().await, ["Urlaub detached"]);
 }

@@ -120,3 +120,21 @@ async fn entries_of_many_phases_that_vanish_at_once_wait_for_a_person() {
 async fn entries(planner: &Planner) -> Vec<String> {
     planner.lines("minutes || ' ' || entry_date", "time_entry ORDER BY entry_date").await
 }
+
+/// A sum of nothing is no word about the entries that were read.
+#[tokio::test]
+async fn entries_that_are_gone_are_forgotten_though_they_were_to_be_read_again_anyway() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let planner = Planner::new(&app, &tenant, &double).await;
+    let task = planner.task("Rohbau", "2026-11-13");
+    let only = planner.boss.log_time(task, 90, day("2026-11-03")).expect("logged");
+    planner.sync().await;
+    // As the daily reading of what was worked on lately leaves it until it comes to the phase.
+    planner.owner.run("UPDATE phase SET counted_minutes = NULL").await;
+
+    planner.boss.delete_time(only).expect("deleted");
+    planner.sync().await;
+
+    assert_eq!(entries(&planner).await, [""; 0]);
+}

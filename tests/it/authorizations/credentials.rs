@@ -275,6 +275,26 @@ async fn what_is_not_the_grants_fault_never_disconnects() {
     assert_eq!(linked.bearer().await.unwrap().version, 2);
 }
 
+/// P12: nothing fails meanwhile, it only waits.
+#[tokio::test]
+async fn a_registration_that_is_refused_shows_until_a_token_comes() {
+    let linked = Linked::new().await;
+    let health = async || {
+        let request = proto::GetIntegrationStatusRequest { integration_id: linked.integration.to_string() };
+        let answer = linked.acme.admin.integrations().get_integration_status(request).await.unwrap();
+        let status = answer.into_inner().status.unwrap();
+        (status.health(), status.health_reason)
+    };
+    linked.age(-10).await;
+    linked.asana.faults(&[Fault::Refusal("invalid_client")]);
+
+    linked.bearer().await.unwrap_err();
+    assert_eq!(health().await, (proto::IntegrationHealth::Failing, "CLIENT_REFUSED".into()));
+
+    linked.bearer().await.unwrap();
+    assert_eq!(health().await.0, proto::IntegrationHealth::Healthy);
+}
+
 #[tokio::test]
 async fn a_token_that_still_works_is_used_while_the_provider_gives_no_other() {
     let linked = Linked::new().await;

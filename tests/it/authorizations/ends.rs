@@ -185,3 +185,21 @@ async fn a_calendar_is_connected_by_a_grant_as_by_a_key() {
     assert_eq!(owner.lines("SELECT kind || ' ' || state FROM sync_log").await, ["full queued"]);
     assert_eq!(owner.lines("SELECT kind FROM outbox").await, ["sync_run"]);
 }
+
+/// Nobody would begin it again: what was told before it was disconnected still holds.
+#[tokio::test]
+async fn a_planning_tool_that_was_read_before_is_read_again_when_it_is_connected_again() {
+    let (_asana, app, acme, made) = linked().await;
+    let owner = app.database.owner().await;
+    let read = "INSERT INTO planning_settings (tenant_id, integration_id, initial_sync_time) \
+        SELECT tenant_id, id, now() FROM integration";
+    owner.run(read).await;
+    disconnect(&app, &acme, &made.integration_id).await;
+    assert_eq!(owner.value("SELECT count(*) FROM sync_log").await, "0");
+
+    let back = connect(&app, &acme, "asana").await;
+    app.work_until_idle().await;
+
+    assert_eq!(back.integration_id, made.integration_id);
+    assert_eq!(owner.lines("SELECT kind FROM sync_log").await, ["incremental"]);
+}

@@ -283,3 +283,20 @@ async fn a_free_workspace_is_told_that_custom_fields_cost() {
 
     assert_eq!(reason(&refused), "PROVIDER_REFUSED");
 }
+
+/// Whoever gave up would have to ask for everything again, and find the budget as empty.
+#[tokio::test]
+async fn fields_of_many_projects_are_listed_though_requests_are_allowed_one_at_a_time() {
+    let app = planned::app().without_worker().start().await;
+    let planned = Planned::fresh(&app).await;
+    let own = planned.asana.add_text_field(planned.workspace, "Polier");
+    (0..5).for_each(|number| {
+        planned.asana.add_project(planned.workspace, &format!("Haus {number}"), &[own.gid]);
+    });
+    planned.select(planned.workspace).await.unwrap();
+    planned.budget(1, 4.0).await;
+
+    let found = list(&planned).await;
+
+    assert_eq!(named(&found.fields, "Polier").project_count, 5);
+}

@@ -274,6 +274,16 @@ impl Planned {
         assert_eq!(request.send().await.expect("an answer").status().as_u16(), 200);
     }
 
+    /// How many requests may be made at once, one of them now, and in each second.
+    pub(crate) async fn budget(&self, capacity: u32, per_second: f64) {
+        let sql = format!(
+            "UPDATE integration_flow SET capacity = {capacity}, refill_per_s = {per_second}, tokens = 1, \
+             refill_time = clock_timestamp() WHERE integration_id = '{}'",
+            self.integration
+        );
+        self.owner.run(&sql).await;
+    }
+
     pub(crate) fn asked(&self, operation: Operation) -> u64 {
         self.asana.count(operation)
     }

@@ -27,6 +27,36 @@ const SLOT_LEASE: Duration = Duration::from_secs(90);
 /// How long a call waits here for another to end, before its work is put off.
 const SLOT_PATIENCE: Duration = Duration::from_secs(2);
 const SLOT_POLL: Duration = Duration::from_millis(50);
+/// How long a place is held: as long as Asana's limits ask for, which are per minute.
+const HELD_FOR: Duration = Duration::from_secs(60);
+
+/// A place in the midst of work that would begin anew if it was put off, and with a small budget never come
+/// to its end: the budget is waited for here. A place holds a worker, so whatever goes on where it was is put
+/// off instead.
+pub struct HeldPlace {
+    until: Instant,
+}
+
+impl HeldPlace {
+    pub fn new() -> Self {
+        Self::lasting(HELD_FOR)
+    }
+
+    pub fn lasting(duration: Duration) -> Self {
+        Self { until: Instant::now() + duration }
+    }
+
+    /// Waits as long as the failure tells. Errors: the failure, where that is too long or tells nothing.
+    pub async fn wait(&self, failure: AsanaFailure) -> Result<(), AsanaFailure> {
+        match failure {
+            AsanaFailure::NotNow { after, .. } if Instant::now() + after <= self.until => {
+                sleep(after).await;
+                Ok(())
+            }
+            failure => Err(failure),
+        }
+    }
+}
 
 /// Asks Asana for something. A token that it does not take is replaced once and the question repeated, so
 /// `call` may be called twice. The answer is looked at for what it says about the provider, as with Cal.com.

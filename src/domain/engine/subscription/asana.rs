@@ -6,48 +6,44 @@
 //! dropped, or somebody deleted, is made again and its project read, because what happened in between was
 //! told to nobody.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream};
-use secrecy::ExposeSecret;
 
-use super::may_write;
+use super::{is_of_may_write, may_write};
 use crate::{
-    domain::{
-        engine::{
-            provider_call::AsanaFailure,
-            reconcile,
-            record::{Ground, Stop},
-        },
-        webhook,
+    domain::engine::{
+        provider_call::{AsanaFailure, HeldPlace},
+        reconcile,
+        record::{Ground, Stop},
     },
     error::Result,
     ids::WebhookEndpointId,
-    provider::asana::{
-        Action, CallError, CreatedSubscription, Filter, PROVIDER, ResourceKind, Subscription as Listed,
-        SubscriptionWish,
-    },
-    store::{
-        self, TenantTx, planning::settings::PlanningSettings, subscription::Subscription,
-        webhook_endpoint::WebhookEndpoint,
-    },
-    words::{AbsenceSource, Presence, SignatureScheme, SubscriptionState},
+    provider::asana::{Action, CallError, Filter, ResourceKind, Subscription as Listed},
+    store::{self, TenantTx, planning::settings::PlanningSettings, subscription::Subscription},
+    words::{AbsenceSource, Presence, SubscriptionState},
 };
 
 mod calls;
+mod making;
 
 pub(super) use calls::{as_any_providers, take_back};
 use calls::{delete, list_ours, write};
 
-/// For how long an address takes the secret. Asana's own time limit for our answer is 10 s.
-const HANDSHAKE: TimeDelta = TimeDelta::seconds(60);
 /// How long a replaced address still answers: what was on its way then arrives (asana.md §6.2).
 const LATE: TimeDelta = TimeDelta::days(1);
 /// Webhooks that are made at a time; a part of what may be under way at once.
 const AT_ONCE: usize = 4;
-/// Deliveries are not limited: who is refused for a day deletes the webhook.
-const NO_LIMIT: i32 = 0;
+/// How long a check waits for the budget: an address must still take its secret afterwards.
+const HELD_FOR: Duration = Duration::from_secs(45);
+/// What Asana refused is asked for again after this, or when somebody activates the webhooks: each time takes
+/// an address.
+const REFUSED_AGAIN_AFTER: TimeDelta = TimeDelta::hours(6);
 
 /// A webhook that is there to be: of a project, or of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -105,6 +101,9 @@ struct Round<'a> {
     /// Ours at the provider.
     listed: Vec<(Listed, Option<WebhookEndpointId>)>,
     known: Vec<Subscription>,
+    held: HeldPlace,
+    /// What is not done by now is the next check's: no address is made for what may not be asked for.
+    is_over: AtomicBool,
 }
 
 /// Makes Asana's webhooks what they should be. One that is refused does not keep the others from being made.
@@ -121,11 +120,12 @@ pub(super) async fn check(ground: &Ground<'_>) -> Result<(), Stop> {
     });
     let wanted = wanted(&settings, &workspace, projects.map(|project| project.external_id.as_str()));
     let listed = list_ours(ground, &workspace).await?;
-    let round = Round { ground, workspace, listed, known };
+    let (held, is_over) = (HeldPlace::lasting(HELD_FOR), AtomicBool::new(false));
+    let round = Round { ground, workspace, listed, known, held, is_over };
 
     round.take_back_strays(&wanted).await?;
     // Boxed one by one: the compiler cannot tell that a stream of what borrows may be sent.
-    let checks: Vec<_> = wanted.iter().map(|resource| round.check_one(resource).boxed()).collect();
+    let checks: Vec<_> = wanted.iter().map(|resource| round.check_next(resource).boxed()).collect();
     let done: Vec<Result<bool, Stop>> = stream::iter(checks).buffer_unordered(AT_ONCE).collect().await;
     round.forget_unwanted(&wanted).await?;
     let now = Utc::now();
@@ -156,6 +156,16 @@ fn wanted<'a>(
 }
 
 impl Round<'_> {
+    /// Nothing if what was before it could not be done now.
+    async fn check_next(&self, resource: &Resource) -> Result<bool, Stop> {
+        if self.is_over.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let done = self.check_one(resource).await;
+        self.is_over.fetch_or(done.is_err(), Ordering::Relaxed);
+        done
+    }
+
     /// Whether one was made, or is told of more than before.
     async fn check_one(&self, resource: &Resource) -> Result<bool, Stop> {
         let known = self.known.iter().find(|one| one.resource == resource.name());
@@ -168,6 +178,7 @@ impl Round<'_> {
             return Ok(false);
         }
         match may_write(self.ground) {
+            Ok(()) if known.is_some_and(is_too_soon) => Ok(false),
             Ok(()) => self.make(resource, known).await,
             Err(reason) => {
                 let row = match known {
@@ -197,7 +208,7 @@ impl Round<'_> {
             save(ground, &failed(known.clone(), reason)).await?;
             return Ok(false);
         }
-        let changed = write(ground.domain, ground.tenant, ground.id(), move |way| async move {
+        let changed = write(ground.domain, ground.tenant, ground.id(), &self.held, move |way| async move {
             way.asana().filter_webhook(&listed.gid, wanted).await
         });
         match changed.await {
@@ -211,93 +222,6 @@ impl Round<'_> {
             }
             Err(failure) => Err(failure.into()),
         }
-    }
-
-    /// Makes a webhook at an address of its own. The row says how it ended. False: it was refused.
-    async fn make(&self, resource: &Resource, known: Option<&Subscription>) -> Result<bool, Stop> {
-        let (ground, now) = (self.ground, Utc::now());
-        let (pending, target) = self.prepare(resource, known, now).await?;
-        let wish =
-            &SubscriptionWish { resource: resource.gid(), target: &target, filters: resource.filters() };
-        let made = write(ground.domain, ground.tenant, ground.id(), move |way| async move {
-            way.asana().create_webhook(wish).await
-        });
-        match made.await {
-            Ok(created) => self.settle(pending, &created).await,
-            Err(AsanaFailure::Call(CallError::Refused(refusal))) => {
-                let mut tx = ground.domain.store.tenant(ground.tenant).await?;
-                store::webhook_endpoint::disable(&mut tx, pending.webhook_endpoint_id, Utc::now()).await?;
-                store::subscription::save(&mut tx, &failed(pending, refusal.reason())).await?;
-                tx.commit().await?;
-                Ok(false)
-            }
-            // Perhaps it was made all the same: then the next check finds it, and the address has the secret.
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
-    /// Keeps an address that takes one secret, before anybody hears of it.
-    async fn prepare(
-        &self,
-        resource: &Resource,
-        known: Option<&Subscription>,
-        now: DateTime<Utc>,
-    ) -> Result<(Subscription, String)> {
-        let ground = self.ground;
-        let endpoint = webhook::new_endpoint(
-            &ground.key,
-            WebhookEndpointId::new(),
-            (ground.id(), PROVIDER),
-            resource.name(),
-            (SignatureScheme::Asana, NO_LIMIT),
-            now,
-        )?;
-        let endpoint = WebhookEndpoint { handshake_expire_time: Some(now + HANDSHAKE), ..endpoint };
-        let mut tx = ground.domain.store.tenant(ground.tenant).await?;
-        store::webhook_endpoint::insert(&mut tx, &endpoint).await?;
-        let fresh = Subscription::new(ground.id(), endpoint.id, resource.name(), now);
-        let pending = match known {
-            Some(known) => {
-                retire(&mut tx, known.webhook_endpoint_id, now).await?;
-                let row = Subscription { id: known.id, create_time: known.create_time, ..fresh };
-                store::subscription::save(&mut tx, &row).await?;
-                row
-            }
-            None => {
-                store::subscription::insert(&mut tx, &fresh).await?;
-                fresh
-            }
-        };
-        let target = webhook::address(ground.domain, &ground.key, &endpoint)?;
-        tx.commit().await?;
-        Ok((pending, target))
-    }
-
-    /// Compares the secret that the address was told with the one that came with the answer (asana.md §6.3).
-    async fn settle(&self, pending: Subscription, created: &CreatedSubscription) -> Result<bool, Stop> {
-        let (ground, now) = (self.ground, Utc::now());
-        let mut tx = ground.domain.store.tenant(ground.tenant).await?;
-        let endpoint = pending.webhook_endpoint_id;
-        let told = store::webhook_endpoint::secrets(&mut tx, &[endpoint], now).await?;
-        let is_same = match (told.is_empty(), &created.secret) {
-            (true, _) => false,
-            (false, None) => true,
-            (false, Some(said)) => {
-                let told = webhook::newest_secret(&mut tx, &ground.key, endpoint, now).await?;
-                told.expose_secret() == said.expose_secret()
-            }
-        };
-        if !is_same {
-            // Somebody else's secret, or none: nothing that comes here could be believed.
-            store::webhook_endpoint::disable(&mut tx, endpoint, now).await?;
-            store::subscription::save(&mut tx, &failed(pending, "HANDSHAKE_NOT_OURS")).await?;
-            tx.commit().await?;
-            delete(ground.domain, ground.tenant, ground.id(), &created.subscription.gid).await?;
-            return Ok(false);
-        }
-        store::subscription::save(&mut tx, &with_health(pending, &created.subscription)).await?;
-        tx.commit().await?;
-        Ok(true)
     }
 
     /// Deletes what of ours is registered and not to be, or no longer works: where it was dropped half way,
@@ -314,7 +238,8 @@ impl Round<'_> {
                     .is_some_and(|kept| kept.gid == listed.gid)
             });
             if !is_kept {
-                delete(self.ground.domain, self.ground.tenant, self.ground.id(), &listed.gid).await?;
+                let (ground, held) = (self.ground, &self.held);
+                delete(ground.domain, ground.tenant, ground.id(), &listed.gid, held).await?;
             }
         }
         Ok(())
@@ -335,6 +260,14 @@ impl Round<'_> {
         tracing::debug!(workspace = %self.workspace, webhooks = wanted.len(), "webhooks checked");
         Ok(())
     }
+}
+
+/// Asana said no lately, and nobody has asked for another try.
+fn is_too_soon(known: &Subscription) -> bool {
+    let is_refused = known.state == SubscriptionState::Failed && known.external_id.is_none();
+    let is_recent = |time: DateTime<Utc>| Utc::now() - time < REFUSED_AGAIN_AFTER;
+    let is_ours = known.reason.as_deref().is_some_and(is_of_may_write);
+    is_refused && !is_ours && known.check_time.is_some_and(is_recent)
 }
 
 fn is_same(told: &[Filter], wanted: &[Filter]) -> bool {

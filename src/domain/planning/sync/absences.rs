@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use super::{
     gone::{count, hold},
     progress,
-    reader::{Reader, check_consent, refusal},
+    reader::{Place, Reader, check_consent, refusal},
 };
 use crate::{
     domain::{
@@ -109,8 +109,9 @@ async fn of_person(reader: &Reader<'_>, user: &ExternalUser) -> Result<Option<Re
     let mut offset: Option<Offset> = None;
     loop {
         let (workspace, gid, from) = (reader.workspace.as_str(), user.external_id.as_str(), offset.as_ref());
-        let asked = reader
-            .ask(|way| async move { way.asana().ooo_entries(workspace, gid, Some(begin), None, from).await });
+        let asked = reader.ask_at(Place::in_list(from), |way| async move {
+            way.asana().ooo_entries(workspace, gid, Some(begin), None, from).await
+        });
         let page = match asked.await {
             Ok((page, _)) => page,
             Err(failure) => match refusal(&failure) {
@@ -155,7 +156,8 @@ async fn of_project(reader: &Reader<'_>, record: &mut Record, project: &str) -> 
     let mut offset: Option<Offset> = None;
     loop {
         let from = offset.as_ref();
-        let asked = reader.ask(|way| async move { way.asana().tasks(project, None, from).await });
+        let place = Place::in_list(from);
+        let asked = reader.ask_at(place, |way| async move { way.asana().tasks(project, None, from).await });
         let page = match asked.await {
             Ok((page, _)) => page,
             Err(failure) => match refusal(&failure) {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     progress::PHASES,
-    reader::{Answer, Reader},
+    reader::{Answer, Place, Reader},
     take_in::set_presence,
 };
 use crate::{
@@ -99,7 +99,7 @@ pub(super) async fn confirm(reader: &Reader<'_>, record: &mut Record, round: Uui
 
 /// Reads one phase. One that the tool does not have becomes `absent`.
 pub(super) async fn look(reader: &Reader<'_>, gid: &str, absent: Presence) -> Result<(), Stop> {
-    let (answer, asked) = reader.task(gid).await?;
+    let (answer, asked) = reader.task(Place::GivenUp, gid).await?;
     let presence = match answer {
         Answer::Here(task) => {
             reader.take_in(&[task], None, asked, None).await?;

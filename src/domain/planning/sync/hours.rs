@@ -9,7 +9,7 @@ use futures::future::join_all;
 use super::{
     gone::{count, hold},
     progress,
-    reader::{Reader, check_consent, refusal},
+    reader::{Place, Reader, check_consent, refusal},
 };
 use crate::{
     domain::{
@@ -148,7 +148,8 @@ async fn of_phase(reader: &Reader<'_>, phase: &ToBeCounted) -> Result<Option<Ref
     let mut offset: Option<Offset> = None;
     loop {
         let (gid, from) = (phase.external_id.as_str(), offset.as_ref());
-        let asked = reader.ask(|way| async move { way.asana().time_entries(gid, from).await });
+        let place = Place::in_list(from);
+        let asked = reader.ask_at(place, |way| async move { way.asana().time_entries(gid, from).await });
         let page = match asked.await {
             Ok((page, _)) => page,
             Err(failure) => match refusal(&failure) {

@@ -2,14 +2,14 @@
 
 use std::{collections::VecDeque, sync::atomic::AtomicBool};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
     gone,
     hints::Hints,
     progress::Progress,
-    reader::{Reader, refusal},
+    reader::{Place, Reader, refusal},
     refresh, round,
 };
 use crate::{
@@ -34,11 +34,13 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 /// What is known of the cursor that says when this was done last.
 pub(in crate::domain) const NOUN: &str = "phases";
 
-/// Asks those that waited longest, as many as the budget lets be asked.
+/// Asks those that waited longest, as many as the budget lets be asked. Who goes on with a poll that was put
+/// off leaves out whom it has asked by then, so that it ends however small the budget is.
 pub(super) async fn run(reader: &Reader<'_>, record: &mut Record, round: Uuid) -> Result<(), Stop> {
     let affordable = reader.pace.per_second * EVERY.as_seconds_f64() * BUDGET_PART;
     let mut tx = reader.tx().await?;
-    let due = project_cursor::to_be_polled(&mut tx, reader.id(), (affordable as i64).max(AT_LEAST)).await?;
+    let at_most = (affordable as i64).max(AT_LEAST);
+    let due = project_cursor::to_be_polled(&mut tx, reader.id(), begin(round), at_most).await?;
     tx.end_reading();
     let mut due = VecDeque::from(due);
     while let Some(project) = due.pop_front() {
@@ -56,6 +58,13 @@ pub(super) async fn run(reader: &Reader<'_>, record: &mut Record, round: Uuid) -
     Ok(())
 }
 
+/// When a poll was asked for: whatever happened before is found by anybody who looks after it.
+fn begin(round: Uuid) -> DateTime<Utc> {
+    let time = round.get_timestamp().map(|time| time.to_unix());
+    let time = time.and_then(|(seconds, nanos)| DateTime::from_timestamp(seconds.cast_signed(), nanos));
+    time.unwrap_or_else(Utc::now)
+}
+
 /// Asks for one project's events until there are no more.
 async fn one(reader: &Reader<'_>, record: &mut Record, project: ProjectId, round: Uuid) -> Result<(), Stop> {
     let Some(gid) = reader.gid_of(project) else { return Ok(()) };
@@ -64,10 +73,15 @@ async fn one(reader: &Reader<'_>, record: &mut Record, project: ProjectId, round
     tx.end_reading();
     let mut token = cursor.as_ref().and_then(|cursor| cursor.event_token.clone());
     let mut is_gapped = cursor.as_ref().is_none_or(|cursor| cursor.is_gapped);
-    loop {
+    let is_being_read = cursor.as_ref().is_some_and(|cursor| is_gapped && cursor.round_id == Some(round));
+    // Its events were asked for before the reading began, which goes on where it was.
+    let mut place = Place::GivenUp;
+    while !is_being_read {
         let (of, since) = (gid.as_str(), token.as_deref());
-        let asked = reader.ask(|way| async move { way.asana().events(of, since).await });
-        match asked.await {
+        let asked = reader.ask_at(place, |way| async move { way.asana().events(of, since).await });
+        let answer = asked.await;
+        place = Place::Held;
+        match answer {
             Ok((Events::Restart { sync }, _)) => {
                 // From before the reading on, so that nothing between the two is missed.
                 keep_token(reader, project, &sync, true).await?;
@@ -78,7 +92,8 @@ async fn one(reader: &Reader<'_>, record: &mut Record, project: ProjectId, round
                 let mut hints = of_events(reader, &page.events);
                 hints.everything |= !page.unfit.is_empty();
                 // Before the token: what was not read is told once more.
-                is_gapped |= !refresh::read(reader, record, Some((gid.as_str(), project)), &hints).await?;
+                is_gapped |=
+                    !refresh::read(reader, record, place, Some((gid.as_str(), project)), &hints).await?;
                 keep_token(reader, project, &page.sync, is_gapped).await?;
                 token = Some(page.sync);
                 if !page.has_more {
@@ -158,7 +173,8 @@ async fn changed_since(
     let mut offset: Option<Offset> = None;
     loop {
         let from = offset.as_ref();
-        let ask = reader.ask(|way| async move { way.asana().tasks(gid, Some(since), from).await });
+        let ask =
+            reader.ask_at(Place::Held, |way| async move { way.asana().tasks(gid, Some(since), from).await });
         let (page, asked) = ask.await?;
         let taken = reader.take_in(&page.items, None, asked, None).await?;
         super::count(record, taken);

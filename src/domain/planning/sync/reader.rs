@@ -22,14 +22,14 @@ use crate::{
     domain::{
         consent,
         engine::{
-            provider_call::{self, CallFailure, Urgency, Way},
+            provider_call::{self, CallFailure, HeldPlace, Urgency, Way},
             record::{Ground, Stop},
         },
     },
     error::{Error, Result},
     ids::{IntegrationId, ProjectId},
     provider::{
-        asana::{CallError, Refusal, Task},
+        asana::{CallError, Offset, Refusal, Task},
         call::Class,
     },
     store::{
@@ -66,6 +66,15 @@ pub(super) enum Answer<T> {
     Closed,
 }
 
+/// What becomes of a question that may not be asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The work is put off, because it goes on where it was.
+    GivenUp,
+    /// It is waited for, because the work would begin anew.
+    Held,
+}
+
 /// Why the tool gave no answer to work with.
 pub(super) type Failure = CallFailure<Refusal>;
 
@@ -75,6 +84,13 @@ pub(super) const AT_ONCE: u32 = 4;
 const LOST_AGAIN: Duration = Duration::from_millis(500);
 /// Tries of a page whose phases somebody else is adding at the same time.
 const TRIES: usize = 5;
+
+impl Place {
+    /// Of a list that nobody keeps the place in: it begins anew with its first page.
+    pub(super) fn in_list(from: Option<&Offset>) -> Self {
+        if from.is_some() { Self::Held } else { Self::GivenUp }
+    }
+}
 
 impl<'a> Reader<'a> {
     /// None: the onboarding is not far enough for anything to be read.
@@ -134,6 +150,11 @@ impl<'a> Reader<'a> {
         self.requests.swap(0, Ordering::Relaxed)
     }
 
+    /// Whether anything was asked by now, and is not counted yet.
+    pub(super) fn has_asked(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether so many of `known` cannot go without somebody having been asked.
     pub(super) fn must_ask(&self, gone: u64, known: u64) -> bool {
         let share = f64::from(self.settings.deletion_guard_percent) / 100.0;
@@ -163,33 +184,44 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Asks once. With the answer comes when it was asked for.
+    /// Asks once, or puts the work off. With the answer comes when it was asked for.
     pub(super) async fn ask<T, F: Future<Output = Result<T, CallError>>>(
         &self,
         call: impl Fn(Arc<Way>) -> F,
     ) -> Result<(T, DateTime<Utc>), Failure> {
+        self.ask_at(Place::GivenUp, call).await
+    }
+
+    /// The same, at a place that may have to be held.
+    pub(super) async fn ask_at<T, F: Future<Output = Result<T, CallError>>>(
+        &self,
+        place: Place,
+        call: impl Fn(Arc<Way>) -> F,
+    ) -> Result<(T, DateTime<Utc>), Failure> {
         let (domain, tenant) = (self.ground.domain, self.ground.tenant);
-        let mut is_second = false;
+        let (mut is_second, held) = (false, HeldPlace::new());
         loop {
             // Before the permit: what is taken for older than it is, is only read again.
             let asked = self.now();
             let answer = provider_call::asana(domain, tenant, self.id(), Urgency::Background, &call).await;
-            self.requests.fetch_add(1, Ordering::Relaxed);
+            let is_made = !matches!(answer, Err(CallFailure::NotNow { .. }));
+            self.requests.fetch_add(u64::from(is_made), Ordering::Relaxed);
             match answer {
                 // A run of a thousand pages must not use up its attempts by the few that get lost.
                 Err(CallFailure::Call(error)) if error.class() == Class::Transient && !is_second => {
                     is_second = true;
                     tokio::time::sleep(LOST_AGAIN).await;
                 }
+                Err(failure) if place == Place::Held => held.wait(failure).await?,
                 answer => return Ok((answer?, asked)),
             }
         }
     }
 
     /// Reads one task.
-    pub(super) async fn task(&self, gid: &str) -> Result<(Answer<Task>, DateTime<Utc>), Stop> {
+    pub(super) async fn task(&self, place: Place, gid: &str) -> Result<(Answer<Task>, DateTime<Utc>), Stop> {
         let asked = self.now();
-        match self.ask(|way| async move { way.asana().task(gid).await }).await {
+        match self.ask_at(place, |way| async move { way.asana().task(gid).await }).await {
             Ok((task, asked)) => Ok((Answer::Here(task), asked)),
             Err(failure) => Ok((missing(failure)?, asked)),
         }
@@ -222,9 +254,11 @@ async fn whole_dictionary(tx: &mut TenantTx, settings: &PlanningSettings) -> Res
     let options = store::planning::settings::area_mappings(tx, id).await?;
     let users = store::planning::user::all_of(tx, id).await?;
     let projects = store::planning::project_cursor::readable(tx, id).await?;
+    let archived = store::planning::project_cursor::archived(tx, id).await?;
     Ok(Dictionary {
         users: users.into_iter().map(|user| (user.external_id, user.id)).collect(),
         projects: projects.into_iter().collect(),
+        archived: archived.into_iter().collect(),
         ..dictionary(tx, settings, &options).await?
     })
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     gone::{self, ask_somebody},
     hints::{Hint, Hints, MappedFields},
-    reader::{Answer, Reader},
+    reader::{Answer, Place, Reader},
     round::A_FEW_MORE,
     workspace,
 };
@@ -153,19 +153,33 @@ async fn told(
     }
     reader.should_be_told = false;
     let hints = Hints::from_payload(payload);
+    let mut place = Place::GivenUp;
     for project in &hints.projects {
-        if let Some(id) = workspace::look(&reader, project).await? {
+        if let Some(id) = workspace::look(&reader, place, project).await? {
             read_soon(&reader, id).await?;
         }
+        place = Place::Held;
     }
     if !hints.projects.is_empty() {
         reader.learn().await?;
     }
     let project = order.project.as_deref();
+    if project.is_some() && project == reader.settings.absence_project_id.as_deref() {
+        let mut tx = reader.tx().await?;
+        reconcile::queue_absences(&mut tx, reader.id(), &reader.cause, Utc::now()).await?;
+        return Ok(tx.commit().await?);
+    }
     let project = project.and_then(|gid| Some((gid, *reader.dictionary.projects.get(gid)?)));
-    let is_all_read = read(&reader, record, project, &hints).await?;
+    let is_all_read = match read(&reader, record, Place::GivenUp, project, &hints).await {
+        // Put off it would begin anew, and held it would keep others' work from its place: there may be as
+        // many of these as there are projects. The reading of a whole project goes on with its next page.
+        Err(Stop::Later { .. }) if project.is_some() && reader.has_asked() => false,
+        read => read?,
+    };
     if let Some((_, id)) = project.filter(|_| !is_all_read) {
-        read_soon(&reader, id).await?;
+        let mut tx = reader.tx().await?;
+        reconcile::queue_project(&mut tx, reader.id(), id, &reader.cause, Utc::now()).await?;
+        tx.commit().await?;
     }
     let told: Vec<&str> = hints.tasks.keys().map(String::as_str).collect();
     let mut tx = reader.tx().await?;
@@ -186,6 +200,7 @@ async fn read_soon(reader: &Reader<'_>, project: ProjectId) -> Result<()> {
 pub(super) async fn read(
     reader: &Reader<'_>,
     record: &mut Record,
+    place: Place,
     project: Option<(&str, ProjectId)>,
     hints: &Hints,
 ) -> Result<bool, Stop> {
@@ -195,11 +210,11 @@ pub(super) async fn read(
     let mut wanted: Vec<(&str, &Hint)> =
         hints.tasks.iter().map(|(task, hint)| (task.as_str(), hint)).collect();
     if let Some((gid, _)) = project.filter(|_| wanted.len() >= LISTED_FROM) {
-        list(reader, record, gid, hints, &mut wanted).await?;
+        list(reader, record, (place, gid), hints, &mut wanted).await?;
     }
     let mut gone = Vec::new();
     for (task, hint) in wanted {
-        let (answer, asked) = reader.task(task).await?;
+        let (answer, asked) = reader.task(place, task).await?;
         match answer {
             Answer::Here(task) => {
                 super::count(record, reader.take_in(&[task], Some(hints), asked, None).await?);
@@ -218,7 +233,7 @@ pub(super) async fn read(
 async fn list(
     reader: &Reader<'_>,
     record: &mut Record,
-    project: &str,
+    (place, project): (Place, &str),
     hints: &Hints,
     wanted: &mut Vec<(&str, &Hint)>,
 ) -> Result<(), Stop> {
@@ -227,7 +242,8 @@ async fn list(
     let mut offset: Option<Offset> = None;
     for _ in 0..PAGES_AT_MOST {
         let from = offset.as_ref();
-        let ask = reader.ask(|way| async move { way.asana().tasks(project, Some(since), from).await });
+        let ask =
+            reader.ask_at(place, |way| async move { way.asana().tasks(project, Some(since), from).await });
         let (page, asked) = ask.await?;
         super::count(record, reader.take_in(&page.items, Some(hints), asked, None).await?);
         wanted.retain(|(task, _)| page.items.iter().all(|item| item.gid != *task));

@@ -111,7 +111,7 @@ pub(super) async fn once(
             (Some(said), Some(before)) => {
                 compare(&mut tx, reader, &said, before, hint, (asked, now), &mut writes).await?;
             }
-            (Some(said), None) if !said.projects.is_empty() => writes.add(reader, said, now),
+            (Some(said), None) if said.is_in_use => writes.add(reader, said, now),
             // Became a milestone or a subtask, which are no phases.
             (None, Some(before)) => writes.detach(before.row, &reader.cause, now),
             (Some(_) | None, None) => {}
@@ -184,7 +184,6 @@ async fn compare(
     after.assignee_id = said.assignee_id;
     after.area_option_id = said.option(&before.area_option_id);
     after.actual_minutes = said.actual_minutes;
-    after.counted_minutes = counted(said.actual_minutes, before.counted_minutes);
     after.external_update_time = said.modified_at.or(before.external_update_time);
     let is_here = !said.projects.is_empty();
     set_presence(&mut after, if is_here { Presence::Present } else { Presence::Detached }, now);
@@ -228,14 +227,6 @@ fn differs(before: &Phase, after: &Phase) -> bool {
         || before.area_option_id != after.area_option_id
 }
 
-/// Where there is no time, there are no entries to be read.
-fn counted(actual: Option<i32>, counted: Option<i32>) -> Option<i32> {
-    match actual {
-        Some(0) if counted.is_none() => Some(0),
-        _ => counted,
-    }
-}
-
 /// Since when it is not present is told as long as it is not.
 pub(super) fn set_presence(row: &mut Phase, presence: Presence, now: DateTime<Utc>) {
     row.missing_time = (presence != Presence::Present).then(|| row.missing_time.unwrap_or(now));
@@ -257,7 +248,8 @@ impl Writes {
             changed: PhaseChangeTimes::default(),
             area_option_id: said.option(&None),
             actual_minutes: said.actual_minutes,
-            counted_minutes: counted(said.actual_minutes, None),
+            // Where there is no time, there are no entries to be read. Of a phase that is known there may be some.
+            counted_minutes: said.actual_minutes.filter(|minutes| *minutes == 0),
             external_update_time: said.modified_at,
             presence: Presence::Present,
             missing_time: None,

@@ -29,6 +29,8 @@ pub(in crate::domain::planning) struct Dictionary {
     pub(in crate::domain::planning) users: HashMap<String, ExternalUserId>,
     /// Those whose tasks are phases; likewise.
     pub(in crate::domain::planning) projects: HashMap<String, ProjectId>,
+    /// Those that would be if they were not archived: nothing is looked for in them, and what is in them stays.
+    pub(in crate::domain::planning) archived: HashMap<String, ProjectId>,
     /// By how much the tool's clock is ahead of ours.
     pub(in crate::domain::planning) skew: TimeDelta,
 }
@@ -48,8 +50,10 @@ pub(in crate::domain::planning) struct Understood {
     pub(super) actual_minutes: Option<i32>,
     /// By the tool's clock.
     pub(in crate::domain::planning) modified_at: Option<DateTime<Utc>>,
-    /// Those of its projects whose tasks are phases.
+    /// Those of its projects whose tasks are phases, or were when they were archived.
     pub(super) projects: Vec<ProjectId>,
+    /// Whether it is in one that is not archived.
+    pub(super) is_in_use: bool,
 }
 
 /// What an answer says of a field.
@@ -91,7 +95,8 @@ impl Dictionary {
         // A start without an end, which Asana does not allow, is no plan.
         let start_date = due_date.and_then(|_| task.start_date(self.zone));
         let dates = PhaseFields { start_date, due_date, ..PhaseFields::default() };
-        let projects = task.memberships.iter().filter_map(|at| self.projects.get(&at.project).copied());
+        let place_of = |gid: &String| self.projects.get(gid).or_else(|| self.archived.get(gid)).copied();
+        let projects = task.memberships.iter().filter_map(|at| place_of(&at.project));
         let mut projects: Vec<_> = projects.collect();
         projects.sort_unstable();
         projects.dedup();
@@ -108,6 +113,7 @@ impl Dictionary {
             actual_minutes: task.actual_time_minutes.and_then(|minutes| minutes.round().to_i32()),
             modified_at: task.modified_at,
             projects,
+            is_in_use: task.memberships.iter().any(|at| self.projects.contains_key(&at.project)),
         })
     }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     gone::hold,
     progress::PROJECTS,
-    reader::{Answer, Reader, missing},
+    reader::{Answer, Place, Reader, missing},
 };
 use crate::{
     domain::engine::record::{Record, Stop},
@@ -37,7 +37,7 @@ pub(super) async fn users(reader: &Reader<'_>, record: &mut Record) -> Result<()
     let mut offset: Option<Offset> = None;
     loop {
         let (workspace, from) = (reader.workspace.as_str(), offset.as_ref());
-        let asked = reader.ask(|way| async move {
+        let asked = reader.ask_at(Place::in_list(from), |way| async move {
             let asana = way.asana();
             let page = asana.users(workspace, from).await?;
             Ok((page, asana.newest_exchange().and_then(|exchange| exchange.date)))
@@ -131,7 +131,8 @@ pub(super) async fn projects(reader: &Reader<'_>, record: &mut Record) -> Result
     let mut offset: Option<Offset> = None;
     loop {
         let (workspace, from) = (reader.workspace.as_str(), offset.as_ref());
-        let ask = reader.ask(|way| async move { way.asana().projects(workspace, from).await });
+        let place = Place::in_list(from);
+        let ask = reader.ask_at(place, |way| async move { way.asana().projects(workspace, from).await });
         let (page, _) = ask.await?;
         let now = reader.now();
         let mut tx = reader.tx().await?;
@@ -223,7 +224,8 @@ async fn gone(
     for project in unlisted {
         let presence = match project.presence {
             Presence::Present => Presence::Missing,
-            Presence::Missing => match ask(reader, &project.external_id).await? {
+            // The list before it would have to be read again.
+            Presence::Missing => match ask(reader, Place::Held, &project.external_id).await? {
                 Answer::Here(said) => {
                     keep(reader, &said, Some(&project)).await?;
                     continue;
@@ -247,8 +249,8 @@ async fn become_missing(reader: &Reader<'_>, project: Project, presence: Presenc
     tx.commit().await
 }
 
-async fn ask(reader: &Reader<'_>, gid: &str) -> Result<Answer<asana::Project>, Stop> {
-    match reader.ask(|way| async move { way.asana().project(gid).await }).await {
+async fn ask(reader: &Reader<'_>, place: Place, gid: &str) -> Result<Answer<asana::Project>, Stop> {
+    match reader.ask_at(place, |way| async move { way.asana().project(gid).await }).await {
         Ok((project, _)) => Ok(Answer::Here(project)),
         Err(failure) => missing(failure),
     }
@@ -268,7 +270,7 @@ async fn keep(reader: &Reader<'_>, said: &asana::Project, before: Option<&Projec
 
 /// Reads one project that was told to have changed. Returns it if its tasks are phases from now on, and were
 /// none before.
-pub(super) async fn look(reader: &Reader<'_>, gid: &str) -> Result<Option<ProjectId>, Stop> {
+pub(super) async fn look(reader: &Reader<'_>, place: Place, gid: &str) -> Result<Option<ProjectId>, Stop> {
     let mut tx = reader.tx().await?;
     let before = store::planning::project::find_by_external_id(&mut tx, reader.id(), gid).await?;
     let was_read = match &before {
@@ -276,7 +278,7 @@ pub(super) async fn look(reader: &Reader<'_>, gid: &str) -> Result<Option<Projec
         None => false,
     };
     tx.end_reading();
-    match (ask(reader, gid).await?, before) {
+    match (ask(reader, place, gid).await?, before) {
         (Answer::Here(said), before) => {
             // Of another workspace: one grant reaches all of a user's.
             if said.workspace.as_ref().is_some_and(|workspace| *workspace != reader.workspace) {

@@ -223,3 +223,19 @@ async fn a_write_that_did_not_arrive_is_repeated() {
         assert_eq!(scene.here().await, scene.there(), "{fault:?}");
     }
 }
+
+/// What was tried in vain waits longer and longer; somebody who edits does not.
+#[tokio::test]
+async fn an_edit_does_not_wait_out_the_pause_of_an_older_write() {
+    let scene = Scene::new().await;
+    scene.change(due("2026-11-20")).await;
+    let tried = "UPDATE outbox SET attempts = 4, run_time = now() + interval '10 min'";
+    scene.planner.owner.run(tried).await;
+
+    scene.change(due("2026-11-27")).await;
+
+    let soon = "attempts || ' ' || (run_time < now() + interval '6 s')";
+    assert_eq!(scene.planner.lines(soon, "outbox").await, ["0 true"]);
+    scene.until_synced().await;
+    assert_eq!(scene.there(), "2026-11-02 2026-11-27 40 assembly");
+}

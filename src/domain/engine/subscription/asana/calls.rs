@@ -8,13 +8,13 @@ use crate::{
     domain::{
         Domain,
         engine::{
-            provider_call::{self, AsanaFailure, CallFailure, Urgency, Way},
+            provider_call::{self, AsanaFailure, CallFailure, HeldPlace, Urgency, Way},
             record::{Ground, Stop},
         },
         webhook,
     },
     ids::{IntegrationId, TenantId, WebhookEndpointId},
-    provider::asana::{CallError, Offset, PROVIDER, Refusal, Subscription as Listed},
+    provider::asana::{CallError, Offset, PROVIDER, Page, Refusal, Subscription as Listed},
     store::{self, subscription::Subscription},
     vault,
 };
@@ -28,8 +28,9 @@ pub(in crate::domain::engine::subscription) async fn take_back(
     tenant: TenantId,
     subscription: &Subscription,
 ) -> Result<(), AsanaFailure> {
+    let held = HeldPlace::new();
     match &subscription.external_id {
-        Some(gid) => delete(domain, tenant, subscription.integration_id, gid).await,
+        Some(gid) => delete(domain, tenant, subscription.integration_id, gid, &held).await,
         // Whether it was made nobody knows; its address tells.
         None => {
             let id = subscription.integration_id;
@@ -42,7 +43,7 @@ pub(in crate::domain::engine::subscription) async fn take_back(
             let target = webhook::address(domain, &key, &endpoint)?;
             let listed = list(domain, tenant, id, &workspace).await?;
             for one in listed.iter().filter(|one| one.target.as_deref() == Some(target.as_str())) {
-                delete(domain, tenant, id, &one.gid).await?;
+                delete(domain, tenant, id, &one.gid, &held).await?;
             }
             Ok(())
         }
@@ -99,10 +100,7 @@ async fn list(
     let mut offset: Option<Offset> = None;
     for _ in 0..PAGES {
         let at = offset.as_ref();
-        let page = provider_call::asana(domain, tenant, id, Urgency::Background, move |way| async move {
-            way.asana().webhooks(workspace, None, at).await
-        });
-        let page = page.await?;
+        let page = page(domain, tenant, id, workspace, at).await?;
         all.extend(page.items);
         offset = page.next;
         if offset.is_none() {
@@ -112,24 +110,53 @@ async fn list(
     Ok(all)
 }
 
+/// One page. A list has no place that could be kept, so that all but its first page are waited for.
+async fn page(
+    domain: &Domain,
+    tenant: TenantId,
+    id: IntegrationId,
+    workspace: &str,
+    from: Option<&Offset>,
+) -> Result<Page<Listed>, AsanaFailure> {
+    let held = HeldPlace::new();
+    loop {
+        let page = provider_call::asana(domain, tenant, id, Urgency::Background, move |way| async move {
+            way.asana().webhooks(workspace, None, from).await
+        });
+        match page.await {
+            Err(failure) if from.is_some() => held.wait(failure).await?,
+            page => return page,
+        }
+    }
+}
+
 pub(super) async fn delete(
     domain: &Domain,
     tenant: TenantId,
     id: IntegrationId,
     gid: &str,
+    held: &HeldPlace,
 ) -> Result<(), AsanaFailure> {
-    match write(domain, tenant, id, move |way| async move { way.asana().delete_webhook(gid).await }).await {
+    let call = move |way: Arc<Way>| async move { way.asana().delete_webhook(gid).await };
+    match write(domain, tenant, id, held, call).await {
         // Also what this user may no longer see.
         Err(AsanaFailure::Call(CallError::Refused(Refusal::NotFound | Refusal::NotAllowed))) => Ok(()),
         other => other,
     }
 }
 
+/// The place is held because the list, which comes first, would have to be read again.
 pub(super) async fn write<T, F: Future<Output = Result<T, CallError>>>(
     domain: &Domain,
     tenant: TenantId,
     id: IntegrationId,
+    held: &HeldPlace,
     call: impl Fn(Arc<Way>) -> F,
 ) -> Result<T, AsanaFailure> {
-    provider_call::asana_write(domain, tenant, id, Urgency::Background, call).await
+    loop {
+        match provider_call::asana_write(domain, tenant, id, Urgency::Background, &call).await {
+            Err(failure) => held.wait(failure).await?,
+            done => return done,
+        }
+    }
 }

@@ -1,0 +1,1 @@
+DROP FUNCTION stellwerk_sweep_endpoints();

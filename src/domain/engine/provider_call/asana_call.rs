@@ -37,11 +37,13 @@ pub struct HeldPlace {
     until: Instant,
 }
 
-impl HeldPlace {
-    pub fn new() -> Self {
+impl Default for HeldPlace {
+    fn default() -> Self {
         Self::lasting(HELD_FOR)
     }
+}
 
+impl HeldPlace {
     pub fn lasting(duration: Duration) -> Self {
         Self { until: Instant::now() + duration }
     }

@@ -71,14 +71,30 @@ async fn one(reader: &Reader<'_>, record: &mut Record, project: ProjectId, round
     let mut tx = reader.tx().await?;
     let cursor = project_cursor::find(&mut tx, project).await?;
     tx.end_reading();
-    let mut token = cursor.as_ref().and_then(|cursor| cursor.event_token.clone());
-    let mut is_gapped = cursor.as_ref().is_none_or(|cursor| cursor.is_gapped);
-    let is_being_read = cursor.as_ref().is_some_and(|cursor| is_gapped && cursor.round_id == Some(round));
     // Its events were asked for before the reading began, which goes on where it was.
+    let is_being_read =
+        cursor.as_ref().is_some_and(|cursor| cursor.is_gapped && cursor.round_id == Some(round));
+    if is_being_read || take_events(reader, record, (&gid, project), cursor.as_ref()).await? {
+        read_completely(reader, record, project, round).await?;
+    }
+    let mut tx = reader.tx().await?;
+    project_cursor::note_polled(&mut tx, project, reader.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Takes in what a project's events tell; says whether something is missing among them.
+async fn take_events(
+    reader: &Reader<'_>,
+    record: &mut Record,
+    (gid, project): (&str, ProjectId),
+    cursor: Option<&project_cursor::ProjectCursor>,
+) -> Result<bool, Stop> {
+    let mut token = cursor.and_then(|cursor| cursor.event_token.clone());
+    let mut is_gapped = cursor.is_none_or(|cursor| cursor.is_gapped);
     let mut place = Place::GivenUp;
-    while !is_being_read {
-        let (of, since) = (gid.as_str(), token.as_deref());
-        let asked = reader.ask_at(place, |way| async move { way.asana().events(of, since).await });
+    loop {
+        let since = token.as_deref();
+        let asked = reader.ask_at(place, |way| async move { way.asana().events(gid, since).await });
         let answer = asked.await;
         place = Place::Held;
         match answer {
@@ -92,8 +108,7 @@ async fn one(reader: &Reader<'_>, record: &mut Record, project: ProjectId, round
                 let mut hints = of_events(reader, &page.events);
                 hints.everything |= !page.unfit.is_empty();
                 // Before the token: what was not read is told once more.
-                is_gapped |=
-                    !refresh::read(reader, record, place, Some((gid.as_str(), project)), &hints).await?;
+                is_gapped |= !refresh::read(reader, record, place, Some((gid, project)), &hints).await?;
                 keep_token(reader, project, &page.sync, is_gapped).await?;
                 token = Some(page.sync);
                 if !page.has_more {
@@ -104,7 +119,7 @@ async fn one(reader: &Reader<'_>, record: &mut Record, project: ProjectId, round
                 // A grant with granular scopes has no event stream.
                 Some(refused) if token.is_none() && !is_gapped => {
                     tracing::debug!(reason = refused.reason(), "no event stream");
-                    changed_since(reader, record, &gid, cursor.as_ref()).await?;
+                    changed_since(reader, record, gid, cursor).await?;
                     break;
                 }
                 Some(_) if token.is_none() => break,
@@ -116,12 +131,7 @@ async fn one(reader: &Reader<'_>, record: &mut Record, project: ProjectId, round
             },
         }
     }
-    if is_gapped {
-        read_completely(reader, record, project, round).await?;
-    }
-    let mut tx = reader.tx().await?;
-    project_cursor::note_polled(&mut tx, project, reader.now()).await?;
-    Ok(tx.commit().await?)
+    Ok(is_gapped)
 }
 
 fn of_events(reader: &Reader<'_>, events: &[Event]) -> Hints {

@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
         call: impl Fn(Arc<Way>) -> F,
     ) -> Result<(T, DateTime<Utc>), Failure> {
         let (domain, tenant) = (self.ground.domain, self.ground.tenant);
-        let (mut is_second, held) = (false, HeldPlace::new());
+        let (mut is_second, held) = (false, HeldPlace::default());
         loop {
             // Before the permit: what is taken for older than it is, is only read again.
             let asked = self.now();

@@ -28,7 +28,7 @@ pub(in crate::domain::engine::subscription) async fn take_back(
     tenant: TenantId,
     subscription: &Subscription,
 ) -> Result<(), AsanaFailure> {
-    let held = HeldPlace::new();
+    let held = HeldPlace::default();
     match &subscription.external_id {
         Some(gid) => delete(domain, tenant, subscription.integration_id, gid, &held).await,
         // Whether it was made nobody knows; its address tells.
@@ -118,7 +118,7 @@ async fn page(
     workspace: &str,
     from: Option<&Offset>,
 ) -> Result<Page<Listed>, AsanaFailure> {
-    let held = HeldPlace::new();
+    let held = HeldPlace::default();
     loop {
         let page = provider_call::asana(domain, tenant, id, Urgency::Background, move |way| async move {
             way.asana().webhooks(workspace, None, from).await

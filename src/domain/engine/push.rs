@@ -172,7 +172,9 @@ impl Work {
     fn lane(&self, about: AppointmentId) -> String {
         match self {
             Self::Hold { hold_id } => format!("hold/{hold_id}"),
-            Self::Appointment { .. } | Self::Booking { .. } | Self::Write { .. } => lane(about),
+            Self::Appointment { .. } | Self::Booking { .. } | Self::Write { .. } | Self::Seats { .. } => {
+                lane(about)
+            }
         }
     }
 

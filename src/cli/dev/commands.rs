@@ -54,9 +54,9 @@ A patient registers, by a signed webhook (repeat it: the same patient is updated
 The desk sees the patient, by buf curl or grpcurl:
 
   clients/node_modules/.bin/buf curl --protocol grpc --http2-prior-knowledge -H 'authorization: Bearer {admin_key}' \
-    -d '{{"page_size": 5}}' http://{grpc}/stellwerk.v1.PatientService/ListPatients
+    -d '{{"email": "erika@example.org"}}' http://{grpc}/stellwerk.v1.PatientService/ListPatients
 
-  grpcurl -plaintext -H 'authorization: Bearer {admin_key}' -d '{{"page_size": 5}}' {grpc} stellwerk.v1.PatientService/ListPatients
+  grpcurl -plaintext -H 'authorization: Bearer {admin_key}' -d '{{"email": "erika@example.org"}}' {grpc} stellwerk.v1.PatientService/ListPatients
 
 The booking tool invents a registration or a booking:
 

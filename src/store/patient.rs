@@ -139,7 +139,7 @@ pub async fn find(tx: &mut TenantTx, id: PatientId) -> Result<Patient> {
 
 /// One person, locked until the transaction ends.
 pub async fn find_for_update(tx: &mut TenantTx, id: PatientId) -> Result<Patient> {
-    let query = patient::table.filter(patient::id.eq(id)).select(Patient::as_select()).for_update();
+    let query = patient::table.filter(patient::id.eq(id)).select(Patient::as_select()).for_no_key_update();
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Patient))
 }
 

@@ -45,6 +45,9 @@ const HELD_FOR: Duration = Duration::from_secs(45);
 /// an address.
 const REFUSED_AGAIN_AFTER: TimeDelta = TimeDelta::hours(6);
 
+/// Somebody was faster than Asana with a secret of their own.
+const HANDSHAKE_NOT_OURS: &str = "HANDSHAKE_NOT_OURS";
+
 /// A webhook that is there to be: of a project, or of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::domain) enum Resource {
@@ -266,8 +269,8 @@ impl Round<'_> {
 fn is_too_soon(known: &Subscription) -> bool {
     let is_refused = known.state == SubscriptionState::Failed && known.external_id.is_none();
     let is_recent = |time: DateTime<Utc>| Utc::now() - time < REFUSED_AGAIN_AFTER;
-    let is_ours = known.reason.as_deref().is_some_and(is_of_may_write);
-    is_refused && !is_ours && known.check_time.is_some_and(is_recent)
+    let is_theirs = |reason: &str| !is_of_may_write(reason) && reason != HANDSHAKE_NOT_OURS;
+    is_refused && known.reason.as_deref().is_some_and(is_theirs) && known.check_time.is_some_and(is_recent)
 }
 
 fn is_same(told: &[Filter], wanted: &[Filter]) -> bool {

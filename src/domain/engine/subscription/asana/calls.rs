@@ -1,6 +1,6 @@
 //! Asking Asana about its webhooks.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
 
@@ -28,7 +28,8 @@ pub(in crate::domain::engine::subscription) async fn take_back(
     tenant: TenantId,
     subscription: &Subscription,
 ) -> Result<(), AsanaFailure> {
-    let held = HeldPlace::default();
+    // What was taken back is not asked for again: there is no place to be held.
+    let held = HeldPlace::lasting(Duration::ZERO);
     match &subscription.external_id {
         Some(gid) => delete(domain, tenant, subscription.integration_id, gid, &held).await,
         // Whether it was made nobody knows; its address tells.

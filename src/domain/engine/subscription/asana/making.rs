@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 
 use super::{
-    Resource, Round,
+    HANDSHAKE_NOT_OURS, Resource, Round,
     calls::{delete, write},
     failed, retire, with_health,
 };
@@ -124,7 +124,7 @@ impl Round<'_> {
         if !is_same {
             // Somebody else's secret, or none: nothing that comes here could be believed.
             store::webhook_endpoint::disable(&mut tx, endpoint, now).await?;
-            store::subscription::save(&mut tx, &failed(pending, "HANDSHAKE_NOT_OURS")).await?;
+            store::subscription::save(&mut tx, &failed(pending, HANDSHAKE_NOT_OURS)).await?;
             tx.commit().await?;
             delete(ground.domain, ground.tenant, ground.id(), &created.subscription.gid, &self.held).await?;
             return Ok(false);

@@ -48,6 +48,8 @@ async fn plant(owner: &Session) -> String {
              INSERT INTO integration (id, provider, name, instance_url, create_time) \
                  VALUES (gen_random_uuid(), 'asana', 'Planning', 'https://app.asana.com/api/1.0', \
                      now() - interval '1 hour'); \
+             INSERT INTO planning_settings (integration_id, initial_sync_time) \
+                 SELECT id, now() FROM integration WHERE tenant_id = '{tenant}' AND provider = 'asana'; \
              INSERT INTO integration_flow (integration_id, capacity, refill_per_s, tokens, breaker) \
                  SELECT id, 100, 2, 100, \
                      CASE row_number() OVER (ORDER BY provider DESC) WHEN 1 THEN 'open' ELSE 'closed' END \

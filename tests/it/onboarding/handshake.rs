@@ -93,7 +93,8 @@ async fn a_secret_that_somebody_slipped_in_never_signs_anything() {
     assert_eq!(post(&target, &[("x-hook-signature", &forged)], HEARTBEAT).await.0, 404);
     let subscription = planned.subscriptions().await.remove(0);
     assert_eq!(subscription.state, SubscriptionState::Failed);
-    planned.check(&app).await;
+    planned.activate().await.unwrap();
+    app.work_until_idle().await;
     let subscription = planned.subscriptions().await.remove(0);
     assert_eq!(subscription.state, SubscriptionState::Active, "with another address");
     assert_ne!(planned.webhook(planned.workspace).unwrap().target, target);

@@ -33,6 +33,7 @@ use crate::support::{
 
 mod deliveries;
 mod destinations;
+mod quarantine;
 mod rules;
 
 /// A tenant whose rules nobody looks at but the test, at times of its choice.

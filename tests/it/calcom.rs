@@ -5,6 +5,7 @@ mod connecting;
 mod convergence;
 mod crash;
 mod inbound;
+mod lengths;
 mod pauses;
 mod practice;
 mod push;

@@ -10,7 +10,7 @@ use crate::{
     },
     ids::{ServiceId, TenantId},
     provider::calcom::{Slot, SlotQuery},
-    store::{event_type::EventType, service::Service},
+    store::service::Service,
 };
 
 /// The longest range that is asked for.
@@ -79,12 +79,11 @@ async fn find(
     let mut tx = domain.store.tenant(tenant).await?;
     let service = store::service::find(&mut tx, service).await?;
     let practitioner = store::practitioner::find(&mut tx, practitioner).await?.id;
-    let found = target::bookable(&mut tx, service.id, practitioner).await?;
-    let event_type = found.ok_or(Error::ServiceNotConnected)?;
+    let found = target::bookable(&mut tx, &service, practitioner).await?;
+    let (event_type, length) = found.ok_or(Error::ServiceNotConnected)?;
     let taken = store::appointment::taken(&mut tx, practitioner, from, until, now).await?;
     tx.end_reading();
     let id = event_type.external_id.parse().map_err(Error::internal)?;
-    let length = length_of(&event_type, &service);
     let integration = event_type.integration_id;
     let slots = provider_call::calcom(domain, tenant, integration, Urgency::Person, |way| async move {
         let query = SlotQuery {
@@ -99,17 +98,6 @@ async fn find(
         way.calcom().slots(&query).await
     });
     Ok(free_of(&slots.await?, &taken, length, &service))
-}
-
-/// The service's, where the event type offers it.
-fn length_of(event_type: &EventType, service: &Service) -> TimeDelta {
-    let usual = TimeDelta::seconds(service.duration_s.into());
-    let offers = |minutes: &i32| TimeDelta::minutes((*minutes).into()) == usual;
-    if event_type.length_options.iter().any(offers) {
-        usual
-    } else {
-        TimeDelta::minutes(event_type.length_minutes.into())
-    }
 }
 
 /// The slots whose time, with the service's buffers, nobody here has.

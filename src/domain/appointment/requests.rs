@@ -19,7 +19,7 @@ pub struct Booking {
     pub practitioner: Option<PractitionerId>,
     pub service: Option<ServiceId>,
     pub start: Option<DateTime<Utc>>,
-    /// The service's when absent.
+    /// When absent, as long as the service is booked at its provider; elsewhere the service's.
     pub duration: Option<TimeDelta>,
     /// An IANA name; the tenant's when empty.
     pub time_zone: String,
@@ -42,7 +42,7 @@ pub struct Slot {
     pub practitioner: PractitionerId,
     pub service: Option<ServiceId>,
     pub start: DateTime<Utc>,
-    /// The service's when absent.
+    /// When absent, as long as the service is booked at its provider; elsewhere the service's.
     pub duration: Option<TimeDelta>,
     /// An IANA name; the tenant's when empty.
     pub time_zone: String,

@@ -7,7 +7,7 @@ use super::{
     PractitionerId, Result, Role, Slot, TenantTx, conflict, micros, store,
 };
 use crate::{
-    domain::engine::push,
+    domain::engine::push::{self, target},
     store::{
         appointment::{Appointment, SyncStanding},
         service::Service,
@@ -220,9 +220,11 @@ pub(super) async fn new_appointment(
     if service.as_ref().is_some_and(|service| service.archived) {
         return Err(Error::NotFound(Noun::Service));
     }
-    let usual = service.as_ref().map(|service| TimeDelta::seconds(service.duration_s.into()));
-    let length =
-        wanted.duration.or(usual).ok_or_else(|| Error::invalid("duration", "required without a service"))?;
+    let length = match (wanted.duration, &service) {
+        (Some(said), _) => said,
+        (None, Some(service)) => usual_length(tx, service, wanted.practitioner).await?,
+        (None, None) => return Err(Error::invalid("duration", "required without a service")),
+    };
     let patient_id = match wanted.patient {
         Some(patient) => Some(store::patient::survivor(tx, patient).await?),
         None => None,
@@ -253,6 +255,16 @@ pub(super) async fn new_appointment(
         update_time: now,
         sync: SyncStanding::default(),
     })
+}
+
+/// How long a service takes when nobody says so: as long as it is booked at its provider, if it has one.
+async fn usual_length(
+    tx: &mut TenantTx,
+    service: &Service,
+    practitioner: PractitionerId,
+) -> Result<TimeDelta> {
+    let theirs = target::bookable(tx, service, practitioner).await?.map(|(_, length)| length);
+    Ok(theirs.unwrap_or_else(|| TimeDelta::seconds(service.duration_s.into())))
 }
 
 /// Moves the row to another begin, with the buffers it was booked with.

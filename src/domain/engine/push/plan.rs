@@ -53,7 +53,9 @@ fn booked<'a>(row: &Appointment, at: &'a Standing, now: DateTime<Utc>) -> Step<'
     let Some(Living { booking: head, .. }) = head else {
         return match &at.target {
             // The new one first: what is given up before could be gone, and then there is none.
-            Some(target) if row.start_time > now && offers(target, row) => Step::Create(target),
+            Some(target) if row.start_time > now && offers(target, row.end_time - row.start_time) => {
+                Step::Create(target)
+            }
             Some(_) if row.start_time > now => Step::Unfit("DURATION_NOT_OFFERED"),
             Some(_) | None => cancel(at.living.first()),
         };

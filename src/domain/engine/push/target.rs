@@ -7,7 +7,7 @@ use crate::{
     ids::{IntegrationId, PractitionerId, ServiceId},
     store::{
         self, TenantTx, appointment::Appointment, booking::Booking, event_type::EventType,
-        integration::Integration,
+        integration::Integration, service::Service,
     },
     words::{AppointmentStatus, BookingStatus, IntegrationState},
 };
@@ -82,18 +82,35 @@ pub fn is_whose(event_type: Option<&EventType>, row: &Appointment) -> bool {
 /// length before others.
 pub async fn target(tx: &mut TenantTx, row: &Appointment) -> Result<Option<EventType>> {
     let (Some(service), Some(practitioner)) = (row.service_id, row.practitioner_id) else { return Ok(None) };
-    let mut usable = all_bookable(tx, service, practitioner).await?;
-    let fitting = usable.iter().position(|event_type| offers(event_type, row)).unwrap_or_default();
-    Ok((fitting < usable.len()).then(|| usable.swap_remove(fitting)))
+    best(tx, service, practitioner, row.end_time - row.start_time).await
 }
 
-/// Where a service of a practitioner is booked.
+/// Where a service of a practitioner is booked when nobody says for how long, and for how long that is: the
+/// service's length where it is offered, because the provider's may have been changed since.
 pub async fn bookable(
+    tx: &mut TenantTx,
+    service: &Service,
+    practitioner: PractitionerId,
+) -> Result<Option<(EventType, TimeDelta)>> {
+    let usual = TimeDelta::seconds(service.duration_s.into());
+    let found = best(tx, service.id, practitioner, usual).await?;
+    Ok(found.map(|event_type| {
+        let theirs = TimeDelta::minutes(event_type.length_minutes.into());
+        let length = if offers(&event_type, usual) { usual } else { theirs };
+        (event_type, length)
+    }))
+}
+
+/// One that offers the length, or else the oldest.
+async fn best(
     tx: &mut TenantTx,
     service: ServiceId,
     practitioner: PractitionerId,
+    length: TimeDelta,
 ) -> Result<Option<EventType>> {
-    Ok(all_bookable(tx, service, practitioner).await?.into_iter().next())
+    let mut usable = all_bookable(tx, service, practitioner).await?;
+    let fitting = usable.iter().position(|event_type| offers(event_type, length)).unwrap_or_default();
+    Ok((fitting < usable.len()).then(|| usable.swap_remove(fitting)))
 }
 
 async fn all_bookable(
@@ -110,9 +127,8 @@ async fn all_bookable(
     Ok(usable)
 }
 
-/// Whether the appointment is as long as something that can be booked there.
-pub fn offers(event_type: &EventType, row: &Appointment) -> bool {
-    let length = row.end_time - row.start_time;
+/// Whether something of this length can be booked there.
+pub fn offers(event_type: &EventType, length: TimeDelta) -> bool {
     let lengths = event_type.length_options.iter().chain([&event_type.length_minutes]);
     lengths.into_iter().any(|minutes| TimeDelta::minutes((*minutes).into()) == length)
 }

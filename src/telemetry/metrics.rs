@@ -48,7 +48,8 @@ pub const TOKEN_REFRESHES: &str = "stellwerk_token_refreshes_total";
 /// integrations whose breaker stands like this.
 pub const BREAKERS: &str = "stellwerk_breakers";
 
-/// Gauge by `provider` and `outcome` (`success`, `failure`): writes and runs of the last 24 hours that ended.
+/// Gauge by `provider` and `outcome` (`success`, `failure`): writes and runs of the last 24 hours that ended,
+/// or were given up.
 pub const SYNC_OUTCOMES: &str = "stellwerk_sync_outcomes";
 
 /// Gauge by `provider`, from 0 to 1: the share of the writes and runs of the last 24 hours that succeeded;

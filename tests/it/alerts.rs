@@ -33,6 +33,7 @@ use crate::support::{
 
 mod deliveries;
 mod destinations;
+mod given_up;
 mod quarantine;
 mod rules;
 

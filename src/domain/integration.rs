@@ -229,7 +229,7 @@ pub(in crate::domain) async fn catch_up(
     if is_back || writes {
         make_up(tx, after, cause, now).await?;
     } else if hears {
-        reconcile::queue(tx, after.id, cause, now).await?;
+        look(tx, after, cause, now).await?;
     }
     Ok(())
 }
@@ -241,13 +241,17 @@ pub(in crate::domain) async fn make_up(
     cause: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let adapter = catalog::adapter(&row.provider);
-    if !adapter.asks() || row.state != IntegrationState::Connected {
+    if !catalog::adapter(&row.provider).asks() || row.state != IntegrationState::Connected {
         return Ok(());
     }
     store::subscription::check_anew(tx, row.id).await?;
     subscription::queue(tx, row.id, cause, now).await?;
-    match adapter {
+    look(tx, row, cause, now).await
+}
+
+/// Queues a look at what there is at the provider, as far as one look goes.
+async fn look(tx: &mut TenantTx, row: &Integration, cause: &str, now: DateTime<Utc>) -> Result<()> {
+    match catalog::adapter(&row.provider) {
         Adapter::Calcom => reconcile::queue_sweep(tx, row.id, cause, now).await,
         Adapter::Asana => reconcile::queue(tx, row.id, cause, now).await,
         Adapter::Booking | Adapter::None => Ok(()),

@@ -2,17 +2,21 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, insert_into,
+    AsChangeset, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl,
+    Selectable, SelectableHelper, insert_into,
     prelude::{Insertable, Queryable},
     update,
 };
 use diesel_async::RunQueryDsl;
 
-use super::{Cached, TenantTx, schema::booking};
+use super::{
+    Cached, TenantTx,
+    schema::{appointment, booking},
+};
 use crate::{
     error::Result,
     ids::{AppointmentId, BookingId, IntegrationId},
-    words::BookingStatus,
+    words::{AppointmentStatus, BookingStatus},
 };
 
 /// One provider record.
@@ -138,5 +142,27 @@ pub async fn living(
     if let Some(until) = until {
         query = query.filter(booking::start_time.lt(until));
     }
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// The uids of an integration's accepted bookings that were over at this time, and whose appointments are
+/// booked though they were over, too; at most `limit`, by start time.
+pub async fn over(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    at: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<String>> {
+    let query = booking::table
+        .inner_join(appointment::table.on(booking::appointment_id.eq(appointment::id.nullable())))
+        .filter(booking::integration_id.eq(integration))
+        .filter(booking::is_current)
+        .filter(booking::status.eq(BookingStatus::Accepted))
+        .filter(booking::end_time.lt(at))
+        .filter(appointment::status.eq(AppointmentStatus::Booked))
+        .filter(appointment::end_time.lt(at))
+        .order((appointment::start_time, appointment::id))
+        .limit(limit)
+        .select(booking::external_id);
     Ok(query.load(tx.conn()).await?)
 }

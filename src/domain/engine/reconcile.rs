@@ -1,5 +1,5 @@
 //! What webhooks did not tell: the provider's changes since the last look are read and taken in, and once a
-//! day all that is to come is compared, both ways.
+//! day all that is to come is compared, both ways, and what is over is completed.
 //!
 //! Deliveries get lost, and nobody repeats them. What is found here and was not known is counted as repaired.
 
@@ -36,8 +36,10 @@ use crate::{
     words::{IntegrationState, MessageKind, SyncKind},
 };
 
+mod over;
 mod sweep;
 
+pub(super) use over::complete;
 pub(super) use sweep::sweep;
 
 /// The cursor up to where changes were read.
@@ -131,6 +133,7 @@ pub async fn run(domain: &Domain, message: &Claimed, payload: &Value, now: DateT
                 changes(&ground, &mut record, NOUN).await?;
                 if order.sweep {
                     sweep(&ground, &mut record, message.id.0, order.accept_deletions, now).await?;
+                    complete(&ground, &mut record).await?;
                 }
                 Ok(())
             }

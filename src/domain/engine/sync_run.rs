@@ -202,6 +202,7 @@ async fn everything(ground: &Ground<'_>, record: &mut Record, now: DateTime<Utc>
             Stage::Bookings => {
                 reconcile::sweep(ground, record, round, false, now).await?;
                 reconcile::changes(ground, record, reconcile::CHANGES).await?;
+                reconcile::complete(ground, record).await?;
             }
         }
         record.save(ground).await?;

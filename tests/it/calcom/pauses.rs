@@ -8,7 +8,7 @@ use stellwerk::{
     domain::integration::{self, Changes},
     error::Error,
     proto,
-    sandbox::calcom::{Fault, Limits, Operation, Rule},
+    sandbox::calcom::{Fault, Limits, NewBooking, Operation, Rule},
     words::{IntegrationState, SyncState},
 };
 
@@ -105,6 +105,33 @@ async fn while_the_way_in_is_paused_nothing_is_taken_in_and_its_end_catches_up()
     linked.idle().await;
 
     assert_eq!(linked.appointments().await, [line("booked", on_day(3, 10))]);
+}
+
+/// P9. It was told in the pause, and will not be told again.
+#[tokio::test]
+async fn what_was_over_while_the_way_in_was_paused_is_completed_when_the_pause_ends() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let linked = Linked::new(&app, &tenant, &double).await;
+    let mut uids = Vec::new();
+    for hour in [9, 10] {
+        let wish = NewBooking::new(linked.event_type, on_day(-2, hour), "Erika Muster", "erika@example.org");
+        uids.push(double.book_as_attendee(wish.without_checks()).await.expect("booked").uid);
+    }
+    linked.idle().await;
+    linked.change(Changes { inbound_paused: Some(true), ..Changes::default() }).await.expect("paused");
+    double.end_meeting(&uids[0]).await.expect("ended");
+    double.end_meeting(&uids[1]).await.expect("ended");
+    double.mark_no_show(&uids[1], "erika@example.org", true).await.expect("marked");
+    double.quiet().await;
+    linked.idle().await;
+    let meanwhile = linked.lines("status", "appointment ORDER BY start_time").await;
+
+    linked.change(Changes { inbound_paused: Some(false), ..Changes::default() }).await.expect("resumed");
+    linked.idle().await;
+
+    assert_eq!(meanwhile, ["booked", "booked"]);
+    assert_eq!(linked.lines("status", "appointment ORDER BY start_time").await, ["completed", "no_show"]);
 }
 
 #[tokio::test]

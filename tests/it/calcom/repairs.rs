@@ -1,9 +1,9 @@
 //! What webhooks did not tell, found all the same, and what of it is a person's to decide.
 
-use chrono::TimeDelta;
+use chrono::{SubsecRound, TimeDelta, Utc};
 use stellwerk::{
     proto,
-    sandbox::calcom::{Fault, Operation, Rule},
+    sandbox::calcom::{Fault, NewBooking, Operation, Rule},
     words::{SyncKind, SyncState},
 };
 
@@ -61,6 +61,77 @@ async fn what_a_webhook_told_is_no_repair() {
     let last = linked.runs().await.pop().expect("a run");
     assert_eq!((last.kind, last.state), (SyncKind::Incremental, SyncState::Succeeded));
     assert_eq!(last.counts["bookings"]["processed"], 1);
+}
+
+/// P9. Cal.com tells of an end once, by the clock, and shows it nowhere.
+#[tokio::test]
+async fn a_booking_whose_end_nobody_told_is_completed_by_a_sweep() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let linked = Linked::new(&app, &tenant, &double).await;
+    for ended in [600, 400, 3] {
+        let start = Utc::now().trunc_subsecs(0) - TimeDelta::minutes(ended + 30);
+        let wish = NewBooking::new(linked.event_type, start, "Erika Muster", "erika@example.org");
+        let booking = double.book_as_attendee(wish.without_checks()).await.expect("booked");
+        if ended == 600 {
+            double.mark_no_show(&booking.uid, "erika@example.org", true).await.expect("marked");
+        }
+    }
+    linked.book_there(on_day(3, 10)).await;
+    linked.idle().await;
+
+    linked.reconcile().await;
+    let before = linked.lines("status", "appointment ORDER BY start_time").await;
+    linked.sweep().await;
+
+    assert_eq!(before, ["no_show", "booked", "booked", "booked"]);
+    let after = linked.lines("status", "appointment ORDER BY start_time").await;
+    assert_eq!(after, ["no_show", "completed", "booked", "booked"]);
+    let run = linked.runs().await.pop().expect("a run");
+    assert_eq!(run.counts["appointments"]["repaired"], 1);
+}
+
+/// As if it did not count there as a change of the booking.
+#[tokio::test]
+async fn an_absence_that_nobody_told_is_found_when_its_booking_is_completed() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let linked = Linked::new(&app, &tenant, &double).await;
+    let wish = NewBooking::new(linked.event_type, on_day(-2, 9), "Erika Muster", "erika@example.org");
+    let booking = double.book_as_attendee(wish.without_checks()).await.expect("booked");
+    linked.idle().await;
+    double.add_fault(Rule::always(Fault::WebhookLost));
+    double.mark_no_show(&booking.uid, "erika@example.org", true).await.expect("marked");
+    forget_changes(&linked).await;
+
+    linked.sweep().await;
+
+    assert_eq!(linked.lines("status", "appointment").await, ["no_show"]);
+}
+
+#[tokio::test]
+async fn an_appointment_that_was_moved_here_is_not_over_when_its_old_time_is() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let linked = Linked::new(&app, &tenant, &double).await;
+    let wish = NewBooking::new(linked.event_type, on_day(-2, 9), "Erika Muster", "erika@example.org");
+    double.book_as_attendee(wish.without_checks()).await.expect("booked");
+    linked.idle().await;
+    // As it stands where nothing is written to the provider.
+    linked
+        .owner
+        .run(
+            "UPDATE integration SET read_only = true; \
+             UPDATE appointment SET start_time = start_time + interval '9 days', \
+                 end_time = end_time + interval '9 days', \
+                 occupied_start_time = occupied_start_time + interval '9 days', \
+                 occupied_end_time = occupied_end_time + interval '9 days'",
+        )
+        .await;
+
+    linked.sweep().await;
+
+    assert_eq!(linked.lines("status", "appointment").await, ["booked"]);
 }
 
 #[tokio::test]

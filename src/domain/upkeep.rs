@@ -33,6 +33,7 @@ pub async fn run(domain: &Domain) {
             tell("import chunks swept", chores.sweep_imports().await);
             tell("attempts to connect swept", chores.sweep_authorizations().await);
             tell("addresses that were never used swept", chores.sweep_endpoints().await);
+            tell("people asked about bookings of unknown patients", chores.tell_waiting().await);
         }
         Ok(None) => {}
         Err(error) => telemetry::log_error("the upkeep waits for the next hour", &error),

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper,
-    delete, insert_into,
+    delete,
+    dsl::{exists, select},
+    insert_into,
     prelude::{AsChangeset, Insertable, Queryable},
     update,
 };
@@ -121,6 +123,20 @@ pub async fn waiting_for(
         .select(AppointmentLink::as_select())
         .for_update();
     Ok(query.load(tx.conn()).await?)
+}
+
+/// Whether a booking to come waits for any person of the tool's.
+pub async fn is_any_waiting(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let waiting = appointment_link::table
+        .filter(appointment_link::appointment_id.is_null())
+        .filter(appointment_link::integration_id.eq(integration))
+        .filter(appointment_link::status.eq(AppointmentStatus::Booked))
+        .filter(appointment_link::start_time.gt(now));
+    Ok(select(exists(waiting)).get_result(tx.conn()).await?)
 }
 
 /// The tools' own ids of these people's appointments.

@@ -75,6 +75,12 @@ impl Chores {
         self.count("SELECT stellwerk_sweep_endpoints() AS count").await
     }
 
+    /// Asks a person about bookings that have waited for their patients for an hour, and nobody any more about
+    /// those that do not. Returns how many were asked about.
+    pub async fn tell_waiting(&mut self) -> Result<i64> {
+        self.count("SELECT stellwerk_tell_waiting() AS count").await
+    }
+
     async fn count(&mut self, sql: &'static str) -> Result<i64> {
         Ok(sql_query(sql).get_result::<Count>(&mut self.conn).await?.count)
     }

@@ -4,6 +4,7 @@ mod convergence;
 mod inbound;
 mod lists;
 mod own;
+mod waiting;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;

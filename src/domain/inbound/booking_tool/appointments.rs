@@ -19,7 +19,7 @@ use crate::{
         self, TenantTx, appointment::Appointment, appointment_link::AppointmentLink,
         patient_link::PatientLink, service::Service,
     },
-    words::{AppointmentStatus, EventStatus, Origin},
+    words::{AppointmentStatus, EventStatus, Origin, ReviewKind},
 };
 
 /// Kept until the tool speaks of the patient.
@@ -141,15 +141,24 @@ async fn said_again(
     Ok(Applied { status: EventStatus::Duplicate, ..about })
 }
 
-/// Applies what was said of this person of the tool's before anybody knew who that is.
+/// Applies what was said of this person of the tool's before anybody knew who that is. After the last one
+/// nobody is asked any more about such bookings; otherwise the upkeep sees to that.
 pub(super) async fn settle_waiting(
     tx: &mut TenantTx,
     context: &Context<'_>,
     external_patient_id: &str,
     patient: PatientId,
 ) -> Result<()> {
-    for link in store::appointment_link::waiting_for(tx, context.integration, external_patient_id).await? {
+    let waiting = store::appointment_link::waiting_for(tx, context.integration, external_patient_id).await?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    for link in waiting {
         settle(tx, context, link, None, Some(patient)).await?;
+    }
+    if !store::appointment_link::is_any_waiting(tx, context.integration, context.now).await? {
+        let (integration, kind) = (context.integration, ReviewKind::Unmatched);
+        store::review_item::settle_of_integration(tx, integration, kind, context.now).await?;
     }
     Ok(())
 }

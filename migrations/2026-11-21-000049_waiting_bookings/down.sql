@@ -1,0 +1,1 @@
+DROP FUNCTION stellwerk_tell_waiting();

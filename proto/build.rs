@@ -19,10 +19,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = compiler.encode_file_descriptor_set();
     fs::write(out.join("descriptors.bin"), &descriptors)?;
 
+    let mut messages = prost_build::Config::new();
+    messages.enable_type_names();
     tonic_prost_build::configure()
         .build_transport(false)
         .extern_path(".buf.validate", "::prost_protovalidate_types")
-        .compile_fds(compiler.file_descriptor_set())?;
+        .compile_fds_with_config(compiler.file_descriptor_set(), messages)?;
     #[cfg(feature = "rules")]
     prost_protovalidate_build::Builder::new()
         .file_descriptor_set_bytes(descriptors)

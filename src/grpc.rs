@@ -1,5 +1,6 @@
 //! The gRPC edge: parse, call one verb, convert.
 
+use prost::{Message, Name};
 use prost_protovalidate::Validate;
 use tonic::Request;
 
@@ -18,6 +19,7 @@ mod alerts;
 mod appointments;
 mod convert;
 mod integrations;
+mod listing;
 mod mask;
 mod onboarding;
 mod patient_imports;
@@ -39,6 +41,8 @@ pub use privacy::PrivacyApi;
 pub use reviews::ReviewApi;
 pub use sync_logs::SyncLogApi;
 pub use webhooks::WebhookApi;
+
+use listing::paging;
 
 /// The caller that `caller::Authenticate` put beside the request, and the message.
 fn unchecked<T>(request: Request<T>) -> Result<(Caller, T)> {
@@ -73,12 +77,12 @@ fn optional_id<T: std::str::FromStr>(field: &str, text: &str) -> Result<Option<T
     if text.is_empty() { Ok(None) } else { id(field, text).map(Some) }
 }
 
-/// The idempotency key of a write, bound to its rpc and request.
-fn key(rpc: &'static str, key: &str, request: &impl prost::Message) -> idempotency::Key {
-    idempotency::Key::new(rpc, key, &request.encode_to_vec())
+/// The rpc that takes this request: buf's STANDARD rules have every rpc's request named after it.
+fn rpc<R: Name>() -> &'static str {
+    R::NAME.strip_suffix("Request").unwrap_or(R::NAME)
 }
 
-/// What a page token is bound to: the encoding of a list's request without page size and token.
-fn filters(request: &impl prost::Message) -> Vec<u8> {
-    request.encode_to_vec()
+/// The idempotency key of a write, bound to its rpc and request.
+fn key<R: Message + Name>(key: &str, request: &R) -> idempotency::Key {
+    idempotency::Key::new(rpc::<R>(), key, &request.encode_to_vec())
 }

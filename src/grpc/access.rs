@@ -10,7 +10,7 @@ use super::{
     access_rules::AccessRules,
     checked,
     convert::{duration, origin, role, seconds, text, time, timestamp},
-    id, key, optional_id, unchecked,
+    id, key, optional_id, paging, unchecked,
 };
 use crate::{
     caller::Person,
@@ -19,7 +19,6 @@ use crate::{
         access::{self, ApiKeySpec},
     },
     error::{Error, Result},
-    page::Tokens,
     proto::{
         self, CreateApiKeyRequest, CreateApiKeyResponse, CreateTenantRequest, CreateTenantResponse,
         GetTenantSettingsRequest, GetTenantSettingsResponse, LinkSubjectRequest, LinkSubjectResponse,
@@ -63,7 +62,7 @@ impl AccessService for AccessApi {
         request: Request<CreateTenantRequest>,
     ) -> Result<Response<CreateTenantResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let key = key("CreateTenant", &message.idempotency_key, &message);
+        let key = key(&message.idempotency_key, &message);
         let created =
             access::create_tenant(&self.domain, &caller, &key, &message.name, &message.time_zone).await?;
         Ok(Response::new(CreateTenantResponse {
@@ -87,7 +86,7 @@ impl AccessService for AccessApi {
         request: Request<UpdateTenantSettingsRequest>,
     ) -> Result<Response<UpdateTenantSettingsResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let key = key("UpdateTenantSettings", &message.idempotency_key, &message);
+        let key = key(&message.idempotency_key, &message);
         let change = settings::change(message)?;
         let tenant = access::update_settings(&self.domain, &caller, &key, &change).await?;
         Ok(Response::new(UpdateTenantSettingsResponse { settings: Some(tenant.into()) }))
@@ -98,7 +97,7 @@ impl AccessService for AccessApi {
         request: Request<LinkSubjectRequest>,
     ) -> Result<Response<LinkSubjectResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let key = key("LinkSubject", &message.idempotency_key, &message);
+        let key = key(&message.idempotency_key, &message);
         let person = person(message.person)?;
         let link =
             access::link_subject(&self.domain, &caller, &key, &message.issuer, &message.subject, person)
@@ -111,7 +110,7 @@ impl AccessService for AccessApi {
         request: Request<UnlinkSubjectRequest>,
     ) -> Result<Response<UnlinkSubjectResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let key = key("UnlinkSubject", &message.idempotency_key, &message);
+        let key = key(&message.idempotency_key, &message);
         let id = id("subject_link_id", &message.subject_link_id)?;
         access::unlink_subject(&self.domain, &caller, &key, id).await?;
         Ok(Response::new(UnlinkSubjectResponse {}))
@@ -122,8 +121,7 @@ impl AccessService for AccessApi {
         request: Request<ListSubjectsRequest>,
     ) -> Result<Response<ListSubjectsResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListSubjects", Vec::new());
-        let page = tokens.page(message.page_size, &message.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &message)?;
         let found = access::list_subjects(&self.domain, &caller, &page).await?;
         Ok(Response::new(ListSubjectsResponse {
             subject_links: found.rows.into_iter().map(Into::into).collect(),
@@ -136,7 +134,7 @@ impl AccessService for AccessApi {
         request: Request<CreateApiKeyRequest>,
     ) -> Result<Response<CreateApiKeyResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let key = key("CreateApiKey", &message.idempotency_key, &message);
+        let key = key(&message.idempotency_key, &message);
         let spec = api_key_spec(message)?;
         let created =
             access::create_api_key(&self.domain, &caller, &key, &spec, &self.scopes, Utc::now()).await?;
@@ -149,8 +147,7 @@ impl AccessService for AccessApi {
         request: Request<ListApiKeysRequest>,
     ) -> Result<Response<ListApiKeysResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListApiKeys", Vec::new());
-        let page = tokens.page(message.page_size, &message.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &message)?;
         let found = access::list_api_keys(&self.domain, &caller, &page).await?;
         Ok(Response::new(ListApiKeysResponse {
             api_keys: found.rows.into_iter().map(Into::into).collect(),
@@ -163,7 +160,7 @@ impl AccessService for AccessApi {
         request: Request<RevokeApiKeyRequest>,
     ) -> Result<Response<RevokeApiKeyResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let key = key("RevokeApiKey", &message.idempotency_key, &message);
+        let key = key(&message.idempotency_key, &message);
         let id = id("api_key_id", &message.api_key_id)?;
         let revoked = access::revoke_api_key(&self.domain, &caller, &key, id).await?;
         Ok(Response::new(RevokeApiKeyResponse { api_key: Some(revoked.into()) }))
@@ -174,8 +171,7 @@ impl AccessService for AccessApi {
         request: Request<ListServicesRequest>,
     ) -> Result<Response<ListServicesResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListServices", Vec::new());
-        let page = tokens.page(message.page_size, &message.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &message)?;
         let found = access::list_services(&self.domain, &caller, &page).await?;
         Ok(Response::new(ListServicesResponse {
             services: found.rows.into_iter().map(Into::into).collect(),
@@ -188,7 +184,7 @@ impl AccessService for AccessApi {
         request: Request<PutServiceRequest>,
     ) -> Result<Response<PutServiceResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let key = key("PutService", &message.idempotency_key, &message);
+        let key = key(&message.idempotency_key, &message);
         let id = optional_id("service_id", &message.service_id)?;
         let service = access::put_service(&self.domain, &caller, &key, id, service_fields(message)?).await?;
         Ok(Response::new(PutServiceResponse { service: Some(service.into()) }))
@@ -199,8 +195,7 @@ impl AccessService for AccessApi {
         request: Request<ListPractitionersRequest>,
     ) -> Result<Response<ListPractitionersResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListPractitioners", Vec::new());
-        let page = tokens.page(message.page_size, &message.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &message)?;
         let found = access::list_practitioners(&self.domain, &caller, &page).await?;
         Ok(Response::new(ListPractitionersResponse {
             practitioners: found.rows.into_iter().map(Into::into).collect(),
@@ -213,7 +208,7 @@ impl AccessService for AccessApi {
         request: Request<PutPractitionerRequest>,
     ) -> Result<Response<PutPractitionerResponse>, Status> {
         let (caller, message) = checked(request)?;
-        let key = key("PutPractitioner", &message.idempotency_key, &message);
+        let key = key(&message.idempotency_key, &message);
         let id = optional_id("practitioner_id", &message.practitioner_id)?;
         let fields = practitioner_fields(message);
         let practitioner =

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 use super::{
     checked,
     convert::{text, timestamp},
-    filters, id, key, optional_id,
+    id, key, optional_id, paging,
 };
 use crate::{
     domain::{
@@ -14,7 +14,6 @@ use crate::{
         alert::{self, NewDestination},
     },
     error::{Error, Result},
-    page::Tokens,
     proto::{self, alert_service_server::AlertService},
     store::{
         alert::{Alert, Filter},
@@ -40,7 +39,7 @@ impl AlertService for AlertApi {
         request: Request<proto::PutAlertDestinationRequest>,
     ) -> Result<Response<proto::PutAlertDestinationResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("PutAlertDestination", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = optional_id("alert_destination_id", &request.alert_destination_id)?;
         let new = NewDestination {
             kind: destination_kind(request.kind()).ok_or_else(|| Error::invalid("kind", "is required"))?,
@@ -58,8 +57,7 @@ impl AlertService for AlertApi {
         request: Request<proto::ListAlertDestinationsRequest>,
     ) -> Result<Response<proto::ListAlertDestinationsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListAlertDestinations", vec![]);
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let paged = alert::list_destinations(&self.domain, &caller, &page).await?;
         Ok(Response::new(proto::ListAlertDestinationsResponse {
             next_page_token: tokens.next(paged.next)?,
@@ -72,7 +70,7 @@ impl AlertService for AlertApi {
         request: Request<proto::DeleteAlertDestinationRequest>,
     ) -> Result<Response<proto::DeleteAlertDestinationResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("DeleteAlertDestination", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("alert_destination_id", &request.alert_destination_id)?;
         alert::delete(&self.domain, &caller, &key, of).await?;
         Ok(Response::new(proto::DeleteAlertDestinationResponse {}))
@@ -96,9 +94,7 @@ impl AlertService for AlertApi {
         request: Request<proto::ListAlertsRequest>,
     ) -> Result<Response<proto::ListAlertsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let bound = proto::ListAlertsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListAlerts", filters(&bound));
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let filter = Filter {
             state: state(request.state()),
             rule: rule(request.rule()),

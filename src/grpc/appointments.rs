@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{
     checked,
     convert::{optional_time, time},
-    filters, id, key, optional_id,
+    id, key, optional_id, paging,
     streams::{Answers, Streams},
 };
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
         appointment::{self, Booking, Cancel, Hold, Move, Slot},
     },
     error::{Error, Result},
-    page::{Page, Tokens},
     proto::{self, appointment_service_server::AppointmentService},
     store::appointment::Filter,
 };
@@ -47,7 +46,7 @@ impl AppointmentService for AppointmentApi {
         request: Request<proto::BookAppointmentRequest>,
     ) -> Result<Response<proto::BookAppointmentResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("BookAppointment", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let booking = booking(request)?;
         let booked = appointment::book(&self.domain, &caller, &key, booking, Utc::now()).await?;
         Ok(Response::new(proto::BookAppointmentResponse { appointment: Some(booked.into()) }))
@@ -58,7 +57,7 @@ impl AppointmentService for AppointmentApi {
         request: Request<proto::HoldSlotRequest>,
     ) -> Result<Response<proto::HoldSlotResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("HoldSlot", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let hold = hold(request)?;
         let held = appointment::hold(&self.domain, &caller, &key, hold, Utc::now()).await?;
         Ok(Response::new(proto::HoldSlotResponse { appointment: Some(held.into()) }))
@@ -69,7 +68,7 @@ impl AppointmentService for AppointmentApi {
         request: Request<proto::RescheduleAppointmentRequest>,
     ) -> Result<Response<proto::RescheduleAppointmentResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("RescheduleAppointment", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let to = Move {
             appointment: id("appointment_id", &request.appointment_id)?,
             start: required_time("start_time", request.start_time)?,
@@ -86,7 +85,7 @@ impl AppointmentService for AppointmentApi {
         request: Request<proto::CancelAppointmentRequest>,
     ) -> Result<Response<proto::CancelAppointmentResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("CancelAppointment", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let appointment = id("appointment_id", &request.appointment_id)?;
         let of = Cancel {
             appointment,
@@ -112,10 +111,7 @@ impl AppointmentService for AppointmentApi {
         request: Request<proto::ListAppointmentsRequest>,
     ) -> Result<Response<proto::ListAppointmentsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let bound =
-            proto::ListAppointmentsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListAppointments", filters(&bound));
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let filter = filter(&request)?;
         let now = Utc::now();
         let (paged, sources) = appointment::list(&self.domain, &caller, &filter, &page, now).await?;
@@ -131,10 +127,7 @@ impl AppointmentService for AppointmentApi {
         request: Request<proto::ListMyAppointmentsRequest>,
     ) -> Result<Response<proto::ListMyAppointmentsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let bound =
-            proto::ListMyAppointmentsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListMyAppointments", filters(&bound));
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let from = optional_time("start_time_from", request.start_time_from)?;
         let now = Utc::now();
         let (paged, sources) = appointment::list_mine(&self.domain, &caller, from, &page, now).await?;
@@ -150,9 +143,7 @@ impl AppointmentService for AppointmentApi {
         request: Request<proto::GetAppointmentHistoryRequest>,
     ) -> Result<Response<proto::GetAppointmentHistoryResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let bound = request.appointment_id.clone().into_bytes();
-        let tokens = Tokens::new(&self.domain.vault, &caller, "GetAppointmentHistory", bound);
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let of = id("appointment_id", &request.appointment_id)?;
         let paged = appointment::history(&self.domain, &caller, of, &page).await?;
         Ok(Response::new(proto::GetAppointmentHistoryResponse {
@@ -166,10 +157,7 @@ impl AppointmentService for AppointmentApi {
         request: Request<proto::ListFreeSlotsRequest>,
     ) -> Result<Response<proto::ListFreeSlotsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let bound =
-            proto::ListFreeSlotsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListFreeSlots", filters(&bound));
-        let page: Page<DateTime<Utc>> = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let service = id("service_id", &request.service_id)?;
         let practitioner = id("practitioner_id", &request.practitioner_id)?;
         let now = Utc::now();

@@ -4,8 +4,9 @@ use chrono::Utc;
 use tonic::{Request, Response, Status};
 
 use super::{
-    checked, convert as wire, filters, id, key,
+    checked, convert as wire, id, key,
     mask::Mask,
+    paging,
     streams::{Answers, Streams},
 };
 use crate::{
@@ -14,7 +15,6 @@ use crate::{
         integration::{self, Changes, NewIntegration},
     },
     error::{Error, Result},
-    page::Tokens,
     proto::{self, integration_service_server::IntegrationService},
 };
 
@@ -43,8 +43,7 @@ impl IntegrationService for IntegrationApi {
         request: Request<proto::ListProvidersRequest>,
     ) -> Result<Response<proto::ListProvidersResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListProviders", vec![]);
-        let page = tokens.page::<String>(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let paged = integration::providers(&self.domain, &page);
         Ok(Response::new(proto::ListProvidersResponse {
             next_page_token: tokens.next(paged.next)?,
@@ -57,10 +56,7 @@ impl IntegrationService for IntegrationApi {
         request: Request<proto::ListIntegrationsRequest>,
     ) -> Result<Response<proto::ListIntegrationsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let bound =
-            proto::ListIntegrationsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListIntegrations", filters(&bound));
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let provider = Some(request.provider.as_str()).filter(|provider| !provider.is_empty());
         let paged = integration::list(&self.domain, &caller, provider, &page).await?;
         Ok(Response::new(proto::ListIntegrationsResponse {
@@ -85,7 +81,7 @@ impl IntegrationService for IntegrationApi {
         request: Request<proto::CreateIntegrationRequest>,
     ) -> Result<Response<proto::CreateIntegrationResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("CreateIntegration", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let new = NewIntegration {
             provider: request.provider,
             name: request.name,
@@ -104,7 +100,7 @@ impl IntegrationService for IntegrationApi {
         request: Request<proto::UpdateIntegrationRequest>,
     ) -> Result<Response<proto::UpdateIntegrationResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("UpdateIntegration", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("integration_id", &request.integration_id)?;
         let changes = changes(request)?;
         let changed = integration::update(&self.domain, &caller, &key, of, changes, Utc::now()).await?;
@@ -127,7 +123,7 @@ impl IntegrationService for IntegrationApi {
         request: Request<proto::DisconnectIntegrationRequest>,
     ) -> Result<Response<proto::DisconnectIntegrationResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("DisconnectIntegration", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("integration_id", &request.integration_id)?;
         let ended = integration::disconnect(&self.domain, &caller, &key, of, Utc::now()).await?;
         let integration = Some(convert::integration(&self.domain, ended));

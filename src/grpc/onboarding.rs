@@ -3,13 +3,12 @@
 use chrono::Utc;
 use tonic::{Request, Response, Status};
 
-use super::{checked, filters, id, key};
+use super::{checked, id, key, paging};
 use crate::{
     domain::{
         Domain,
         onboarding::{self, TASKS, TASKS_AT_MOST},
     },
-    page::Tokens,
     proto::{self, onboarding_service_server::OnboardingService},
 };
 
@@ -43,10 +42,7 @@ impl OnboardingService for OnboardingApi {
     ) -> Result<Response<proto::ListWorkspacesResponse>, Status> {
         let (caller, request) = checked(request)?;
         let of = id("integration_id", &request.integration_id)?;
-        let bound =
-            proto::ListWorkspacesRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListWorkspaces", filters(&bound));
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let paged = onboarding::workspaces(&self.domain, &caller, of, &page).await?;
         Ok(Response::new(proto::ListWorkspacesResponse {
             next_page_token: tokens.next(paged.next)?,
@@ -59,7 +55,7 @@ impl OnboardingService for OnboardingApi {
         request: Request<proto::SelectWorkspaceRequest>,
     ) -> Result<Response<proto::SelectWorkspaceResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("SelectWorkspace", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("integration_id", &request.integration_id)?;
         let chosen = (request.workspace_gid.as_str(), convert::plan(request.plan()));
         let done = onboarding::select_workspace(&self.domain, &caller, &key, of, chosen, Utc::now()).await?;
@@ -72,10 +68,7 @@ impl OnboardingService for OnboardingApi {
     ) -> Result<Response<proto::ListCustomFieldsResponse>, Status> {
         let (caller, request) = checked(request)?;
         let of = id("integration_id", &request.integration_id)?;
-        let bound =
-            proto::ListCustomFieldsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListCustomFields", filters(&bound));
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let found = onboarding::custom_fields(&self.domain, &caller, of, &page).await?;
         let areas = found.areas;
         Ok(Response::new(proto::ListCustomFieldsResponse {
@@ -90,7 +83,7 @@ impl OnboardingService for OnboardingApi {
         request: Request<proto::SaveFieldMappingRequest>,
     ) -> Result<Response<proto::SaveFieldMappingResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("SaveFieldMapping", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("integration_id", &request.integration_id)?;
         let mapping = convert::mapping(request.field_mapping.unwrap_or_default());
         let done = onboarding::save_mapping(&self.domain, &caller, &key, of, mapping, Utc::now()).await?;
@@ -117,7 +110,7 @@ impl OnboardingService for OnboardingApi {
         request: Request<proto::StartInitialSyncRequest>,
     ) -> Result<Response<proto::StartInitialSyncResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("StartInitialSync", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("integration_id", &request.integration_id)?;
         let run = onboarding::start_initial_sync(&self.domain, &caller, &key, of, Utc::now()).await?;
         Ok(Response::new(proto::StartInitialSyncResponse { sync_log: Some(run.into()) }))
@@ -128,7 +121,7 @@ impl OnboardingService for OnboardingApi {
         request: Request<proto::ActivateWebhooksRequest>,
     ) -> Result<Response<proto::ActivateWebhooksResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("ActivateWebhooks", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("integration_id", &request.integration_id)?;
         let done = onboarding::activate_webhooks(&self.domain, &caller, &key, of, Utc::now()).await?;
         Ok(Response::new(proto::ActivateWebhooksResponse { onboarding: Some(done.into()) }))

@@ -2,11 +2,10 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{checked, id, key, optional_id};
+use super::{checked, id, key, optional_id, paging};
 use crate::{
     domain::{Domain, patient_import},
     error::Result,
-    page::Tokens,
     proto,
     store::patient_import::{PatientImport, PatientImportRow},
     words::{ImportOutcome, ImportState},
@@ -17,7 +16,7 @@ pub(super) async fn start(
     request: Request<proto::StartPatientImportRequest>,
 ) -> Result<Response<proto::StartPatientImportResponse>, Status> {
     let (caller, message) = checked(request)?;
-    let key = key("StartPatientImport", &message.idempotency_key, &message);
+    let key = key(&message.idempotency_key, &message);
     let integration = optional_id("integration_id", &message.integration_id)?;
     let import = patient_import::start(domain, &caller, &key, integration).await?;
     Ok(Response::new(proto::StartPatientImportResponse { patient_import: Some(import.into()) }))
@@ -50,9 +49,7 @@ pub(super) async fn get(
 ) -> Result<Response<proto::GetPatientImportResponse>, Status> {
     let (caller, message) = checked(request)?;
     let id = id("patient_import_id", &message.patient_import_id)?;
-    let filters = [message.patient_import_id.as_bytes(), &message.outcome.to_be_bytes()].concat();
-    let tokens = Tokens::new(&domain.vault, &caller, "GetPatientImport", filters);
-    let page = tokens.page(message.page_size, &message.page_token)?;
+    let (tokens, page) = paging(domain, &caller, &message)?;
     let (import, rows) = patient_import::get(domain, &caller, id, wanted(message.outcome()), &page).await?;
     Ok(Response::new(proto::GetPatientImportResponse {
         patient_import: Some(import.into()),

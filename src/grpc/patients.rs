@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use tonic::{Request, Response, Status};
 
-use super::{checked, convert, filters, id, key, mask::Mask, optional_id, patient_imports};
+use super::{checked, convert, id, key, mask::Mask, optional_id, paging, patient_imports};
 use crate::{
     domain::{
         Domain,
@@ -13,7 +13,6 @@ use crate::{
     },
     error::{Error, Result},
     fold,
-    page::Tokens,
     proto::{self, patient_service_server::PatientService},
     store::{patient::Filter, patient_link::PatientLink},
     words::{CandidateState, LinkOrigin},
@@ -36,7 +35,7 @@ impl PatientService for PatientApi {
         request: Request<proto::CreatePatientRequest>,
     ) -> Result<Response<proto::CreatePatientResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("CreatePatient", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let practitioner = optional_id("practitioner_id", &request.practitioner_id)?;
         let newcomer = Newcomer {
             birth_date: birth_date(&request.birth_date)?,
@@ -63,9 +62,7 @@ impl PatientService for PatientApi {
         request: Request<proto::ListPatientsRequest>,
     ) -> Result<Response<proto::ListPatientsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let bound = proto::ListPatientsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListPatients", filters(&bound));
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let filter = Filter {
             last_name_prefix: filled(&request.last_name_prefix),
             email: fold::email(&request.email),
@@ -83,7 +80,7 @@ impl PatientService for PatientApi {
         request: Request<proto::UpdatePatientRequest>,
     ) -> Result<Response<proto::UpdatePatientResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("UpdatePatient", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("patient_id", &request.patient_id)?;
         let changes = changes(&request)?;
         let shown = patient::update(&self.domain, &caller, &key, of, changes).await?;
@@ -95,7 +92,7 @@ impl PatientService for PatientApi {
         request: Request<proto::DeletePatientRequest>,
     ) -> Result<Response<proto::DeletePatientResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("DeletePatient", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         patient::delete(&self.domain, &caller, &key, id("patient_id", &request.patient_id)?).await?;
         Ok(Response::new(proto::DeletePatientResponse {}))
     }
@@ -149,13 +146,7 @@ impl PatientService for PatientApi {
             proto::LinkCandidateState::KeptApart => CandidateState::KeptApart,
             proto::LinkCandidateState::Undone => CandidateState::Undone,
         };
-        let tokens = Tokens::new(
-            &self.domain.vault,
-            &caller,
-            "ListLinkCandidates",
-            state.as_str().as_bytes().to_vec(),
-        );
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let paged = patient_link::list_candidates(&self.domain, &caller, state, &page).await?;
         Ok(Response::new(proto::ListLinkCandidatesResponse {
             next_page_token: tokens.next(paged.next)?,
@@ -168,7 +159,7 @@ impl PatientService for PatientApi {
         request: Request<proto::ResolveLinkCandidateRequest>,
     ) -> Result<Response<proto::ResolveLinkCandidateResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("ResolveLinkCandidate", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let candidate = id("link_candidate_id", &request.link_candidate_id)?;
         let decision = match request.decision() {
             proto::LinkDecision::Merge => Decision::Merge,
@@ -184,7 +175,7 @@ impl PatientService for PatientApi {
         request: Request<proto::UnlinkPatientRequest>,
     ) -> Result<Response<proto::UnlinkPatientResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("UnlinkPatient", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let from = id("patient_id", &request.patient_id)?;
         let link = id("patient_link_id", &request.patient_link_id)?;
         let (kept, unlinked) = patient_link::unlink(&self.domain, &caller, &key, from, link).await?;

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 use super::{
     checked,
     convert::{text, timestamp},
-    filters, id, key, optional_id,
+    id, key, optional_id, paging,
 };
 use crate::{
     domain::{
@@ -15,7 +15,6 @@ use crate::{
     },
     error::{Error, Result},
     network::Network,
-    page::Tokens,
     peer::{Peer, sender},
     proto::{self, privacy_service_server::PrivacyService},
     store::consent::{Consent, Filter},
@@ -55,7 +54,7 @@ impl PrivacyService for PrivacyApi {
     ) -> Result<Response<proto::GrantConsentResponse>, Status> {
         let whence = self.whence(&request);
         let (caller, request) = checked(request)?;
-        let key = key("GrantConsent", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let new = NewConsent {
             integration: id("integration_id", &request.integration_id)?,
             patient: optional_id("patient_id", &request.patient_id)?,
@@ -71,7 +70,7 @@ impl PrivacyService for PrivacyApi {
         request: Request<proto::RevokeConsentRequest>,
     ) -> Result<Response<proto::RevokeConsentResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("RevokeConsent", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("consent_id", &request.consent_id)?;
         let revoked = consent::revoke(&self.domain, &caller, &key, of, Utc::now()).await?;
         Ok(Response::new(proto::RevokeConsentResponse { consent: Some(revoked.into()) }))
@@ -82,9 +81,7 @@ impl PrivacyService for PrivacyApi {
         request: Request<proto::ListConsentsRequest>,
     ) -> Result<Response<proto::ListConsentsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let bound = proto::ListConsentsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListConsents", filters(&bound));
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let filter = Filter {
             integration: optional_id("integration_id", &request.integration_id)?,
             patient: optional_id("patient_id", &request.patient_id)?,

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 use super::{
     checked,
     convert::{optional_time, text, timestamp},
-    filters, id, key, optional_id,
+    id, key, optional_id, paging,
 };
 use crate::{
     domain::{
@@ -15,7 +15,6 @@ use crate::{
         review,
     },
     error::{Error, Result},
-    page::Tokens,
     proto::{self, review_service_server::ReviewService},
     store::{
         dead_letter::{DeadLetter, Filter as DeadLetterFilter},
@@ -42,10 +41,7 @@ impl ReviewService for ReviewApi {
         request: Request<proto::ListReviewItemsRequest>,
     ) -> Result<Response<proto::ListReviewItemsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let bound =
-            proto::ListReviewItemsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListReviewItems", filters(&bound));
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let filter = Filter {
             kind: words::kind(request.kind()),
             state: words::state(request.state()),
@@ -64,7 +60,7 @@ impl ReviewService for ReviewApi {
         request: Request<proto::ResolveReviewItemRequest>,
     ) -> Result<Response<proto::ResolveReviewItemResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("ResolveReviewItem", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("review_item_id", &request.review_item_id)?;
         let decision = words::decision(request.resolution())
             .ok_or_else(|| Error::invalid("resolution", "must be one of the item's possible ones"))?;
@@ -77,10 +73,7 @@ impl ReviewService for ReviewApi {
         request: Request<proto::ListDeadLettersRequest>,
     ) -> Result<Response<proto::ListDeadLettersResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let bound =
-            proto::ListDeadLettersRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListDeadLetters", filters(&bound));
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let filter = filter(request.filter.unwrap_or_default())?;
         let paged = dead_letter::list(&self.domain, &caller, &filter, &page).await?;
         Ok(Response::new(proto::ListDeadLettersResponse {
@@ -94,7 +87,7 @@ impl ReviewService for ReviewApi {
         request: Request<proto::RequeueDeadLettersRequest>,
     ) -> Result<Response<proto::RequeueDeadLettersResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("RequeueDeadLetters", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let which = match (request.dead_letter_ids, request.filter) {
             (named, None) if !named.is_empty() => {
                 Which::Named(named.iter().map(|named| id("dead_letter_ids", named)).collect::<Result<_>>()?)

@@ -7,7 +7,9 @@ use tonic::{Request, Response, Status};
 use super::{
     checked,
     convert::{span, timestamp},
-    filters, id, key, optional_id,
+    id, key,
+    listing::tokens,
+    optional_id, paging,
     streams::{Answers, Source, Streams},
 };
 use crate::{
@@ -17,7 +19,6 @@ use crate::{
         watch::{SyncLogNews, SyncLogWatch},
     },
     error::Result,
-    page::Tokens,
     proto::{self, sync_log_service_server::SyncLogService, watch_sync_log_response::Event},
     store::sync_log::{Filter, SyncLog},
     words::{SyncKind, SyncState},
@@ -39,10 +40,8 @@ struct Watching {
     watch: SyncLogWatch,
     domain: Domain,
     caller: Caller,
-    filters: Vec<u8>,
+    bound: proto::WatchSyncLogRequest,
 }
-
-const WATCH: &str = "WatchSyncLog";
 
 #[tonic::async_trait]
 impl SyncLogService for SyncLogApi {
@@ -53,9 +52,7 @@ impl SyncLogService for SyncLogApi {
         request: Request<proto::ListSyncLogsRequest>,
     ) -> Result<Response<proto::ListSyncLogsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let bound = proto::ListSyncLogsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListSyncLogs", filters(&bound));
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let filter = Filter {
             integration: optional_id("integration_id", &request.integration_id)?,
             state: state(request.state()),
@@ -84,11 +81,10 @@ impl SyncLogService for SyncLogApi {
         let ticket = self.streams.enter(&request)?;
         let (caller, request) = checked(request)?;
         let of = id("sync_log_id", &request.sync_log_id)?;
-        let filters = request.sync_log_id.into_bytes();
-        let tokens = Tokens::new(&self.domain.vault, &caller, WATCH, filters.clone());
-        let known = tokens.resume(&request.resume_token)?;
+        let bound = proto::WatchSyncLogRequest { resume_token: String::new(), ..request.clone() };
+        let known = tokens(&self.domain, &caller, &bound).resume(&request.resume_token)?;
         let watch = SyncLogWatch::open(self.domain.clone(), caller.clone(), of, known).await?;
-        let watching = Watching { watch, domain: self.domain.clone(), caller, filters };
+        let watching = Watching { watch, domain: self.domain.clone(), caller, bound };
         Ok(Response::new(ticket.stream(watching)))
     }
 
@@ -97,7 +93,7 @@ impl SyncLogService for SyncLogApi {
         request: Request<proto::StartSyncRequest>,
     ) -> Result<Response<proto::StartSyncResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("StartSync", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("integration_id", &request.integration_id)?;
         let run = sync_log::start(&self.domain, &caller, &key, of, Utc::now()).await?;
         Ok(Response::new(proto::StartSyncResponse { sync_log: Some(run.into()) }))
@@ -108,7 +104,7 @@ impl SyncLogService for SyncLogApi {
         request: Request<proto::CancelSyncRequest>,
     ) -> Result<Response<proto::CancelSyncResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("CancelSync", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let of = id("sync_log_id", &request.sync_log_id)?;
         let run = sync_log::cancel(&self.domain, &caller, &key, of, Utc::now()).await?;
         Ok(Response::new(proto::CancelSyncResponse { sync_log: Some(run.into()) }))
@@ -120,7 +116,7 @@ impl Source for Watching {
 
     async fn next(&mut self) -> Result<Option<Self::Message>> {
         let Some((news, revision)) = self.watch.next().await? else { return Ok(None) };
-        let tokens = Tokens::new(&self.domain.vault, &self.caller, WATCH, self.filters.clone());
+        let tokens = tokens(&self.domain, &self.caller, &self.bound);
         let event = match news {
             SyncLogNews::Snapshot(run) => Some(Event::Snapshot(run.into())),
             SyncLogNews::Change { before, after } => Some(Event::Change(change(before, after))),

@@ -4,13 +4,12 @@ use chrono::{TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tonic::{Request, Response, Status};
 
-use super::{checked, convert, id, key, optional_id};
+use super::{checked, convert, id, key, optional_id, paging};
 use crate::{
     domain::{
         Domain, inbound,
         webhook::{self, NewEndpoint, Shown, ShownEvent},
     },
-    page::Tokens,
     proto::{self, webhook_service_server::WebhookService},
     store::webhook_event::{Filter, WebhookEvent},
     words::{EventCause, EventStatus},
@@ -38,7 +37,7 @@ impl WebhookService for WebhookApi {
         request: Request<proto::CreateWebhookEndpointRequest>,
     ) -> Result<Response<proto::CreateWebhookEndpointResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("CreateWebhookEndpoint", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let new = NewEndpoint {
             integration: optional_id("integration_id", &request.integration_id)?,
             scheme: schemes::chosen(request.scheme()),
@@ -57,8 +56,7 @@ impl WebhookService for WebhookApi {
         request: Request<proto::ListWebhookEndpointsRequest>,
     ) -> Result<Response<proto::ListWebhookEndpointsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListWebhookEndpoints", vec![]);
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let paged = webhook::list_endpoints(&self.domain, &caller, &page, Utc::now()).await?;
         Ok(Response::new(proto::ListWebhookEndpointsResponse {
             next_page_token: tokens.next(paged.next)?,
@@ -71,7 +69,7 @@ impl WebhookService for WebhookApi {
         request: Request<proto::DisableWebhookEndpointRequest>,
     ) -> Result<Response<proto::DisableWebhookEndpointResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("DisableWebhookEndpoint", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let endpoint = id("webhook_endpoint_id", &request.webhook_endpoint_id)?;
         let shown = webhook::disable_endpoint(&self.domain, &caller, &key, endpoint, Utc::now()).await?;
         Ok(Response::new(proto::DisableWebhookEndpointResponse { webhook_endpoint: Some(shown.into()) }))
@@ -82,7 +80,7 @@ impl WebhookService for WebhookApi {
         request: Request<proto::RotateWebhookSecretRequest>,
     ) -> Result<Response<proto::RotateWebhookSecretResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("RotateWebhookSecret", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let endpoint = id("webhook_endpoint_id", &request.webhook_endpoint_id)?;
         // The field rules bound the seconds to 30 days.
         let grace = request.grace_period.map_or(DEFAULT_GRACE, |grace| TimeDelta::seconds(grace.seconds));
@@ -98,7 +96,7 @@ impl WebhookService for WebhookApi {
         request: Request<proto::RevealWebhookSecretRequest>,
     ) -> Result<Response<proto::RevealWebhookSecretResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("RevealWebhookSecret", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let endpoint = id("webhook_endpoint_id", &request.webhook_endpoint_id)?;
         let (shown, secret) =
             webhook::reveal_secret(&self.domain, &caller, &key, endpoint, Utc::now()).await?;
@@ -111,13 +109,7 @@ impl WebhookService for WebhookApi {
         request: Request<proto::ListWebhookEventsRequest>,
     ) -> Result<Response<proto::ListWebhookEventsResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let filters = super::filters(&proto::ListWebhookEventsRequest {
-            page_size: 0,
-            page_token: String::new(),
-            ..request.clone()
-        });
-        let tokens = Tokens::new(&self.domain.vault, &caller, "ListWebhookEvents", filters);
-        let page = tokens.page(request.page_size, &request.page_token)?;
+        let (tokens, page) = paging(&self.domain, &caller, &request)?;
         let filter = Filter {
             endpoint: optional_id("webhook_endpoint_id", &request.webhook_endpoint_id)?,
             status: status_filter(request.status()),
@@ -135,7 +127,7 @@ impl WebhookService for WebhookApi {
         request: Request<proto::ReplayWebhookEventRequest>,
     ) -> Result<Response<proto::ReplayWebhookEventResponse>, Status> {
         let (caller, request) = checked(request)?;
-        let key = key("ReplayWebhookEvent", &request.idempotency_key, &request);
+        let key = key(&request.idempotency_key, &request);
         let event = id("webhook_event_id", &request.webhook_event_id)?;
         let event = inbound::replay(&self.domain, &caller, &key, event, Utc::now()).await?;
         let shown =

@@ -12,10 +12,9 @@ use crate::{
     },
     error::Result,
     grpc::{
-        filters,
+        listing::tokens,
         streams::{Answers, Source, Streams},
     },
-    page::Tokens,
     proto::{WatchAppointmentsRequest, WatchAppointmentsResponse},
 };
 
@@ -24,7 +23,7 @@ struct Watching {
     watch: Watch,
     domain: Domain,
     caller: Caller,
-    filters: Vec<u8>,
+    bound: WatchAppointmentsRequest,
 }
 
 pub(super) async fn begin(
@@ -34,26 +33,23 @@ pub(super) async fn begin(
 ) -> Result<Answers<WatchAppointmentsResponse>> {
     let ticket = streams.enter(&request)?;
     let (caller, request) = checked(request)?;
-    let filters = filters(&WatchAppointmentsRequest { resume_token: String::new(), ..request.clone() });
+    let bound = WatchAppointmentsRequest { resume_token: String::new(), ..request.clone() };
     let wanted = Wanted {
         practitioner: optional_id("practitioner_id", &request.practitioner_id)?,
         patient: optional_id("patient_id", &request.patient_id)?,
         snapshot_from: optional_time("snapshot_start_time_from", request.snapshot_start_time_from)?,
     };
-    let tokens = Tokens::new(&domain.vault, &caller, RPC, filters.clone());
-    let resume = tokens.resume(&request.resume_token)?;
+    let resume = tokens(domain, &caller, &bound).resume(&request.resume_token)?;
     let watch = Watch::open(domain.clone(), caller.clone(), wanted, resume, Utc::now).await?;
-    Ok(ticket.stream(Watching { watch, domain: domain.clone(), caller, filters }))
+    Ok(ticket.stream(Watching { watch, domain: domain.clone(), caller, bound }))
 }
-
-const RPC: &str = "WatchAppointments";
 
 impl Source for Watching {
     type Message = WatchAppointmentsResponse;
 
     async fn next(&mut self) -> Result<Option<WatchAppointmentsResponse>> {
         let (news, bookmark) = self.watch.next().await?;
-        let tokens = Tokens::new(&self.domain.vault, &self.caller, RPC, self.filters.clone());
+        let tokens = tokens(&self.domain, &self.caller, &self.bound);
         let resume_token = tokens.seal(&bookmark)?;
         Ok(Some(WatchAppointmentsResponse { resume_token, event: convert::event(news) }))
     }

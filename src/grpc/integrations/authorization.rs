@@ -4,7 +4,7 @@ use chrono::Utc;
 use secrecy::ExposeSecret;
 use tonic::Request;
 
-use super::{Domain, Result, Tokens, checked, convert, filters, id, key, proto, wire::timestamp};
+use super::{Domain, Result, checked, convert, id, key, paging, proto, wire::timestamp};
 use crate::{
     domain::{
         authorization::{self, Start},
@@ -21,7 +21,7 @@ pub(super) async fn start(
     request: Request<proto::StartAuthorizationRequest>,
 ) -> Result<proto::StartAuthorizationResponse> {
     let (caller, request) = checked(request)?;
-    let key = key("StartAuthorization", &request.idempotency_key, &sorted(&request));
+    let key = key(&request.idempotency_key, &sorted(&request));
     let start = Start {
         provider: request.provider,
         name: request.name,
@@ -54,7 +54,7 @@ pub(super) async fn complete(
     request: Request<proto::CompleteAuthorizationRequest>,
 ) -> Result<proto::CompleteAuthorizationResponse> {
     let (caller, request) = checked(request)?;
-    let key = key("CompleteAuthorization", &request.idempotency_key, &request);
+    let key = key(&request.idempotency_key, &request);
     let code = request.completion_code.into();
     let made = authorization::complete(domain, &caller, &key, &code, Utc::now()).await?;
     Ok(proto::CompleteAuthorizationResponse { integration: Some(convert::integration(domain, made)) })
@@ -75,10 +75,7 @@ pub(super) async fn changes(
     request: Request<proto::ListCredentialChangesRequest>,
 ) -> Result<proto::ListCredentialChangesResponse> {
     let (caller, request) = checked(request)?;
-    let bound =
-        proto::ListCredentialChangesRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-    let tokens = Tokens::new(&domain.vault, &caller, "ListCredentialChanges", filters(&bound));
-    let page = tokens.page(request.page_size, &request.page_token)?;
+    let (tokens, page) = paging(domain, &caller, &request)?;
     let of = id("integration_id", &request.integration_id)?;
     let paged = credential::history(domain, &caller, of, &page).await?;
     Ok(proto::ListCredentialChangesResponse {
@@ -92,7 +89,7 @@ pub(super) async fn put_client(
     request: Request<proto::PutOAuthClientRequest>,
 ) -> Result<proto::PutOAuthClientResponse> {
     let (caller, request) = checked(request)?;
-    let key = key("PutOAuthClient", &request.idempotency_key, &request);
+    let key = key(&request.idempotency_key, &request);
     let secret = request.client_secret.into();
     let (provider, client) = (&request.provider, &request.client_identifier);
     let kept = oauth_client::put(domain, &caller, &key, provider, client, &secret, Utc::now()).await?;

@@ -12,9 +12,11 @@ use crate::{
         watch::{POLL, Pace, Wake},
     },
     error::Result,
-    grpc::streams::{Answers, Source, Streams},
+    grpc::{
+        listing::tokens,
+        streams::{Answers, Source, Streams},
+    },
     ids::IntegrationId,
-    page::Tokens,
     proto::{IntegrationStatus, WatchIntegrationStatusRequest, WatchIntegrationStatusResponse},
     store::changes::Topic,
     vault,
@@ -25,14 +27,13 @@ struct Watching {
     domain: Domain,
     caller: Caller,
     integration: IntegrationId,
+    bound: WatchIntegrationStatusRequest,
     pace: Pace,
     /// What the watcher saw last, as a hash.
     seen: Vec<u8>,
     /// The first look is at once.
     is_due: bool,
 }
-
-const RPC: &str = "WatchIntegrationStatus";
 
 pub(super) async fn begin(
     domain: &Domain,
@@ -42,13 +43,15 @@ pub(super) async fn begin(
     let ticket = streams.enter(&request)?;
     let (caller, request) = checked(request)?;
     let of: IntegrationId = id("integration_id", &request.integration_id)?;
-    let seen = tokens(domain, &caller, of).resume(&request.resume_token)?;
+    let bound = WatchIntegrationStatusRequest { resume_token: String::new(), ..request.clone() };
+    let seen = tokens(domain, &caller, &bound).resume(&request.resume_token)?;
     let hints = domain.store.hints(caller.tenant, Topic::Integration, Some(of.0));
     integration::get(domain, &caller, of).await?;
     Ok(ticket.stream(Watching {
         domain: domain.clone(),
         caller,
         integration: of,
+        bound,
         pace: Pace::new(hints),
         seen: seen.unwrap_or_default(),
         is_due: true,
@@ -74,14 +77,10 @@ impl Source for Watching {
                 news = Some(status);
             }
             self.pace.spoke();
-            let resume_token = tokens(&self.domain, &self.caller, self.integration).seal(&self.seen)?;
+            let resume_token = tokens(&self.domain, &self.caller, &self.bound).seal(&self.seen)?;
             return Ok(Some(WatchIntegrationStatusResponse { resume_token, status: news }));
         }
     }
-}
-
-fn tokens<'a>(domain: &'a Domain, caller: &Caller, of: IntegrationId) -> Tokens<'a> {
-    Tokens::new(&domain.vault, caller, RPC, of.0.as_bytes().to_vec())
 }
 
 /// Of what is worth telling: ages grow by themselves.

@@ -5,8 +5,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     domain::{Domain, planning::conflict},
-    grpc::{checked, filters, id, key, optional_id},
-    page::Tokens,
+    grpc::{checked, id, key, optional_id, paging},
     proto::{ListConflictsRequest, ListConflictsResponse, RevertConflictRequest, RevertConflictResponse},
     store::planning::conflict::Filter,
 };
@@ -16,9 +15,7 @@ pub(super) async fn list(
     request: Request<ListConflictsRequest>,
 ) -> Result<Response<ListConflictsResponse>, Status> {
     let (caller, request) = checked(request)?;
-    let bound = ListConflictsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-    let tokens = Tokens::new(&domain.vault, &caller, "ListConflicts", filters(&bound));
-    let page = tokens.page(request.page_size, &request.page_token)?;
+    let (tokens, page) = paging(domain, &caller, &request)?;
     let filter = Filter {
         phase: optional_id("phase_id", &request.phase_id)?,
         unreverted_only: request.unreverted_only,
@@ -35,7 +32,7 @@ pub(super) async fn revert(
     request: Request<RevertConflictRequest>,
 ) -> Result<Response<RevertConflictResponse>, Status> {
     let (caller, request) = checked(request)?;
-    let key = key("RevertConflict", &request.idempotency_key, &request);
+    let key = key(&request.idempotency_key, &request);
     let of = id("phase_conflict_id", &request.phase_conflict_id)?;
     let (conflict, phase) = conflict::revert(domain, &caller, &key, of, Utc::now()).await?;
     Ok(Response::new(RevertConflictResponse { conflict: Some(conflict.into()), phase: Some(phase.into()) }))

@@ -9,8 +9,7 @@ use crate::{
         Domain,
         planning::{queries, user_mapping},
     },
-    grpc::{checked, filters, id, key, optional_id},
-    page::Tokens,
+    grpc::{checked, id, key, optional_id, paging},
     proto::{
         ListAbsencesRequest, ListAbsencesResponse, ListTimeEntriesRequest, ListTimeEntriesResponse,
         ListUserMappingsRequest, ListUserMappingsResponse, SetUserMappingRequest, SetUserMappingResponse,
@@ -23,9 +22,7 @@ pub(super) async fn list_absences(
     request: Request<ListAbsencesRequest>,
 ) -> Result<Response<ListAbsencesResponse>, Status> {
     let (caller, request) = checked(request)?;
-    let bound = ListAbsencesRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-    let tokens = Tokens::new(&domain.vault, &caller, "ListAbsences", filters(&bound));
-    let page = tokens.page(request.page_size, &request.page_token)?;
+    let (tokens, page) = paging(domain, &caller, &request)?;
     let filter = absence::Filter {
         integration: optional_id("integration_id", &request.integration_id)?,
         date_from: optional_date("date_from", &request.date_from)?,
@@ -45,9 +42,7 @@ pub(super) async fn list_time_entries(
     request: Request<ListTimeEntriesRequest>,
 ) -> Result<Response<ListTimeEntriesResponse>, Status> {
     let (caller, request) = checked(request)?;
-    let bound = ListTimeEntriesRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-    let tokens = Tokens::new(&domain.vault, &caller, "ListTimeEntries", filters(&bound));
-    let page = tokens.page(request.page_size, &request.page_token)?;
+    let (tokens, page) = paging(domain, &caller, &request)?;
     let filter = time_entry::Filter {
         integration: optional_id("integration_id", &request.integration_id)?,
         phase: optional_id("phase_id", &request.phase_id)?,
@@ -69,9 +64,7 @@ pub(super) async fn list_user_mappings(
     request: Request<ListUserMappingsRequest>,
 ) -> Result<Response<ListUserMappingsResponse>, Status> {
     let (caller, request) = checked(request)?;
-    let bound = ListUserMappingsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-    let tokens = Tokens::new(&domain.vault, &caller, "ListUserMappings", filters(&bound));
-    let page = tokens.page(request.page_size, &request.page_token)?;
+    let (tokens, page) = paging(domain, &caller, &request)?;
     let filter = user::Filter {
         integration: optional_id("integration_id", &request.integration_id)?,
         unmapped_only: request.unmapped_only,
@@ -88,7 +81,7 @@ pub(super) async fn set_user_mapping(
     request: Request<SetUserMappingRequest>,
 ) -> Result<Response<SetUserMappingResponse>, Status> {
     let (caller, request) = checked(request)?;
-    let key = key("SetUserMapping", &request.idempotency_key, &request);
+    let key = key(&request.idempotency_key, &request);
     let user = id("external_user_id", &request.external_user_id)?;
     let practitioner = optional_id("practitioner_id", &request.practitioner_id)?;
     let mapped = user_mapping::set(domain, &caller, &key, user, practitioner, Utc::now()).await?;

@@ -14,8 +14,7 @@ use crate::{
         },
     },
     error::{Error, Result},
-    grpc::{checked, filters, id, key, mask::Mask, optional_id},
-    page::Tokens,
+    grpc::{checked, id, key, mask::Mask, optional_id, paging},
     proto::{
         GetPhaseHistoryRequest, GetPhaseHistoryResponse, GetPhaseRequest, GetPhaseResponse,
         ListPhasesRequest, ListPhasesResponse, UpdatePhaseRequest, UpdatePhaseResponse,
@@ -28,9 +27,7 @@ pub(super) async fn list(
     request: Request<ListPhasesRequest>,
 ) -> Result<Response<ListPhasesResponse>, Status> {
     let (caller, request) = checked(request)?;
-    let bound = ListPhasesRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-    let tokens = Tokens::new(&domain.vault, &caller, "ListPhases", filters(&bound));
-    let page = tokens.page(request.page_size, &request.page_token)?;
+    let (tokens, page) = paging(domain, &caller, &request)?;
     let filter = Filter {
         integration: optional_id("integration_id", &request.integration_id)?,
         project: optional_id("project_id", &request.project_id)?,
@@ -66,7 +63,7 @@ pub(super) async fn update(
     request: Request<UpdatePhaseRequest>,
 ) -> Result<Response<UpdatePhaseResponse>, Status> {
     let (caller, request) = checked(request)?;
-    let key = key("UpdatePhase", &request.idempotency_key, &request);
+    let key = key(&request.idempotency_key, &request);
     let of = id("phase_id", &request.phase_id)?;
     let changes = changes(&request)?;
     let phase = update::update(domain, &caller, &key, of, &changes, Utc::now()).await?;
@@ -78,9 +75,7 @@ pub(super) async fn history(
     request: Request<GetPhaseHistoryRequest>,
 ) -> Result<Response<GetPhaseHistoryResponse>, Status> {
     let (caller, request) = checked(request)?;
-    let bound = GetPhaseHistoryRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-    let tokens = Tokens::new(&domain.vault, &caller, "GetPhaseHistory", filters(&bound));
-    let page = tokens.page(request.page_size, &request.page_token)?;
+    let (tokens, page) = paging(domain, &caller, &request)?;
     let paged = queries::history(domain, &caller, id("phase_id", &request.phase_id)?, &page).await?;
     Ok(Response::new(GetPhaseHistoryResponse {
         next_page_token: tokens.next(paged.next)?,

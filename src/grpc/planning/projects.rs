@@ -5,8 +5,7 @@ use tonic::{Request, Response, Status};
 use super::words;
 use crate::{
     domain::{Domain, planning::queries},
-    grpc::{checked, filters, id, optional_id},
-    page::Tokens,
+    grpc::{checked, id, optional_id, paging},
     proto::{GetProjectRequest, GetProjectResponse, ListProjectsRequest, ListProjectsResponse},
     store::planning::project::Filter,
 };
@@ -16,9 +15,7 @@ pub(super) async fn list(
     request: Request<ListProjectsRequest>,
 ) -> Result<Response<ListProjectsResponse>, Status> {
     let (caller, request) = checked(request)?;
-    let bound = ListProjectsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-    let tokens = Tokens::new(&domain.vault, &caller, "ListProjects", filters(&bound));
-    let page = tokens.page(request.page_size, &request.page_token)?;
+    let (tokens, page) = paging(domain, &caller, &request)?;
     let filter = Filter {
         integration: optional_id("integration_id", &request.integration_id)?,
         with_phases_only: request.with_phases_only,

@@ -13,7 +13,11 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures::{FutureExt, future::BoxFuture};
 use metrics::counter;
-use tokio::{sync::Notify, task::JoinSet, time};
+use tokio::{
+    sync::Notify,
+    task::{self, JoinSet},
+    time,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -25,12 +29,15 @@ use crate::{
     telemetry::{self, metrics as names},
 };
 
+mod places;
 mod verbs;
+
+use places::Places;
 
 /// How the worker behaves.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
-    /// Messages worked on at a time, per process.
+    /// Messages worked on at a time, per process; a quarter of the places is kept free of the busiest tenant.
     pub concurrency: usize,
     /// For how long a message is ours before it must be extended; counts in whole seconds.
     pub lease: Duration,
@@ -47,7 +54,7 @@ pub struct WorkerConfig {
 impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
-            concurrency: 4,
+            concurrency: 16,
             lease: Duration::from_secs(60),
             poll: Duration::from_secs(5),
             grace: Duration::from_secs(10),
@@ -111,43 +118,48 @@ impl Worker {
         beside.spawn(self.clone().keep_time());
 
         let mut running = JoinSet::new();
+        let mut places = Places::new(self.config.concurrency);
         let mut reachable = true;
         // Whose turn it was last. Another process has its own, and is as fair.
         let mut turn = TenantId::HOUSE;
         while !stop.is_cancelled() {
-            let mut pause = self.config.poll;
-            let places = self.config.concurrency.saturating_sub(running.len());
-            if places > 0 {
-                let asked = Instant::now();
-                match outbox::claim(&self.domain.store, turn, places as i32, self.lease_s()).await {
+            let asked = Instant::now();
+            if let Some(ask) = places.ask(asked) {
+                let (store, at_most) = (&self.domain.store, ask.at_most as i32);
+                match outbox::claim(store, turn, at_most, self.lease_s(), ask.except).await {
                     Ok(claims) if !claims.messages.is_empty() => {
                         reachable = true;
                         turn = claims.turn;
                         for message in claims.messages {
                             let work = self.clone().work(message, asked, stop.clone());
-                            running.spawn(work.instrument(span(&message)));
+                            let task = running.spawn(work.instrument(span(&message)));
+                            places.take(task.id(), message.tenant_id);
                         }
                         continue;
                     }
                     Ok(_) => {
                         reachable = true;
-                        pause = self.pause().await;
+                        places.look_after(self.pause().await);
                     }
-                    // Once per outage.
-                    Err(error) if std::mem::replace(&mut reachable, false) => {
-                        telemetry::log_error("no work can be claimed", &error);
+                    Err(error) => {
+                        // Once per outage.
+                        if std::mem::replace(&mut reachable, false) {
+                            telemetry::log_error("no work can be claimed", &error);
+                        }
+                        places.look_after(self.config.poll);
                     }
-                    Err(_) => {}
                 }
             }
             tokio::select! {
                 () = stop.cancelled() => {}
                 // A place is free, or the next message of a lane has become the first.
-                Some(_) = running.join_next() => {}
-                () = wake.notified(), if running.len() < self.config.concurrency => {}
-                () = time::sleep(pause) => {}
+                Some(ended) = running.join_next_with_id() => places.leave(id(ended)),
+                () = wake.notified(), if places.are_free() => places.look_at_once(),
+                () = time::sleep_until(places.next_look().into()), if places.are_free() => {}
             }
-            while running.try_join_next().is_some() {}
+            while let Some(ended) = running.try_join_next_with_id() {
+                places.leave(id(ended));
+            }
         }
         while running.join_next().await.is_some() {}
     }
@@ -298,6 +310,11 @@ impl Worker {
     fn lease_s(&self) -> i32 {
         i32::try_from(self.config.lease.as_secs()).unwrap_or(i32::MAX).max(1)
     }
+}
+
+/// Which task has ended.
+fn id(ended: Result<(task::Id, ()), task::JoinError>) -> task::Id {
+    ended.map_or_else(|panicked| panicked.id(), |(id, ())| id)
 }
 
 fn span(message: &Claimed) -> tracing::Span {

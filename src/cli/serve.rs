@@ -58,9 +58,11 @@ pub async fn run(
     let instance = root_key::join(&app.domain).await?;
     let worker = async {
         if config.listen.worker() {
-            let LimitConfig { shutdown_grace: grace, worker_lease: lease, .. } = config.limits;
+            let LimitConfig { shutdown_grace: grace, worker_lease: lease, worker_concurrency, .. } =
+                config.limits;
+            let concurrency = worker_concurrency.into();
             let alerts = config.alerts.thresholds();
-            let settings = WorkerConfig { grace, lease, alerts, ..WorkerConfig::default() };
+            let settings = WorkerConfig { concurrency, grace, lease, alerts, ..WorkerConfig::default() };
             Worker::new(app.domain.clone(), settings).run(shutdown.stop.clone()).await;
         }
     };

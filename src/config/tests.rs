@@ -104,6 +104,7 @@ fn counts_that_make_no_sense_are_refused() {
     for arguments in [
         ["--database-pool-size", "0"],
         ["--max-concurrent-requests", "0"],
+        ["--worker-concurrency", "0"],
         ["--max-connections", "0"],
         ["--max-message-bytes", "5"],
         ["--trusted-proxies", "10.0.0.0/33"],

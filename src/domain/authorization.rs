@@ -30,6 +30,7 @@ use crate::{
 
 mod callback;
 mod complete;
+mod takeover;
 
 pub use callback::{Return, callback};
 pub use complete::complete;

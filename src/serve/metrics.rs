@@ -35,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PACE: u32 = 50;
 /// Several scrapers share a measurement.
 const FRESH: Duration = Duration::from_millis(500);
+/// One that had to wait, as for a lock, does not put off the next one by more than this.
+const OLD: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 struct Shown {
@@ -75,7 +77,7 @@ async fn measure(store: Store, next: Arc<Mutex<Instant>>) {
         Err(error) => log_error("the queue could not be measured", &error),
     }
     let took = begin.elapsed();
-    *next = begin + took + (took * PACE).max(FRESH);
+    *next = begin + took + (took * PACE).clamp(FRESH, OLD);
 }
 
 async fn read(store: &Store) -> Result<(Vec<outbox::Depth>, Vec<Standing>)> {

@@ -238,13 +238,20 @@ pub async fn cause(tx: &mut TenantTx, id: MessageId) -> Result<String> {
 }
 
 /// Leases messages that are due, at most `at_most`, one after the other of the tenants behind `after`, so
-/// that none of them waits for another's thousands.
-pub async fn claim(store: &Store, after: TenantId, at_most: i32, lease_s: i32) -> Result<Claims> {
+/// that none of them waits for another's thousands; none of the tenant `except`.
+pub async fn claim(
+    store: &Store,
+    after: TenantId,
+    at_most: i32,
+    lease_s: i32,
+    except: Option<TenantId>,
+) -> Result<Claims> {
     let mut tx = store.worker().await?;
-    let query = sql_query("SELECT * FROM stellwerk_outbox_claim($1, $2, $3)")
+    let query = sql_query("SELECT * FROM stellwerk_outbox_claim($1, $2, $3, $4)")
         .bind::<SqlUuid, _>(after)
         .bind::<Integer, _>(at_most)
-        .bind::<Integer, _>(lease_s);
+        .bind::<Integer, _>(lease_s)
+        .bind::<Nullable<SqlUuid>, _>(except);
     let rows: Vec<ClaimedRow> = Cached(query).load(tx.conn()).await?;
     let mut claims = Claims { messages: Vec::with_capacity(rows.len()), turn: after };
     for ClaimedRow { tenant_id, id, kind, attempts, lease_epoch, turn } in rows {

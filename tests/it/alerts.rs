@@ -138,7 +138,7 @@ impl Watched {
         let mut outcomes = Vec::new();
         loop {
             self.owner.run(&due).await;
-            let claims = outbox::claim(&self.domain.store, TenantId::HOUSE, 1, 60).await.unwrap();
+            let claims = outbox::claim(&self.domain.store, TenantId::HOUSE, 1, 60, None).await.unwrap();
             let Some(claimed) = claims.messages.first() else { return outcomes };
             let mut tx = self.domain.store.tenant(self.tenant).await.unwrap();
             let payload = outbox::payload(&mut tx, claimed).await.unwrap().unwrap();

@@ -60,7 +60,7 @@ impl Queue {
         let mut tx = self.domain.store.tenant(self.tenant).await.unwrap();
         let id = outbox::push(&mut tx, message).await.unwrap();
         tx.commit().await.unwrap();
-        let claims = outbox::claim(&self.domain.store, TenantId::HOUSE, 1, 60).await.unwrap();
+        let claims = outbox::claim(&self.domain.store, TenantId::HOUSE, 1, 60, None).await.unwrap();
         assert_eq!(claims.messages[0].id, id);
         let dead = Outcome::Dead { reason: reason.into() };
         assert!(outbox::settle(&self.domain.store, &claims.messages[0], &dead).await.unwrap());
@@ -187,7 +187,7 @@ async fn a_requeued_letter_is_tried_as_if_for_the_first_time() {
 
     let count = queue.requeue(Which::Named(vec![id])).await.unwrap();
     let left = queue.list(Filter::default()).await;
-    let claims = outbox::claim(&queue.domain.store, TenantId::HOUSE, 10, 60).await.unwrap();
+    let claims = outbox::claim(&queue.domain.store, TenantId::HOUSE, 10, 60, None).await.unwrap();
 
     assert_eq!((count, left), (1, vec![other]));
     let [again] = claims.messages[..] else { panic!("{claims:?}") };
@@ -252,7 +252,7 @@ async fn a_repeated_call_requeues_nothing_more() {
     let all = Which::Matching(Filter::default());
 
     let first = dead_letter::requeue(&queue.domain, &queue.admin(), &key, &all).await.unwrap();
-    let claims = outbox::claim(&queue.domain.store, TenantId::HOUSE, 1, 60).await.unwrap();
+    let claims = outbox::claim(&queue.domain.store, TenantId::HOUSE, 1, 60, None).await.unwrap();
     let dead = Outcome::Dead { reason: "AGAIN".into() };
     outbox::settle(&queue.domain.store, &claims.messages[0], &dead).await.unwrap();
     let repeated = dead_letter::requeue(&queue.domain, &queue.admin(), &key, &all).await.unwrap();

@@ -141,7 +141,7 @@ async fn what_was_measured_a_moment_ago_is_shown_until_the_next_measurement() {
 
     assert_eq!((others.len(), measuring.as_str()), (5, "1"));
     first.await.unwrap();
-    // The next measurement is the later, the longer this one had to wait.
+    // The next measurement is the later, the longer this one had to wait, but no later than after a minute.
     wait_until("the new items are shown", PATIENCE * 4, async || {
         value(&scrape(app.metrics()).await, series) == Some(5.0)
     })

@@ -7,5 +7,6 @@ mod lost_fields;
 mod mapping;
 mod quiet;
 mod steps;
+mod takeover;
 mod tries;
 mod webhooks;

@@ -56,7 +56,7 @@ async fn promise(store: &Store, tenant: TenantId, lanes: &[&str]) -> Vec<Message
 }
 
 async fn claim(store: &Store) -> Option<Claimed> {
-    outbox::claim(store, TenantId::HOUSE, 1, LEASE_S).await.unwrap().messages.pop()
+    outbox::claim(store, TenantId::HOUSE, 1, LEASE_S, None).await.unwrap().messages.pop()
 }
 
 async fn settle(store: &Store, message: &Claimed, outcome: Outcome) -> bool {
@@ -243,7 +243,7 @@ async fn the_next_run_is_that_of_the_first_message_that_may_be_claimed() {
     let waiting = ahead(&store).await;
     owner.run(&run_at(ids[0], -1)).await;
     let due = ahead(&store).await;
-    outbox::claim(&store, TenantId::HOUSE, 1, 3 * 60).await.unwrap();
+    outbox::claim(&store, TenantId::HOUSE, 1, 3 * 60, None).await.unwrap();
     let leased = ahead(&store).await;
 
     assert_eq!([empty, waiting, due, leased], [None, Some(5.0), Some(-1.0), Some(3.0)]);

@@ -259,7 +259,10 @@ async fn a_removed_appointment_leaves_whoever_could_see_it_and_nobody_else() {
     let (muster, beispiel) = (acme.practitioner().await, acme.practitioner().await);
     let (erika, max) =
         (acme.create_patient("Erika", "Muster").await, acme.create_patient("Max", "Muster").await);
+    let mut first = Watcher::from_now(&acme.admin).await;
     let gone = book(&acme.admin, slot(&erika, &muster.id, in_days(2))).await.unwrap().appointment_id;
+    // While an older transaction is under way, whoever begins to watch is told of it, too.
+    assert_eq!(first.changed().await.0, gone);
     let of = |patient_id: &str, practitioner_id: &str| WatchAppointmentsRequest {
         patient_id: patient_id.into(),
         practitioner_id: practitioner_id.into(),

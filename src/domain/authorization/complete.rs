@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     Attempt, Caller, Claim, Domain, Error, Integration, IntegrationState, Key, Noun, Placeholders,
-    Registration, Result, catalog, claim, oauth_client,
+    Registration, Result, catalog, claim, oauth_client, takeover,
 };
 use crate::{
     domain::{
@@ -24,7 +24,7 @@ use crate::{
 
 /// Exchanges the code of a way that the caller began, and connects the integration. One of the same account
 /// goes on with its settings, whether it needed to be connected again or was ended, unless another one was
-/// asked for.
+/// asked for. Where the integration that was meant is another account's, see [`takeover`].
 ///
 /// Errors: `NotFound` (no way of the caller's), `AuthorizationUsed`, `AuthorizationExpired`,
 /// `AuthorizationRefused`, `ScopesNotGranted`, `OtherAccount`, `AccountUnknown`, `AccountTaken`,
@@ -123,7 +123,16 @@ async fn exchange(
         AccountError::Unsaid | AccountError::Several => Error::AccountUnknown,
         AccountError::Call(error) => Error::AuthorizationRefused { provider, reason: error.reason() },
     })?;
-    keep(domain, caller, attempt, &registration, tokens, account, now).await
+    let takes_over = takeover::is_allowed(domain, caller.tenant, &attempt, &tokens, &account).await?;
+    keep(domain, caller, attempt, &registration, Granted { tokens, account, takes_over }, now).await
+}
+
+/// What a person granted, and for which account.
+struct Granted {
+    tokens: Tokens,
+    account: Account,
+    /// The integration that was meant may be another account's.
+    takes_over: bool,
 }
 
 async fn registration(domain: &Domain, tenant: TenantId, attempt: &Attempt) -> Result<Registration> {
@@ -154,15 +163,15 @@ async fn keep(
     caller: &Caller,
     attempt: Attempt,
     registration: &Registration,
-    tokens: Tokens,
-    account: Account,
+    granted: Granted,
     now: DateTime<Utc>,
 ) -> Result<IntegrationId> {
+    let Granted { tokens, account, takes_over } = granted;
     let tenant_key = domain.tenant_key(caller.tenant).await?;
     let mut tx = domain.store.tenant(caller.tenant).await?;
     // Two who connect one account at once would both see that nobody has.
     tx.lock("integrations").await?;
-    let before = known(&mut tx, &attempt, registration, &account).await?;
+    let before = known(&mut tx, &attempt, registration, &account, takes_over).await?;
     let row = integration_of(&attempt, registration, before.as_ref(), account, now);
     match &before {
         Some(_) => store::integration::save(&mut tx, &row).await?,
@@ -201,6 +210,10 @@ async fn keep(
     };
     credential::note(&mut tx, row.id, event, version, &caller.subject, None, now).await?;
     integration::connected(&mut tx, before.as_ref(), &row, &caller.subject, now).await?;
+    if takes_over {
+        // What the other account had registered is not this one's.
+        integration::make_up(&mut tx, &row, &caller.subject, now).await?;
+    }
     let completed = Attempt { made_integration_id: Some(row.id), ..attempt };
     end(&mut tx, completed, AuthorizationState::Completed, None).await?;
     tx.commit().await?;
@@ -213,12 +226,14 @@ async fn known(
     attempt: &Attempt,
     registration: &Registration,
     account: &Account,
+    takes_over: bool,
 ) -> Result<Option<Integration>> {
     let found = match attempt.integration_id {
         Some(id) => {
             let row = store::integration::find_for_update(tx, id).await?;
             // What is known here is known by that account's ids.
-            if row.account_id.as_ref().is_some_and(|known| *known != account.id) {
+            let is_other = row.account_id.as_ref().is_some_and(|known| *known != account.id);
+            if is_other && !takes_over {
                 return Err(Error::OtherAccount);
             }
             Some(row)

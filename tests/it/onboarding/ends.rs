@@ -20,14 +20,14 @@ const CLIENT: &str = "stellwerk-test";
 const BACK: &str = "http://hooks.example.org/api/auth/asana/callback";
 
 /// Connected by OAuth and in step, with webhooks of one project and of the workspace.
-struct Scene {
-    app: TestApp,
-    planned: Planned,
-    webhooks: Vec<Webhook>,
+pub(super) struct Scene {
+    pub(super) app: TestApp,
+    pub(super) planned: Planned,
+    pub(super) webhooks: Vec<Webhook>,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let double = planned::double().await;
         let client = Client::invented(CLIENT, vec![BACK.into()]);
         let settings = [
@@ -79,7 +79,7 @@ impl Scene {
         self.planned.admin.integrations().disconnect_integration(request).await.unwrap();
     }
 
-    async fn shown(&self) -> proto::Integration {
+    pub(super) async fn shown(&self) -> proto::Integration {
         self.planned.status().await.integration.unwrap()
     }
 

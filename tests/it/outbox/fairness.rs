@@ -19,7 +19,7 @@ async fn fill(owner: &Session, tenant: TenantId, messages: usize, run_time: &str
 /// Returns how many claims that took.
 async fn claims_until(store: &Store, tenant: TenantId, mut after: TenantId) -> usize {
     for claims in 1..1000 {
-        let given = outbox::claim(store, after, 1, LEASE_S).await.unwrap();
+        let given = outbox::claim(store, after, 1, LEASE_S, None).await.unwrap();
         after = given.turn;
         let [claimed] = given.messages[..] else { panic!("nothing to claim") };
         settle(store, &claimed, Outcome::Done).await;
@@ -58,8 +58,8 @@ async fn a_worker_with_several_places_gives_each_tenant_one_before_anybody_gets_
         tenants.push(tenant);
     }
 
-    let given = outbox::claim(&store, TenantId::HOUSE, 4, LEASE_S).await.unwrap();
-    let next = outbox::claim(&store, given.turn, 2, LEASE_S).await.unwrap();
+    let given = outbox::claim(&store, TenantId::HOUSE, 4, LEASE_S, None).await.unwrap();
+    let next = outbox::claim(&store, given.turn, 2, LEASE_S, None).await.unwrap();
 
     let whose = |messages: &[Claimed]| messages.iter().map(|claimed| claimed.tenant_id).collect::<Vec<_>>();
     assert_eq!(whose(&given.messages), [tenants[0], tenants[1], tenants[2], tenants[0]]);
@@ -88,6 +88,28 @@ async fn a_message_is_found_among_hundreds_of_tenants_whose_messages_are_not_due
     assert!(claims <= WAITING / 100 + 2, "{claims}");
 }
 
+/// A tenant has its share of a worker's places: the others are found behind it, however much of its own waits.
+#[tokio::test]
+async fn a_tenant_that_is_left_out_gets_nothing_and_hides_nobody() {
+    const WAITING: usize = 150;
+    let database = TestDatabase::new().await;
+    let (store, owner) = (database.store(), database.owner().await);
+    let crowd = add_tenant(&owner).await;
+    fill(&owner, crowd, 100_000, "now() - interval '1 hour'").await;
+    for _ in 0..WAITING {
+        let tenant = add_tenant(&owner).await;
+        fill(&owner, tenant, 1, "now() + interval '1 hour'").await;
+    }
+    let single = add_tenant(&owner).await;
+    promise(&store, single, &["one"]).await;
+
+    let given = outbox::claim(&store, crowd, 4, LEASE_S, Some(crowd)).await.unwrap();
+    let none = outbox::claim(&store, given.turn, 4, LEASE_S, Some(crowd)).await.unwrap();
+
+    let whose: Vec<_> = given.messages.iter().map(|claimed| claimed.tenant_id).collect();
+    assert_eq!((whose, none.messages.len()), (vec![single], 0));
+}
+
 #[tokio::test]
 async fn nothing_is_claimed_before_it_is_due_nor_twice() {
     let database = TestDatabase::new().await;
@@ -95,8 +117,8 @@ async fn nothing_is_claimed_before_it_is_due_nor_twice() {
     let tenant = add_tenant(&owner).await;
     fill(&owner, tenant, 3, "now() + make_interval(mins => 10 * (n - 2))").await;
 
-    let given = outbox::claim(&store, TenantId::HOUSE, 10, LEASE_S).await.unwrap();
-    let none = outbox::claim(&store, given.turn, 10, LEASE_S).await.unwrap();
+    let given = outbox::claim(&store, TenantId::HOUSE, 10, LEASE_S, None).await.unwrap();
+    let none = outbox::claim(&store, given.turn, 10, LEASE_S, None).await.unwrap();
 
     assert_eq!((given.messages.len(), none.messages.len()), (2, 0));
 }

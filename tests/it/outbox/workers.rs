@@ -21,7 +21,7 @@ use crate::support::{PATIENCE, wait_until};
 /// What handlers were asked to do, and what they do then.
 #[derive(Default)]
 struct Script {
-    /// Never come to an end.
+    /// Never come to an end; neither do those of lanes that are named so.
     hangs: bool,
     log: Mutex<Log>,
 }
@@ -69,7 +69,7 @@ impl Handlers for Script {
                 log.most = log.most.max(now);
             }
             let _running = Running(self, lane);
-            if self.hangs {
+            if self.hangs || said["lane"].as_str().is_some_and(|lane| lane.starts_with("hangs")) {
                 std::future::pending::<()>().await;
             }
             tokio::task::yield_now().await;
@@ -159,6 +159,31 @@ async fn a_killed_workers_lanes_go_on_within_the_lease() {
     assert_eq!(done, ids);
     // The poll of an idle worker may lie in between.
     assert!(took < LEASE + WorkerConfig::default().poll + Duration::from_secs(2), "{took:?}");
+}
+
+/// P13. What hangs at one tenant's provider holds up that tenant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_hang_leave_places_to_other_tenants() {
+    let database = TestDatabase::new().await;
+    let (owner, domain) = (database.owner().await, domain(&database));
+    let (hanging, other) = (add_tenant(&owner).await, add_tenant(&owner).await);
+    let lanes: Vec<_> = (0..20).map(|n| format!("hangs {n}")).collect();
+    promise(&domain.store, hanging, &lanes.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let script = Arc::new(Script::default());
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(worker(&domain, &script, Duration::from_secs(60)).run(stop.clone()));
+    wait_until("the tenant has its share", PATIENCE, async || script.running() == 12).await;
+
+    // One lane after the other, so that each message is the only one that is due.
+    let lanes = ["a", "a", "b", "a", "c", "d", "e", "f"];
+    let promised = promise(&domain.store, other, &lanes).await;
+    wait_until("the other's messages are done", PATIENCE, async || {
+        script.log.lock().unwrap().done.len() == promised.len()
+    })
+    .await;
+
+    assert_eq!(script.running(), 12);
+    running.abort();
 }
 
 /// P14. Somebody else has begun: whatever was under way here ends at once.

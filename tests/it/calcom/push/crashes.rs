@@ -83,7 +83,7 @@ async fn a_worker_that_dies_over_a_cancellation_leaves_none() {
 async fn a_worker_that_slept_past_its_lease_sends_nothing_beside_its_successor() {
     let (app, practice) = practice().await;
     let id = practice.book(on_day(3, 9)).await;
-    let claims = outbox::claim(&practice.domain.store, TenantId::HOUSE, 10, 60).await.unwrap();
+    let claims = outbox::claim(&practice.domain.store, TenantId::HOUSE, 10, 60, None).await.unwrap();
     let late = claims.messages.iter().find(|one| one.kind == MessageKind::AppointmentPush).unwrap();
     let payload = json!({ "appointment_id": id });
     app.database.owner().await.run("UPDATE outbox SET lease_epoch = lease_epoch + 1").await;

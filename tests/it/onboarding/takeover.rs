@@ -1,5 +1,6 @@
 //! The person who connected the planning tool leaves: a colleague goes on in their place, and nobody else.
 
+use serde_json::json;
 use stellwerk::{
     proto::{self, IntegrationState},
     sandbox::asana::{Gid, Webhook},
@@ -72,7 +73,9 @@ async fn an_integration_that_works_may_be_taken_over_too() {
     }
     let is_of_project = |one: &&Webhook| one.resource != planned.workspace;
     let project = scene.webhooks.iter().find(is_of_project).unwrap().resource;
-    planned.add_task(project, "Fundament", Some(planned.option(0)), 8.into());
+    let fields = json!({ planned.area.gid.to_string(): planned.option(0) });
+    let task = json!({ "name": "Fundament", "due_on": "2027-03-05", "custom_fields": fields });
+    planned.asana.person(planned.user).create_task(project, task).unwrap();
     planned.asana.quiet().await;
     scene.app.work_until_idle().await;
     assert_eq!(planned.owner.value("SELECT count(*) FROM phase").await, "2");

@@ -32,6 +32,7 @@ pub async fn run(domain: &Domain) {
             tell("partitions dropped", chores.drop_partitions().await);
             tell("import chunks swept", chores.sweep_imports().await);
             tell("attempts to connect swept", chores.sweep_authorizations().await);
+            tell("writes of phases swept", chores.sweep_phase_intents().await);
             tell("addresses that were never used swept", chores.sweep_endpoints().await);
             tell("people asked about bookings of unknown patients", chores.tell_waiting().await);
         }

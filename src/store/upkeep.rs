@@ -81,6 +81,11 @@ impl Chores {
         self.count("SELECT stellwerk_tell_waiting() AS count").await
     }
 
+    /// Deletes writes of phases that ended more than a month ago. Returns how many.
+    pub async fn sweep_phase_intents(&mut self) -> Result<i64> {
+        self.count("SELECT stellwerk_sweep_phase_intents() AS count").await
+    }
+
     async fn count(&mut self, sql: &'static str) -> Result<i64> {
         Ok(sql_query(sql).get_result::<Count>(&mut self.conn).await?.count)
     }

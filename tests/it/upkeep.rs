@@ -14,6 +14,7 @@ use tokio_postgres::error::SqlState;
 use crate::support::{
     PATIENCE,
     app::TestApp,
+    asana::{self, Planner},
     database::{Session, TestDatabase},
     desk, reason,
     said::said,
@@ -223,6 +224,30 @@ async fn an_upload_that_nobody_finishes_is_swept_after_a_week() {
     }
     let expected = [(PatientImportState::Uploading, ""), (PatientImportState::Failed, "EXPIRED")];
     assert_eq!(told, expected.map(|(state, reason)| (state, reason.to_string())));
+}
+
+/// P7, P13. Of a write that may still arrive the record stays, however old it is.
+#[tokio::test]
+async fn writes_of_phases_that_ended_a_month_ago_are_swept() {
+    let app = asana::app().start().await;
+    let (tenant, double) = (app.tenant("Planungsbüro am Wall").await, asana::double().await);
+    let (planner, _) = Planner::synced_with(&app, &tenant, &double, 1).await;
+    let writes = "INSERT INTO phase_intent (tenant_id, id, integration_id, phase_id, writes_dates, \
+             writes_hours, writes_area, state, cause, send_time, settle_time) \
+         SELECT p.tenant_id, gen_random_uuid(), p.integration_id, p.id, true, false, false, w.state, 'test', \
+             now() - interval '60 days', now() - w.age::interval \
+         FROM phase p, (VALUES ('done', '31 days'), ('refused', '31 days'), ('superseded', '29 days'), \
+             ('unknown', NULL)) w (state, age)";
+    planner.owner.run(writes).await;
+
+    let kept = async || planner.lines("state", "phase_intent ORDER BY state").await;
+    wait_until("the chores are done", PATIENCE, async || {
+        upkeep::run(&app.domain).await;
+        kept().await.len() < 4
+    })
+    .await;
+
+    assert_eq!(kept().await, ["superseded", "unknown"]);
 }
 
 /// P14.

@@ -40,7 +40,7 @@ pub use custom_field::{
 pub use error::{CallError, Refusal};
 pub use event::{Action, Change, Event, EventPage, Events, Resource, ResourceKind};
 pub use ooo_entry::OooEntry;
-pub use page::{Offset, Page, Unfit};
+pub use page::{Offset, Page, Unfit, collect};
 pub use people::{User, Workspace};
 pub use project::Project;
 pub use subscription::{CreatedSubscription, Filter, Subscription, SubscriptionWish};

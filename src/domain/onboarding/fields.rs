@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     fold,
     page::{Page, Paged},
-    provider::asana::{self, CustomField, FieldSubtype, Offset, Project},
+    provider::asana::{self, CustomField, FieldSubtype, Project, collect},
     store,
 };
 
@@ -102,24 +102,18 @@ impl Found {
     ///
     /// Errors: as of asking the provider, `LimitReached`.
     pub(super) async fn read(ground: &Ground<'_>, workspace: &str) -> Result<Self> {
-        let mut fields = Vec::new();
-        let mut offset: Option<Offset> = None;
-        for _ in 0..PAGES {
-            let at = offset.as_ref();
-            let page = ground
-                .ask(move |way| async move { way.asana().workspace_custom_fields(workspace, at).await });
-            let page = page.await?;
-            fields.extend(page.items);
-            offset = page.next;
-            if offset.is_none() {
-                break;
-            }
-        }
-        if offset.is_some() {
+        let list = collect(PAGES, |from| async move {
+            let at = from.as_ref();
+            ground
+                .ask(move |way| async move { way.asana().workspace_custom_fields(workspace, at).await })
+                .await
+        });
+        let list = list.await?;
+        if list.next.is_some() {
             return Err(Error::LimitReached("5000 custom fields"));
         }
         let projects = projects(ground, workspace).await?;
-        let mut found = Self { fields, projects, is_cut: false };
+        let mut found = Self { fields: list.items, projects, is_cut: false };
         found.read_own(ground).await?;
         Ok(found)
     }
@@ -227,35 +221,24 @@ async fn affordable(ground: &Ground<'_>) -> Result<usize> {
 
 /// What one project's tasks have.
 async fn own_fields(ground: &Ground<'_>, project: &str) -> Result<Vec<CustomField>> {
-    let mut fields = Vec::new();
-    let mut offset: Option<Offset> = None;
-    for _ in 0..PAGES {
-        let at = offset.as_ref();
-        let page = ground.ask(move |way| async move { way.asana().custom_field_settings(project, at).await });
-        let page = page.await?;
-        fields.extend(page.items.into_iter().map(|setting| setting.field));
-        offset = page.next;
-        if offset.is_none() {
-            break;
-        }
-    }
-    Ok(fields)
+    let list = collect(PAGES, |from| async move {
+        let at = from.as_ref();
+        ground.ask(move |way| async move { way.asana().custom_field_settings(project, at).await }).await
+    });
+    Ok(list.await?.items.into_iter().map(|setting| setting.field).collect())
 }
 
 /// The projects of a workspace, those that are archived left out.
 pub(super) async fn projects(ground: &Ground<'_>, workspace: &str) -> Result<Vec<Project>> {
-    let mut projects = Vec::new();
-    let mut offset: Option<Offset> = None;
-    for _ in 0..PAGES {
-        let at = offset.as_ref();
-        let page = ground.ask(move |way| async move { way.asana().projects(workspace, at).await }).await?;
-        projects.extend(page.items.into_iter().filter(|project| !project.archived));
-        offset = page.next;
-        if offset.is_none() {
-            return Ok(projects);
-        }
+    let list = collect(PAGES, |from| async move {
+        let at = from.as_ref();
+        ground.ask(move |way| async move { way.asana().projects(workspace, at).await }).await
+    });
+    let list = list.await?;
+    if list.next.is_some() {
+        return Err(Error::LimitReached("5000 projects"));
     }
-    Err(Error::LimitReached("5000 projects"))
+    Ok(list.items.into_iter().filter(|project| !project.archived).collect())
 }
 
 fn candidate(field: &CustomField) -> Candidate<'_> {

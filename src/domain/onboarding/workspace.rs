@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Noun, Result},
     ids::IntegrationId,
     page::{Page, Paged},
-    provider::asana::{self, Offset, Workspace},
+    provider::asana::{self, Workspace, collect},
     store::{self, planning::settings::PlanningSettings},
     words::Plan,
 };
@@ -115,16 +115,9 @@ pub async fn select(
 }
 
 async fn read(ground: &Ground<'_>) -> Result<Vec<Workspace>> {
-    let mut workspaces = Vec::new();
-    let mut offset: Option<Offset> = None;
-    for _ in 0..PAGES {
-        let at = offset.as_ref();
-        let page = ground.ask(move |way| async move { way.asana().workspaces(at).await }).await?;
-        workspaces.extend(page.items);
-        offset = page.next;
-        if offset.is_none() {
-            break;
-        }
-    }
-    Ok(workspaces)
+    let list = collect(PAGES, |from| async move {
+        let at = from.as_ref();
+        ground.ask(move |way| async move { way.asana().workspaces(at).await }).await
+    });
+    Ok(list.await?.items)
 }

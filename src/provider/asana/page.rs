@@ -31,6 +31,23 @@ pub struct Offset(String);
 
 const MAX_OFFSET_CHARS: usize = 2000;
 
+/// A list as one page, of `pages` of its pages at most: where there are more, `next` says where they begin.
+/// `ask` brings the page that begins at an offset.
+pub async fn collect<T, E, F: Future<Output = Result<Page<T>, E>>>(
+    pages: usize,
+    ask: impl Fn(Option<Offset>) -> F,
+) -> Result<Page<T>, E> {
+    let mut all = ask(None).await?;
+    for _ in 1..pages {
+        let Some(next) = all.next.take() else { break };
+        let page = ask(Some(next)).await?;
+        all.items.extend(page.items);
+        all.unfit.extend(page.unfit);
+        all.next = page.next;
+    }
+    Ok(all)
+}
+
 impl Offset {
     /// None for what cannot be one; as kept from an earlier page.
     pub fn parse(text: String) -> Option<Self> {

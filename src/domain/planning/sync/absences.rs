@@ -17,7 +17,7 @@ use crate::{
     },
     error::Result,
     ids::{AbsenceId, ExternalUserId},
-    provider::asana::{FieldContent, Offset, Refusal, Task, TaskSubtype},
+    provider::asana::{FieldContent, Offset, Refusal, Task, TaskSubtype, collect},
     store::{
         self,
         planning::{absence::Absence, missing, reading, user::ExternalUser},
@@ -104,42 +104,35 @@ fn begin(reader: &Reader<'_>) -> NaiveDate {
 /// Reads one person's. Returns what was refused.
 async fn of_person(reader: &Reader<'_>, user: &ExternalUser) -> Result<Option<Refusal>, Stop> {
     let begin = begin(reader);
-    let mut rows = Vec::new();
-    let mut kept = HashSet::new();
-    let mut offset: Option<Offset> = None;
-    loop {
-        let (workspace, gid, from) = (reader.workspace.as_str(), user.external_id.as_str(), offset.as_ref());
-        let asked = reader.ask_at(Place::in_list(from), |way| async move {
-            way.asana().ooo_entries(workspace, gid, Some(begin), None, from).await
+    let (workspace, gid) = (reader.workspace.as_str(), user.external_id.as_str());
+    let list = collect(usize::MAX, |from| async move {
+        let at = from.as_ref();
+        let asked = reader.ask_at(Place::in_list(at), |way| async move {
+            way.asana().ooo_entries(workspace, gid, Some(begin), None, at).await
         });
-        let page = match asked.await {
-            Ok((page, _)) => page,
-            Err(failure) => match refusal(&failure) {
-                Some(refusal) => return Ok(Some(refusal.clone())),
-                None => return Err(failure.into()),
-            },
-        };
-        kept.extend(page.unfit.into_iter().filter_map(|unfit| unfit.gid));
-        for entry in page.items {
-            kept.insert(entry.gid.clone());
-            rows.push(Absence {
-                id: AbsenceId::new(),
-                integration_id: reader.id(),
-                external_id: entry.gid,
-                source: AbsenceSource::OutOfOffice,
-                user_id: user.id,
-                kind: None,
-                start_date: entry.start_date,
-                end_date: entry.end_date,
-                update_time: reader.now(),
-            });
-        }
-        match page.next {
-            Some(next) => offset = Some(next),
-            None => break,
-        }
-    }
-    let kept: Vec<String> = kept.into_iter().collect();
+        asked.await.map(|(page, _)| page)
+    });
+    let list = match list.await {
+        Ok(list) => list,
+        Err(failure) => match refusal(&failure) {
+            Some(refusal) => return Ok(Some(refusal.clone())),
+            None => return Err(failure.into()),
+        },
+    };
+    let rows = list.items.into_iter().map(|entry| Absence {
+        id: AbsenceId::new(),
+        integration_id: reader.id(),
+        external_id: entry.gid,
+        source: AbsenceSource::OutOfOffice,
+        user_id: user.id,
+        kind: None,
+        start_date: entry.start_date,
+        end_date: entry.end_date,
+        update_time: reader.now(),
+    });
+    let rows: Vec<Absence> = rows.collect();
+    let unfit = list.unfit.into_iter().filter_map(|unfit| unfit.gid);
+    let kept: Vec<String> = rows.iter().map(|row| row.external_id.clone()).chain(unfit).collect();
     let mut tx = reader.tx().await?;
     check_consent(&mut tx, reader.id(), ConsentScope::Absences).await?;
     if reading::note_absences_read(&mut tx, user.id, reader.now()).await? {

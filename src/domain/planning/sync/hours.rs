@@ -18,7 +18,7 @@ use crate::{
     },
     error::Result,
     ids::TimeEntryId,
-    provider::asana::{Offset, Refusal},
+    provider::asana::{Refusal, collect},
     store::{
         self,
         planning::{
@@ -143,40 +143,33 @@ async fn expect(reader: &Reader<'_>, record: &mut Record) -> Result<(), Stop> {
 
 /// Reads one phase's. Returns what was refused.
 async fn of_phase(reader: &Reader<'_>, phase: &ToBeCounted) -> Result<Option<Refusal>, Stop> {
-    let mut rows = Vec::new();
-    let mut kept = Vec::new();
-    let mut offset: Option<Offset> = None;
-    loop {
-        let (gid, from) = (phase.external_id.as_str(), offset.as_ref());
-        let place = Place::in_list(from);
-        let asked = reader.ask_at(place, |way| async move { way.asana().time_entries(gid, from).await });
-        let page = match asked.await {
-            Ok((page, _)) => page,
-            Err(failure) => match refusal(&failure) {
-                Some(refusal) => return Ok(Some(refusal.clone())),
-                None => return Err(failure.into()),
-            },
-        };
-        kept.extend(page.unfit.into_iter().filter_map(|unfit| unfit.gid));
-        for entry in page.items {
-            kept.push(entry.gid.clone());
-            let user = entry.created_by.and_then(|user| reader.dictionary.users.get(&user).copied());
-            rows.push(TimeEntry {
-                id: TimeEntryId::new(),
-                integration_id: reader.id(),
-                external_id: entry.gid,
-                phase_id: phase.id,
-                user_id: user,
-                entry_date: entry.entered_on,
-                minutes: i32::try_from(entry.minutes).unwrap_or(i32::MAX),
-                update_time: reader.now(),
-            });
-        }
-        match page.next {
-            Some(next) => offset = Some(next),
-            None => break,
-        }
-    }
+    let gid = phase.external_id.as_str();
+    let list = collect(usize::MAX, |from| async move {
+        let at = from.as_ref();
+        let place = Place::in_list(at);
+        let asked = reader.ask_at(place, |way| async move { way.asana().time_entries(gid, at).await });
+        asked.await.map(|(page, _)| page)
+    });
+    let list = match list.await {
+        Ok(list) => list,
+        Err(failure) => match refusal(&failure) {
+            Some(refusal) => return Ok(Some(refusal.clone())),
+            None => return Err(failure.into()),
+        },
+    };
+    let rows = list.items.into_iter().map(|entry| TimeEntry {
+        id: TimeEntryId::new(),
+        integration_id: reader.id(),
+        external_id: entry.gid,
+        phase_id: phase.id,
+        user_id: entry.created_by.and_then(|user| reader.dictionary.users.get(&user).copied()),
+        entry_date: entry.entered_on,
+        minutes: i32::try_from(entry.minutes).unwrap_or(i32::MAX),
+        update_time: reader.now(),
+    });
+    let rows: Vec<TimeEntry> = rows.collect();
+    let unfit = list.unfit.into_iter().filter_map(|unfit| unfit.gid);
+    let kept: Vec<String> = rows.iter().map(|row| row.external_id.clone()).chain(unfit).collect();
     let mut tx = reader.tx().await?;
     check_consent(&mut tx, reader.id(), ConsentScope::TimeEntries).await?;
     reading::keep_time_entries(&mut tx, &rows).await?;

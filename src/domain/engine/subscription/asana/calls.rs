@@ -14,7 +14,7 @@ use crate::{
         webhook,
     },
     ids::{IntegrationId, TenantId, WebhookEndpointId},
-    provider::asana::{CallError, Offset, PROVIDER, Page, Refusal, Subscription as Listed},
+    provider::asana::{CallError, Offset, PROVIDER, Page, Refusal, Subscription as Listed, collect},
     store::{self, subscription::Subscription},
     vault,
 };
@@ -97,18 +97,7 @@ async fn list(
     id: IntegrationId,
     workspace: &str,
 ) -> Result<Vec<Listed>, AsanaFailure> {
-    let mut all = Vec::new();
-    let mut offset: Option<Offset> = None;
-    for _ in 0..PAGES {
-        let at = offset.as_ref();
-        let page = page(domain, tenant, id, workspace, at).await?;
-        all.extend(page.items);
-        offset = page.next;
-        if offset.is_none() {
-            break;
-        }
-    }
-    Ok(all)
+    Ok(collect(PAGES, |from| page(domain, tenant, id, workspace, from)).await?.items)
 }
 
 /// One page. A list has no place that could be kept, so that all but its first page are waited for.
@@ -117,15 +106,15 @@ async fn page(
     tenant: TenantId,
     id: IntegrationId,
     workspace: &str,
-    from: Option<&Offset>,
+    from: Option<Offset>,
 ) -> Result<Page<Listed>, AsanaFailure> {
-    let held = HeldPlace::default();
+    let (held, at) = (HeldPlace::default(), from.as_ref());
     loop {
         let page = provider_call::asana(domain, tenant, id, Urgency::Background, move |way| async move {
-            way.asana().webhooks(workspace, None, from).await
+            way.asana().webhooks(workspace, None, at).await
         });
         match page.await {
-            Err(failure) if from.is_some() => held.wait(failure).await?,
+            Err(failure) if at.is_some() => held.wait(failure).await?,
             page => return page,
         }
     }

@@ -7,6 +7,7 @@ pub mod call;
 pub mod catalog;
 pub mod deployment;
 mod fields;
+mod names;
 pub mod oauth;
 #[cfg(test)]
 mod scripted;

@@ -25,7 +25,7 @@ use crate::{
     domain::access::{API_KEY_ISSUER, SECRET_PREFIX},
     error::{Error, Refusal, Result},
     ids::TenantId,
-    issuer::{Identity, Issuers, JwtRole, TokenRefusal},
+    issuer::{Identity, Issuers, TokenRefusal},
     store::{Store, resolve::ResolvedApiKey},
     telemetry::metrics::RPC_DURATION,
     vault,
@@ -161,12 +161,7 @@ impl Gate {
             self.issuers.verify(token, now).await.map_err(refused)?;
         let tenant = TenantId(tenant_id);
         let person = self.store.resolve_subject(tenant, &issuer, &subject).await?;
-        let role = match role {
-            JwtRole::Admin => Role::Admin,
-            JwtRole::Hr => Role::Hr,
-            JwtRole::Practitioner => Role::Practitioner,
-            JwtRole::Patient => Role::Patient,
-        };
+        let role = Role::from(role);
         Ok(Caller {
             tenant,
             role,

@@ -10,6 +10,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::keys::KeyProblem;
+use crate::words::Role;
 
 /// Clocks that are further apart than this are wrong, and a larger leeway would only hide it.
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
@@ -101,18 +102,24 @@ pub enum JwtRole {
 
 impl JwtRole {
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Hr => "hr",
-            Self::Practitioner => "practitioner",
-            Self::Patient => "patient",
-        }
+        Role::from(self).as_str()
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
         [Self::Admin, Self::Hr, Self::Practitioner, Self::Patient]
             .into_iter()
             .find(|role| role.as_str() == text)
+    }
+}
+
+impl From<JwtRole> for Role {
+    fn from(role: JwtRole) -> Self {
+        match role {
+            JwtRole::Admin => Self::Admin,
+            JwtRole::Hr => Self::Hr,
+            JwtRole::Practitioner => Self::Practitioner,
+            JwtRole::Patient => Self::Patient,
+        }
     }
 }
 

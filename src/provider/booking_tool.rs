@@ -11,7 +11,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     fold,
-    provider::signature::{Hmac, Prefix, Scheme},
+    provider::{
+        names::names,
+        signature::{Hmac, Prefix, Scheme},
+    },
     words::SignatureScheme,
 };
 
@@ -61,20 +64,16 @@ pub enum Kind {
     Unknown,
 }
 
-impl Kind {
-    /// The event's name as the tool writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ping => "ping",
-            Self::PatientCreated => "patient.created",
-            Self::PatientUpdated => "patient.updated",
-            Self::PatientDeleted => "patient.deleted",
-            Self::AppointmentCreated => "appointment.created",
-            Self::AppointmentUpdated => "appointment.updated",
-            Self::AppointmentCancelled => "appointment.cancelled",
-            Self::Unknown => "unknown",
-        }
-    }
+names! {
+    Kind {
+        Ping = "ping",
+        PatientCreated = "patient.created",
+        PatientUpdated = "patient.updated",
+        PatientDeleted = "patient.deleted",
+        AppointmentCreated = "appointment.created",
+        AppointmentUpdated = "appointment.updated",
+        AppointmentCancelled = "appointment.cancelled",
+    } else Unknown = "unknown"
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -278,21 +277,6 @@ fn appointment(data: &Fields<'_>) -> Result<ToolAppointment, Flaw> {
 /// An event name as it may be stored: PostgreSQL text takes no NUL, people read no control characters.
 fn keepable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
-impl Kind {
-    fn of(event: &str) -> Self {
-        match event {
-            "ping" => Self::Ping,
-            "patient.created" => Self::PatientCreated,
-            "patient.updated" => Self::PatientUpdated,
-            "patient.deleted" => Self::PatientDeleted,
-            "appointment.created" => Self::AppointmentCreated,
-            "appointment.updated" => Self::AppointmentUpdated,
-            "appointment.cancelled" => Self::AppointmentCancelled,
-            _ => Self::Unknown,
-        }
-    }
 }
 
 impl ToolPatient {

@@ -62,7 +62,7 @@ pub(super) fn field(shown: ShownField, areas: &[AreaMapping]) -> proto::CustomFi
         hours_obstacle: obstacle(FieldRole::Hours),
         kind: kind_of(of_kind).into(),
         precision: field.precision.and_then(|places| i32::try_from(places).ok()).unwrap_or_default(),
-        format: field.format.as_ref().map(format_of).unwrap_or_default().into(),
+        format: field.format.as_ref().map(NumberFormat::as_str).unwrap_or_default().into(),
         options: field.options.iter().map(|one| option(one, areas)).collect(),
         is_global: field.is_global,
         project_count: i32::try_from(project_count).unwrap_or(i32::MAX),
@@ -242,18 +242,6 @@ fn kind_of(kind: FieldKind) -> proto::CustomFieldKind {
         FieldKind::Date => proto::CustomFieldKind::Date,
         FieldKind::People => proto::CustomFieldKind::People,
         FieldKind::Other => proto::CustomFieldKind::Other,
-    }
-}
-
-fn format_of(format: &NumberFormat) -> &str {
-    match format {
-        NumberFormat::Plain => "none",
-        NumberFormat::Currency => "currency",
-        NumberFormat::Identifier => "identifier",
-        NumberFormat::Percentage => "percentage",
-        NumberFormat::Custom => "custom",
-        NumberFormat::Duration => "duration",
-        NumberFormat::Other(word) => word,
     }
 }
 

@@ -8,6 +8,7 @@ use super::error::CallError;
 use super::page::{Offset, Page};
 use super::request::Request;
 use crate::provider::fields::Fields;
+use crate::provider::names::names;
 
 /// A custom field. Known by gid: names may be changed, and are unique among a workspace's shared fields only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,18 +198,15 @@ impl FieldSubtype {
     }
 }
 
-impl NumberFormat {
-    fn of(word: String) -> Self {
-        match word.as_str() {
-            "none" => Self::Plain,
-            "currency" => Self::Currency,
-            "identifier" => Self::Identifier,
-            "percentage" => Self::Percentage,
-            "custom" => Self::Custom,
-            "duration" => Self::Duration,
-            _ => Self::Other(word),
-        }
-    }
+names! {
+    NumberFormat {
+        Plain = "none",
+        Currency = "currency",
+        Identifier = "identifier",
+        Percentage = "percentage",
+        Custom = "custom",
+        Duration = "duration",
+    } else Other(String::from)
 }
 
 impl EnumOption {

@@ -14,6 +14,7 @@ use super::request::Request;
 use super::{Asana, verdict};
 use crate::provider::call::Effect;
 use crate::provider::fields::{Fields, is_key};
+use crate::provider::names::names;
 
 /// What the event stream answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,54 +178,25 @@ impl Change {
     }
 }
 
-impl Action {
-    pub(super) fn of(word: String) -> Self {
-        match word.as_str() {
-            "changed" => Self::Changed,
-            "added" => Self::Added,
-            "removed" => Self::Removed,
-            "deleted" => Self::Deleted,
-            "undeleted" => Self::Undeleted,
-            _ => Self::Other(word),
-        }
-    }
-
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Changed => "changed",
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Deleted => "deleted",
-            Self::Undeleted => "undeleted",
-            Self::Other(word) => word,
-        }
-    }
+names! {
+    Action {
+        Changed = "changed",
+        Added = "added",
+        Removed = "removed",
+        Deleted = "deleted",
+        Undeleted = "undeleted",
+    } else Other(String::from)
 }
 
-impl ResourceKind {
-    pub(super) fn of(word: String) -> Self {
-        match word.as_str() {
-            "task" => Self::Task,
-            "project" => Self::Project,
-            "section" => Self::Section,
-            "story" => Self::Story,
-            "workspace" => Self::Workspace,
-            "custom_field" => Self::CustomField,
-            _ => Self::Other(word),
-        }
-    }
-
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Task => "task",
-            Self::Project => "project",
-            Self::Section => "section",
-            Self::Story => "story",
-            Self::Workspace => "workspace",
-            Self::CustomField => "custom_field",
-            Self::Other(word) => word,
-        }
-    }
+names! {
+    ResourceKind {
+        Task = "task",
+        Project = "project",
+        Section = "section",
+        Story = "story",
+        Workspace = "workspace",
+        CustomField = "custom_field",
+    } else Other(String::from)
 }
 
 impl fmt::Display for ResourceKind {

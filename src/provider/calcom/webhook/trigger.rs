@@ -1,6 +1,6 @@
 //! What made Cal.com call.
 
-use crate::provider::fields::text;
+use crate::provider::{fields::text, names::names};
 
 const MAX_NAME_CHARS: usize = 100;
 
@@ -70,54 +70,31 @@ pub const SUBSCRIBED_TRIGGERS: &[Trigger] = &[
     Trigger::MeetingEnded,
 ];
 
-macro_rules! names {
-    ($($trigger:ident = $name:literal),+ $(,)?) => {
-        impl Trigger {
-            /// Every trigger with a name of its own.
-            #[cfg(test)]
-            pub(crate) const KNOWN: &[Self] = &[$(Self::$trigger),+];
-
-            /// As Cal.com writes it.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$trigger => $name,)+
-                    Self::Other(name) => name,
-                }
-            }
-
-            pub fn of(name: &str) -> Self {
-                match name {
-                    $($name => Self::$trigger,)+
-                    other => Self::Other(keepable(other)),
-                }
-            }
-        }
-    };
-}
-
 names! {
-    BookingCreated = "BOOKING_CREATED",
-    BookingRequested = "BOOKING_REQUESTED",
-    BookingRescheduled = "BOOKING_RESCHEDULED",
-    BookingCancelled = "BOOKING_CANCELLED",
-    BookingRejected = "BOOKING_REJECTED",
-    BookingPaymentInitiated = "BOOKING_PAYMENT_INITIATED",
-    BookingPaid = "BOOKING_PAID",
-    BookingNoShowUpdated = "BOOKING_NO_SHOW_UPDATED",
-    MeetingStarted = "MEETING_STARTED",
-    MeetingEnded = "MEETING_ENDED",
-    InstantMeeting = "INSTANT_MEETING",
-    AfterHostsCalVideoNoShow = "AFTER_HOSTS_CAL_VIDEO_NO_SHOW",
-    AfterGuestsCalVideoNoShow = "AFTER_GUESTS_CAL_VIDEO_NO_SHOW",
-    RecordingReady = "RECORDING_READY",
-    RecordingTranscriptionGenerated = "RECORDING_TRANSCRIPTION_GENERATED",
-    WrongAssignmentReport = "WRONG_ASSIGNMENT_REPORT",
-    OooCreated = "OOO_CREATED",
-    FormSubmitted = "FORM_SUBMITTED",
-    FormSubmittedNoEvent = "FORM_SUBMITTED_NO_EVENT",
-    RoutingFormFallbackHit = "ROUTING_FORM_FALLBACK_HIT",
-    DelegationCredentialError = "DELEGATION_CREDENTIAL_ERROR",
-    Ping = "PING",
+    Trigger {
+        BookingCreated = "BOOKING_CREATED",
+        BookingRequested = "BOOKING_REQUESTED",
+        BookingRescheduled = "BOOKING_RESCHEDULED",
+        BookingCancelled = "BOOKING_CANCELLED",
+        BookingRejected = "BOOKING_REJECTED",
+        BookingPaymentInitiated = "BOOKING_PAYMENT_INITIATED",
+        BookingPaid = "BOOKING_PAID",
+        BookingNoShowUpdated = "BOOKING_NO_SHOW_UPDATED",
+        MeetingStarted = "MEETING_STARTED",
+        MeetingEnded = "MEETING_ENDED",
+        InstantMeeting = "INSTANT_MEETING",
+        AfterHostsCalVideoNoShow = "AFTER_HOSTS_CAL_VIDEO_NO_SHOW",
+        AfterGuestsCalVideoNoShow = "AFTER_GUESTS_CAL_VIDEO_NO_SHOW",
+        RecordingReady = "RECORDING_READY",
+        RecordingTranscriptionGenerated = "RECORDING_TRANSCRIPTION_GENERATED",
+        WrongAssignmentReport = "WRONG_ASSIGNMENT_REPORT",
+        OooCreated = "OOO_CREATED",
+        FormSubmitted = "FORM_SUBMITTED",
+        FormSubmittedNoEvent = "FORM_SUBMITTED_NO_EVENT",
+        RoutingFormFallbackHit = "ROUTING_FORM_FALLBACK_HIT",
+        DelegationCredentialError = "DELEGATION_CREDENTIAL_ERROR",
+        Ping = "PING",
+    } else Other(keepable)
 }
 
 fn keepable(name: &str) -> String {

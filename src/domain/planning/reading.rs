@@ -1,9 +1,10 @@
 //! What an integration's settings make of the tool's tasks, and the other way round.
 
-use super::sync::{Dictionary, dictionary};
+use super::sync::{Dictionary, dictionary_for};
 use crate::{
     error::Result,
     ids::IntegrationId,
+    provider::asana::Task,
     store::{
         self, TenantTx,
         planning::settings::{AreaMapping, PlanningSettings},
@@ -20,11 +21,11 @@ pub(super) struct Lens {
 }
 
 impl Lens {
-    /// Errors: `NotFound` before the onboarding has begun.
-    pub(super) async fn of(tx: &mut TenantTx, integration: IntegrationId) -> Result<Self> {
+    /// For this task. Errors: `NotFound` before the onboarding has begun.
+    pub(super) async fn of(tx: &mut TenantTx, integration: IntegrationId, task: &Task) -> Result<Self> {
         let settings = store::planning::settings::require(tx, integration).await?;
         let options = store::planning::settings::area_mappings(tx, integration).await?;
-        let dictionary = dictionary(tx, &settings, &options).await?;
+        let dictionary = dictionary_for(tx, &settings, &options, task).await?;
         Ok(Self { settings, options, dictionary })
     }
 

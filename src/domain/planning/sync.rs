@@ -27,13 +27,15 @@ mod reader;
 pub mod refresh;
 mod round;
 mod take_in;
+mod take_over;
 mod understand;
 mod workspace;
 
 pub(in crate::domain) use absences::ABSENCES;
 pub(in crate::domain) use hours::TIME_ENTRIES;
 pub(in crate::domain) use poll::NOUN;
-pub(super) use reader::dictionary;
+pub(super) use reader::dictionary_for;
+pub(super) use take_over::take_over;
 pub(super) use understand::Dictionary;
 
 /// Which part of the tool is looked at; nothing of it: what happened in its projects.

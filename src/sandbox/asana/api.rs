@@ -143,17 +143,19 @@ async fn go_through(
             _ => {}
         }
     }
-    let call = match understood(inner, asked, faults.clone()) {
+    let mut call = match understood(inner, asked, faults.clone()) {
         Ok(call) => call,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let working = inner.clone();
+    let (working, arrived) = (inner.clone(), call.now);
     let work = tokio::spawn(async move {
         working.gates.pass(Point::BeforeApplying, call.operation).await;
+        // What waited there happens now: no change makes a task's version older.
+        call.now = working.clock.now();
         let answered = call.perform(&working).await;
         working.gates.pass(Point::AfterApplying, call.operation).await;
         if let Ok(answer) = &answered {
-            working.throttle.charge(call.grant.id, answer.records, call.now);
+            working.throttle.charge(call.grant.id, answer.records, arrived);
         }
         drop(busy);
         answered

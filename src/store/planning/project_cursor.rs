@@ -7,7 +7,7 @@ use diesel::{
     SelectableHelper, insert_into,
     prelude::Queryable,
     sql_query,
-    sql_types::{BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid},
     update,
 };
 use diesel_async::RunQueryDsl;
@@ -72,6 +72,14 @@ pub struct Expected {
     /// Read, or found not to be readable.
     #[diesel(sql_type = Bool)]
     pub is_done: bool,
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Text)]
+    external_id: String,
+    #[diesel(sql_type = SqlUuid)]
+    id: ProjectId,
 }
 
 /// Whose tasks are phases, or were when it was archived.
@@ -229,18 +237,26 @@ pub async fn archived(tx: &mut TenantTx, integration: IntegrationId) -> Result<V
     by_external_id(tx, SQL, integration).await
 }
 
+/// Those of these projects that are read, or would be if they were not archived, likewise.
+pub async fn with_phases(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    external_ids: &[&str],
+) -> Result<Vec<(String, ProjectId)>> {
+    const SQL: &str = concat!(
+        "SELECT p.external_id, p.id FROM project p WHERE p.external_id = ANY($2) AND ",
+        has_phases!()
+    );
+    let query = sql_query(SQL).bind::<SqlUuid, _>(integration).bind::<Array<Text>, _>(external_ids);
+    let found: Vec<Found> = Cached(query).load(tx.conn()).await?;
+    Ok(found.into_iter().map(|one| (one.external_id, one.id)).collect())
+}
+
 async fn by_external_id(
     tx: &mut TenantTx,
     sql: &'static str,
     integration: IntegrationId,
 ) -> Result<Vec<(String, ProjectId)>> {
-    #[derive(QueryableByName)]
-    struct Found {
-        #[diesel(sql_type = Text)]
-        external_id: String,
-        #[diesel(sql_type = SqlUuid)]
-        id: ProjectId,
-    }
     let found: Vec<Found> = Cached(sql_query(sql).bind::<SqlUuid, _>(integration)).load(tx.conn()).await?;
     Ok(found.into_iter().map(|one| (one.external_id, one.id)).collect())
 }

@@ -53,6 +53,19 @@ pub async fn find_for_update(tx: &mut TenantTx, id: ExternalUserId) -> Result<Ex
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::ExternalUser))
 }
 
+/// The user that the provider knows by this id.
+pub async fn find_by_external_id(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    external_id: &str,
+) -> Result<Option<ExternalUser>> {
+    let query = external_user::table
+        .filter(external_user::integration_id.eq(integration))
+        .filter(external_user::external_id.eq(external_id))
+        .select(ExternalUser::as_select());
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
 /// All users of an integration, by their ids there.
 pub async fn all_of(tx: &mut TenantTx, integration: IntegrationId) -> Result<Vec<ExternalUser>> {
     let query = external_user::table

@@ -32,6 +32,8 @@ use crate::{
 
 /// Between two looks at an integration whose writes are paused, or whose credential is refused.
 pub(super) const HALTED: Duration = Duration::from_secs(30);
+/// Deleted, or moved to where nothing is read.
+const NOT_PRESENT: &str = "PHASE_NOT_PRESENT";
 
 /// One attempt.
 pub(super) struct Attempt<'a> {
@@ -119,7 +121,7 @@ impl<'a> Attempt<'a> {
             return Ok(Ground::End(Outcome::Done));
         }
         if matches!(phase.presence, Presence::Detached | Presence::Gone) {
-            return Ok(Ground::Leave("PHASE_NOT_PRESENT"));
+            return Ok(Ground::Leave(NOT_PRESENT));
         }
         let integration = store::integration::find(&mut tx, phase.integration_id).await?;
         let is_let = consent::opens(&mut tx, &integration).await?;
@@ -154,16 +156,15 @@ impl<'a> Attempt<'a> {
             tx.end_reading();
             return Ok(Planned::Halt(consent::MISSING));
         }
-        let lens = Lens::of(&mut tx, target.integration).await?;
+        let lens = Lens::of(&mut tx, target.integration, task).await?;
         let before = phase.sync.provider_sync;
         // This is the try that a dead letter was requeued for.
         phase.sync.provider_sync = ProviderSync::Pending;
         let is_news =
             store::planning::bulk::read_time(&mut tx, phase.id).await?.is_none_or(|read| read <= *asked);
-        if is_news && self.observe(&mut tx, &lens, &mut phase, task).await? == Observed::NoPhase {
+        if is_news && self.observe(&mut tx, &lens, &mut phase, (task, *asked)).await? == Observed::NoPhase {
             return Ok(Planned::Impossible("NO_PHASE"));
         }
-        store::planning::bulk::note_read(&mut tx, &[phase.id], *asked).await?;
         let theirs = PhaseFields::from(phase.base.clone());
         if let Some(open) = store::planning::intent::open_of(&mut tx, phase.id).await? {
             let state = if open.is_in(&theirs) { IntentState::Done } else { IntentState::Superseded };
@@ -176,6 +177,7 @@ impl<'a> Attempt<'a> {
             return Ok(Planned::Nothing);
         }
         let planned = match Order::of(&lens, task, &theirs, &phase.fields) {
+            _ if phase.presence == Presence::Detached => Planned::Impossible(NOT_PRESENT),
             Err(_) => Planned::Impossible("DATES_DO_NOT_FIT"),
             Ok(order) if order.writes.is_empty() => Planned::Impossible(left_out(task)),
             Ok(order) => {

@@ -4,21 +4,16 @@ use chrono::{DateTime, Utc};
 
 use super::attempt::Attempt;
 use crate::{
-    domain::planning::{
-        merge::{Theirs, merge},
-        reading::Lens,
-        standing,
-    },
+    domain::planning::{reading::Lens, sync::take_over},
     error::Result,
     provider::asana::Task,
     store::{
         self, TenantTx,
         planning::{
-            phase::{Phase, PhaseChangeTimes, PhaseFields},
-            phase_change::PhaseChange,
+            bulk,
+            phase::{Phase, PhaseFields},
         },
     },
-    words::{Origin, PhaseChangeKind},
 };
 
 /// What came of a look.
@@ -34,42 +29,33 @@ pub(super) enum Observed {
 
 impl Attempt<'_> {
     /// Makes a locked phase what its task and our own changes together are. The caller writes the row.
+    /// `asked`: when the answer was asked for.
     pub(super) async fn observe(
         &self,
         tx: &mut TenantTx,
         lens: &Lens,
         phase: &mut Phase,
-        task: &Task,
+        (task, asked): (&Task, DateTime<Utc>),
     ) -> Result<Observed> {
         let is_older = |known: DateTime<Utc>| task.modified_at.is_some_and(|time| time < known);
         if phase.external_update_time.is_some_and(is_older) {
             return Ok(Observed::Stale);
         }
-        let known = PhaseFields::from(phase.base.clone());
         let Some(said) = lens.dictionary.understand(task) else { return Ok(Observed::NoPhase) };
-        let theirs = Theirs {
-            fields: said.fields(&known),
-            changed: PhaseChangeTimes::default(),
-            update_time: task.modified_at.map_or(self.now, |time| time - lens.dictionary.skew),
-        };
-        let base = standing::in_common(tx, phase, &theirs.fields, self.now).await?;
-        let merged = merge(&base, &phase.fields, &phase.changed, &theirs);
-        let is_changed = merged.apply(phase);
-        phase.name.clone_from(&said.name);
-        phase.is_completed = said.is_completed;
-        phase.area_option_id = said.option(&phase.area_option_id);
-        phase.external_update_time = said.modified_at.or(phase.external_update_time);
-        let rows: Vec<_> = merged.clashes.iter().map(|clash| clash.to_row(phase.id, self.now)).collect();
-        if !rows.is_empty() {
-            store::planning::conflict::insert(tx, &rows).await?;
+        let known = PhaseFields::from(phase.base.clone());
+        let theirs = said.theirs(&known, None, lens.dictionary.skew, asked);
+        let places = store::planning::phase::projects_of(tx, &[phase.id]).await?;
+        let places = places.into_iter().map(|place| place.project_id).collect();
+        let over = take_over(tx, phase, &places, &said, &theirs, (&self.cause(), self.now)).await?;
+        store::planning::phase_change::insert(tx, &over.changes).await?;
+        if !over.conflicts.is_empty() {
+            store::planning::conflict::insert(tx, &over.conflicts).await?;
         }
-        standing::stand(tx, phase, &merged, &self.cause(), self.now).await?;
-        if is_changed {
-            phase.update_time = self.now;
-            let change =
-                PhaseChange::of(phase, PhaseChangeKind::Fields, Origin::Asana, &self.cause(), self.now);
-            store::planning::phase_change::insert(tx, &[change]).await?;
+        if let Some(projects) = over.moved {
+            let places: Vec<_> = projects.into_iter().map(|project| (phase.id, project)).collect();
+            bulk::place(tx, &[phase.id], &places, asked).await?;
         }
+        bulk::note_read(tx, &[phase.id], asked).await?;
         Ok(Observed::Seen)
     }
 }

@@ -19,7 +19,7 @@ use crate::{
         call::Class,
     },
     store::{
-        self,
+        self, TenantTx,
         outbox::Outcome,
         planning::phase::{Phase, PhaseFields},
         retry_deadlocks,
@@ -54,17 +54,19 @@ impl Attempt<'_> {
     async fn settle(&self, write: &Write, task: &Task) -> Result<Outcome> {
         let mut tx = self.domain.store.tenant(self.tenant).await?;
         let Some(mut phase) = self.lock(&mut tx).await? else { return Ok(Outcome::Done) };
-        let lens = Lens::of(&mut tx, write.target.integration).await?;
         let known = phase.base.clone();
-        phase.base = with_written(&phase, write).into();
-        // What the answer tells besides is nobody's to keep once the consent is gone.
-        if consent::covers(&mut tx, write.target.integration, ConsentScope::Planning).await?
-            && self.observe(&mut tx, &lens, &mut phase, task).await? == Observed::Stale
-        {
-            // Somebody has read it since, and more is known than this answer tells.
-            phase.base = known;
+        if !self.is_overtaken(&mut tx, &phase, write).await? {
+            phase.base = with_written(&phase, write).into();
+            // What the answer tells besides is nobody's to keep once the consent is gone.
+            if consent::covers(&mut tx, write.target.integration, ConsentScope::Planning).await? {
+                let lens = Lens::of(&mut tx, write.target.integration, task).await?;
+                let answer = (task, write.asked);
+                if self.observe(&mut tx, &lens, &mut phase, answer).await? == Observed::Stale {
+                    // Somebody has read it since, and more is known than this answer tells.
+                    phase.base = known;
+                }
+            }
         }
-        store::planning::bulk::note_read(&mut tx, &[phase.id], write.asked).await?;
         settle_intent(&mut tx, write.intent.clone(), IntentState::Done, None).await?;
         let outcome = match self.remaining(&phase, &write.order) {
             Remaining::Nothing => {
@@ -86,6 +88,14 @@ impl Attempt<'_> {
         };
         tx.commit().await?;
         Ok(outcome)
+    }
+
+    /// Whether somebody who asked after it was sent has seen it done: that says more than its answer, and a
+    /// task that was moved has no younger version.
+    async fn is_overtaken(&self, tx: &mut TenantTx, phase: &Phase, write: &Write) -> Result<bool> {
+        let read = store::planning::bulk::read_time(tx, phase.id).await?;
+        let is_seen = write.intent.is_in(&PhaseFields::from(phase.base.clone()));
+        Ok(is_seen && read.is_some_and(|read| write.asked < read))
     }
 
     fn remaining(&self, phase: &Phase, order: &Order) -> Remaining {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     progress::PHASES,
     reader::{Answer, Place, Reader},
-    take_in::set_presence,
+    take_over::set_presence,
 };
 use crate::{
     domain::engine::record::{Record, Stop},

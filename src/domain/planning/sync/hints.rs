@@ -38,7 +38,7 @@ const WHATS: [(What, &str); 6] = [
 
 /// When which of a task's fields changed last, by the provider's clock, as far as was told.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Hint(BTreeMap<What, DateTime<Utc>>);
+pub(in crate::domain::planning) struct Hint(BTreeMap<What, DateTime<Utc>>);
 
 /// What was told.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! takes.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -263,8 +264,28 @@ async fn whole_dictionary(tx: &mut TenantTx, settings: &PlanningSettings) -> Res
     })
 }
 
-/// What the values of a task mean here; whose it is and where takes a [`whole_dictionary()`].
-pub(in crate::domain::planning) async fn dictionary(
+/// What the tool's ids mean here that one task names, however many users and projects there are.
+pub(in crate::domain::planning) async fn dictionary_for(
+    tx: &mut TenantTx,
+    settings: &PlanningSettings,
+    options: &[AreaMapping],
+    task: &Task,
+) -> Result<Dictionary> {
+    let id = settings.integration_id;
+    let mut users = HashMap::new();
+    if let Some(assignee) = &task.assignee
+        && let Some(user) = store::planning::user::find_by_external_id(tx, id, assignee).await?
+    {
+        users.insert(user.external_id, user.id);
+    }
+    let projects: Vec<&str> = task.memberships.iter().map(|at| at.project.as_str()).collect();
+    let projects = store::planning::project_cursor::with_phases(tx, id, &projects).await?;
+    let projects = projects.into_iter().collect();
+    Ok(Dictionary { users, projects, ..dictionary(tx, settings, options).await? })
+}
+
+/// What the values of any task mean here.
+async fn dictionary(
     tx: &mut TenantTx,
     settings: &PlanningSettings,
     options: &[AreaMapping],

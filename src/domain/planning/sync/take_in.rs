@@ -1,7 +1,4 @@
 //! Making what is here what was read: a page of tasks in one transaction.
-//!
-//! Values are compared, never who wrote them or when the answer came: what equals what both sides last agreed
-//! on is an echo of a write of ours, or no news.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,14 +7,11 @@ use chrono::{DateTime, Utc};
 use super::{
     hints::{Hint, Hints},
     reader::Reader,
+    take_over::{set_presence, take_over},
     understand::Understood,
 };
 use crate::{
-    domain::{
-        consent,
-        engine::record::Stop,
-        planning::{merge, standing},
-    },
+    domain::{consent, engine::record::Stop},
     error::Result,
     ids::{PhaseId, ProjectId},
     provider::asana::Task,
@@ -174,63 +168,21 @@ async fn compare(
 ) -> Result<()> {
     let Known { row: before, projects, .. } = before;
     let mut after = before.clone();
-    let base = PhaseFields::from(before.base.clone());
-    let theirs = said.theirs(&base, hint, reader.dictionary.skew, asked);
-    let shared = standing::in_common(tx, &before, &theirs.fields, now).await?;
-    let merged = merge::merge(&shared, &before.fields, &before.changed, &theirs);
-    let is_changed = merged.apply(&mut after);
-    after.name.clone_from(&said.name);
-    after.is_completed = said.is_completed;
-    after.assignee_id = said.assignee_id;
-    after.area_option_id = said.option(&before.area_option_id);
-    after.actual_minutes = said.actual_minutes;
-    after.external_update_time = said.modified_at.or(before.external_update_time);
-    let is_here = !said.projects.is_empty();
-    set_presence(&mut after, if is_here { Presence::Present } else { Presence::Detached }, now);
-    let is_back = before.presence != after.presence;
+    let theirs = said.theirs(&PhaseFields::from(before.base.clone()), hint, reader.dictionary.skew, asked);
+    let over = take_over(tx, &mut after, &projects, said, &theirs, (&reader.cause, now)).await?;
+    writes.changes.extend(over.changes);
+    writes.conflicts.extend(over.conflicts);
+    writes.moved.extend(over.moved.map(|projects| (after.id, projects)));
     writes.complaints.extend(said.complaint().map(|reason| (said.external_id.clone(), reason)));
-
-    let is_news = is_changed || is_back || differs(&before, &after);
-    if is_changed {
-        writes.note(&after, PhaseChangeKind::Fields, &reader.cause, now);
-    }
-    if is_back {
-        writes.note(&after, PhaseChangeKind::Presence, &reader.cause, now);
-    }
-    writes.conflicts.extend(merged.clashes.iter().map(|clash| clash.to_row(after.id, now)));
-    if is_here && said.projects.iter().copied().collect::<HashSet<_>>() != projects {
-        writes.moved.push((after.id, said.projects.clone()));
-    }
-    if is_here {
-        // Ours may have prevailed over a change there, or was never written.
-        standing::stand(tx, &mut after, &merged, &reader.cause, now).await?;
-    }
-    if is_news {
+    if over.is_news {
         writes.news.push(said.external_id.clone());
     }
     if after == before {
-        writes.same.push(after.id);
+        writes.same.push(after.id)
     } else {
-        if is_news {
-            after.update_time = now;
-        }
-        writes.changed.push(after);
+        writes.changed.push(after)
     }
     Ok(())
-}
-
-/// Whether anything else of it is another than before, comments and the like left out.
-fn differs(before: &Phase, after: &Phase) -> bool {
-    before.name != after.name
-        || before.is_completed != after.is_completed
-        || before.assignee_id != after.assignee_id
-        || before.area_option_id != after.area_option_id
-}
-
-/// Since when it is not present is told as long as it is not.
-pub(super) fn set_presence(row: &mut Phase, presence: Presence, now: DateTime<Utc>) {
-    row.missing_time = (presence != Presence::Present).then(|| row.missing_time.unwrap_or(now));
-    row.presence = presence;
 }
 
 impl Writes {

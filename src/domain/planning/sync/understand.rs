@@ -25,9 +25,8 @@ pub(in crate::domain::planning) struct Dictionary {
     pub(in crate::domain::planning) hours_precision: Option<i16>,
     /// By option; one that is not here is ignored.
     pub(in crate::domain::planning) areas: HashMap<String, Area>,
-    /// Only for whoever reads: a write changes neither whose a phase is nor where.
     pub(in crate::domain::planning) users: HashMap<String, ExternalUserId>,
-    /// Those whose tasks are phases; likewise.
+    /// Those whose tasks are phases.
     pub(in crate::domain::planning) projects: HashMap<String, ProjectId>,
     /// Those that would be if they were not archived: nothing is looked for in them, and what is in them stays.
     pub(in crate::domain::planning) archived: HashMap<String, ProjectId>,
@@ -39,8 +38,8 @@ pub(in crate::domain::planning) struct Dictionary {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::domain::planning) struct Understood {
     pub(super) external_id: String,
-    pub(in crate::domain::planning) name: String,
-    pub(in crate::domain::planning) is_completed: bool,
+    pub(super) name: String,
+    pub(super) is_completed: bool,
     pub(super) assignee_id: Option<ExternalUserId>,
     pub(super) start_and_due: PhaseFields,
     pub(super) hours: Told<Option<Decimal>>,
@@ -49,7 +48,7 @@ pub(in crate::domain::planning) struct Understood {
     /// None where time is not tracked, or the plan does not tell.
     pub(super) actual_minutes: Option<i32>,
     /// By the tool's clock.
-    pub(in crate::domain::planning) modified_at: Option<DateTime<Utc>>,
+    pub(super) modified_at: Option<DateTime<Utc>>,
     /// Those of its projects whose tasks are phases, or were when they were archived.
     pub(super) projects: Vec<ProjectId>,
     /// Whether it is in one that is not archived.
@@ -167,13 +166,13 @@ impl Understood {
         }
     }
 
-    pub(in crate::domain::planning) fn option(&self, known: &Option<String>) -> Option<String> {
+    pub(super) fn option(&self, known: &Option<String>) -> Option<String> {
         self.area_option_id.or(known)
     }
 
     /// The same with the times of its changes, as our clock would have told them. `asked` stands for what
     /// nobody tells.
-    pub(super) fn theirs(
+    pub(in crate::domain::planning) fn theirs(
         &self,
         base: &PhaseFields,
         hint: Option<&Hint>,

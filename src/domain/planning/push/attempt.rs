@@ -1,6 +1,9 @@
 //! One attempt at a phase: read the task, compare, and write what it lacks.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 
@@ -74,8 +77,17 @@ pub(super) struct Write {
     pub(super) order: Order,
     /// When it was sent, by the database's clock.
     pub(super) asked: DateTime<Utc>,
-    /// What the tool said to more than this, if this is what is left of that.
-    pub(super) refused: Option<Refusal>,
+    pub(super) split: Option<Split>,
+}
+
+/// That a write is a part of one that the tool refused as a whole.
+pub(super) struct Split {
+    /// What it said to that.
+    pub(super) refusal: Refusal,
+    /// The parts that come after this one.
+    pub(super) later: VecDeque<(Order, PhaseIntent)>,
+    /// Whether one was refused by itself.
+    pub(super) is_found: bool,
 }
 
 impl<'a> Attempt<'a> {
@@ -104,7 +116,7 @@ impl<'a> Attempt<'a> {
             Planned::Impossible(reason) => self.leave(reason).await,
             Planned::Write(intent, order) => {
                 let asked = asked + begun.elapsed();
-                self.send(Write { target, intent: *intent, order, asked, refused: None }).await
+                self.send(Write { target, intent: *intent, order, asked, split: None }).await
             }
         }
     }

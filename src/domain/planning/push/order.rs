@@ -44,16 +44,18 @@ impl Order {
         Ok(order)
     }
 
-    /// The same without custom fields: one that the task does not have makes the tool refuse the dates, too.
-    pub(super) fn dates_only(&self) -> Self {
-        let is_date = |field: &PhaseField| matches!(field, PhaseField::StartDate | PhaseField::DueDate);
-        let (writes, refused): (Vec<_>, Vec<_>) = self.writes.iter().copied().partition(is_date);
-        let left_out = self.left_out.iter().copied().chain(refused).collect();
-        Self { change: self.change.dates_only(), writes, left_out }
-    }
-
-    pub(super) fn has_dates_and_more(&self) -> bool {
-        self.change.dates.is_some() && !self.change.fields.is_empty()
+    /// The same in as many writes as it has parts, the dates first: one field that the task does not have, or
+    /// that is locked, makes the tool refuse the others, too.
+    pub(super) fn parts(&self) -> Vec<Self> {
+        let part = |change, writes| Self { change, writes, left_out: self.left_out.clone() };
+        let dates = [PhaseField::StartDate, PhaseField::DueDate];
+        let of_dates = self.change.dates.map(|_| part(self.change.dates_only(), dates.to_vec()));
+        let custom = self.writes.iter().filter(|field| !dates.contains(field));
+        let of_fields = custom.zip(&self.change.fields).map(|(field, change)| {
+            let change = TaskChange { dates: None, fields: vec![change.clone()] };
+            part(change, vec![*field])
+        });
+        of_dates.into_iter().chain(of_fields).collect()
     }
 }
 
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_alone_leave_everything_else_out() {
+    fn the_parts_of_a_write_are_its_dates_and_each_of_its_fields() {
         let wanted = PhaseFields {
             due_date: day(9),
             planned_hours: Some(1.into()),
@@ -271,10 +273,15 @@ mod tests {
         };
 
         let whole = order(&task(), &wanted);
-        let dates = whole.dates_only();
+        let parts = whole.parts();
 
-        assert!(whole.has_dates_and_more() && !dates.has_dates_and_more());
-        assert_eq!(dates.writes, [PhaseField::StartDate, PhaseField::DueDate]);
-        assert_eq!(dates.left_out, [PhaseField::PlannedHours, PhaseField::Area]);
+        let writes: Vec<&[PhaseField]> = parts.iter().map(|part| part.writes.as_slice()).collect();
+        let dates = [PhaseField::StartDate, PhaseField::DueDate];
+        assert_eq!(writes, [&dates[..], &[PhaseField::PlannedHours], &[PhaseField::Area]]);
+        assert_eq!(parts[0].change, whole.change.dates_only());
+        let fields: Vec<_> = parts[1..].iter().flat_map(|part| part.change.fields.clone()).collect();
+        assert!(parts[1..].iter().all(|part| part.change.dates.is_none()));
+        assert_eq!(fields, whole.change.fields);
+        assert_eq!(parts[0].parts(), parts[..1]);
     }
 }

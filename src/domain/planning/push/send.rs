@@ -1,9 +1,9 @@
 //! Sending a recorded write, and what its answer says. No transaction is open meanwhile.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    attempt::{Attempt, Write, left_out, settle_intent},
+    attempt::{Attempt, Split, Write, left_out, settle_intent},
     observe::Observed,
     order::Order,
 };
@@ -21,7 +21,10 @@ use crate::{
     store::{
         self, TenantTx,
         outbox::Outcome,
-        planning::phase::{Phase, PhaseFields},
+        planning::{
+            intent::PhaseIntent,
+            phase::{Phase, PhaseFields},
+        },
         retry_deadlocks,
     },
     words::{ConsentScope, IntentState, PhaseField, ProviderSync},
@@ -35,7 +38,10 @@ impl Attempt<'_> {
         let urgency = Urgency::Background;
         let answer = provider_call::asana_write(domain, tenant, integration, urgency, put).await;
         match answer {
-            Ok(task) => retry_deadlocks(|| self.settle(&write, &task)).await,
+            Ok(task) => match retry_deadlocks(|| self.settle(&write, &task)).await? {
+                Some(outcome) => Ok(outcome),
+                None => self.send_next(write).await,
+            },
             Err(AsanaFailure::Call(CallError::Refused(refusal))) => self.refused(write, refusal).await,
             Err(AsanaFailure::Call(error)) if error.class() == Class::Unknown => {
                 self.mark(&write, IntentState::Unknown, error.reason()).await?;
@@ -50,10 +56,10 @@ impl Attempt<'_> {
         }
     }
 
-    /// The answer is the whole task: what it has not, it did not take.
-    async fn settle(&self, write: &Write, task: &Task) -> Result<Outcome> {
+    /// The answer is the whole task: what it has not, it did not take. None: another part is to be written.
+    async fn settle(&self, write: &Write, task: &Task) -> Result<Option<Outcome>> {
         let mut tx = self.domain.store.tenant(self.tenant).await?;
-        let Some(mut phase) = self.lock(&mut tx).await? else { return Ok(Outcome::Done) };
+        let Some(mut phase) = self.lock(&mut tx).await? else { return Ok(Some(Outcome::Done)) };
         let known = phase.base.clone();
         if !self.is_overtaken(&mut tx, &phase, write).await? {
             phase.base = with_written(&phase, write).into();
@@ -68,7 +74,12 @@ impl Attempt<'_> {
             }
         }
         settle_intent(&mut tx, write.intent.clone(), IntentState::Done, None).await?;
-        let outcome = match self.remaining(&phase, &write.order) {
+        if write.has_more() {
+            store::planning::phase::save(&mut tx, &phase).await?;
+            tx.commit().await?;
+            return Ok(None);
+        }
+        let outcome = match self.remaining(&phase, &write.left_out()) {
             Remaining::Nothing => {
                 // Reading it may have said so already; the history has not heard of it.
                 phase.sync.provider_sync = ProviderSync::Pending;
@@ -80,14 +91,15 @@ impl Attempt<'_> {
                 Outcome::Done
             }
             Remaining::LeftOut => {
-                let reason = write.refused.as_ref().filter(|refusal| is_closed(refusal));
+                let refusal = write.split.as_ref().map(|split| &split.refusal);
+                let reason = refusal.filter(|refusal| is_closed(refusal));
                 let reason = reason.map_or_else(|| left_out(task), Refusal::reason);
                 self.stand(&mut tx, &mut phase, ProviderSync::Review, Some(reason)).await?;
                 Outcome::Dead { reason: reason.into() }
             }
         };
         tx.commit().await?;
-        Ok(outcome)
+        Ok(Some(outcome))
     }
 
     /// Whether somebody who asked after it was sent has seen it done: that says more than its answer, and a
@@ -98,7 +110,7 @@ impl Attempt<'_> {
         Ok(is_seen && read.is_some_and(|read| write.asked < read))
     }
 
-    fn remaining(&self, phase: &Phase, order: &Order) -> Remaining {
+    fn remaining(&self, phase: &Phase, left_out: &[PhaseField]) -> Remaining {
         let base = PhaseFields::from(phase.base.clone());
         let differ = |field: &&PhaseField| phase.fields.get(**field) != base.get(**field);
         let mut differing = PhaseField::ALL.iter().filter(differ).peekable();
@@ -108,51 +120,73 @@ impl Attempt<'_> {
         // Whoever edited on meanwhile has a message of their own.
         let is_left_out = |field: &PhaseField| {
             let since = phase.changed.get(*field);
-            order.left_out.contains(field) && since.is_none_or(|time| time <= self.now)
+            left_out.contains(field) && since.is_none_or(|time| time <= self.now)
         };
         if differing.all(is_left_out) { Remaining::LeftOut } else { Remaining::Younger }
     }
 
-    async fn refused(&self, write: Write, refusal: Refusal) -> Result<Outcome> {
+    async fn refused(&self, mut write: Write, refusal: Refusal) -> Result<Outcome> {
         let is_about_fields =
             matches!(refusal, Refusal::FieldNotOnTask | Refusal::Invalid) || is_closed(&refusal);
-        if is_about_fields && write.order.has_dates_and_more() {
-            return self.send_dates(write, refusal).await;
+        if is_about_fields && write.order.parts().len() > 1 {
+            return self.send_parts(write, refusal).await;
         }
         self.mark(&write, IntentState::Refused, refusal.reason()).await?;
+        // If the dates are not taken either, no field will be.
+        let is_field = is_about_fields && write.order.change.dates.is_none();
+        if let Some(split) = write.split.as_mut().filter(|split| is_field && !split.later.is_empty()) {
+            split.is_found = true;
+            write.order.left_out.append(&mut write.order.writes);
+            return self.send_next(write).await;
+        }
         match refusal {
             Refusal::NotFound => self.vanished(refusal.reason()).await,
             refusal => self.leave(refusal.reason()).await,
         }
     }
 
-    /// One field that the task does not have, or that is locked, has cost the dates; they are written without
-    /// it.
-    async fn send_dates(&self, write: Write, refusal: Refusal) -> Result<Outcome> {
-        let order = write.order.dates_only();
-        let recorded = retry_deadlocks(|| self.record_instead(&write, &order, refusal.reason())).await?;
-        let refused = Some(refusal);
-        match recorded {
-            Some(intent) => Box::pin(self.send(Write { intent, order, refused, ..write })).await,
+    /// One field that the task does not have, or that is locked, has cost the others: each is written by itself.
+    async fn send_parts(&self, write: Write, refusal: Refusal) -> Result<Outcome> {
+        match retry_deadlocks(|| self.split(&write, refusal.reason())).await? {
+            Some(later) => {
+                let split = Some(Split { refusal, later, is_found: false });
+                self.send_next(Write { split, ..write }).await
+            }
             None => Ok(Outcome::Done),
         }
     }
 
-    async fn record_instead(
+    async fn split(
         &self,
         write: &Write,
-        order: &Order,
         reason: &'static str,
-    ) -> Result<Option<store::planning::intent::PhaseIntent>> {
+    ) -> Result<Option<VecDeque<(Order, PhaseIntent)>>> {
         let mut tx = self.domain.store.tenant(self.tenant).await?;
         let Some(phase) = self.lock(&mut tx).await? else { return Ok(None) };
         settle_intent(&mut tx, write.intent.clone(), IntentState::Refused, Some(reason)).await?;
+        tx.commit().await?;
         // What was to be written, not what stands here by now: that has a message of its own.
         let meant = Phase { fields: with_written(&phase, write), ..phase };
-        let intent = self.intent(&meant, order);
+        let parts = write.order.parts().into_iter().map(|part| {
+            let intent = self.intent(&meant, &part);
+            (part, intent)
+        });
+        Ok(Some(parts.collect()))
+    }
+
+    /// Sends the next part, leaving out what this one does.
+    async fn send_next(&self, mut write: Write) -> Result<Outcome> {
+        let next = write.split.as_mut().and_then(|split| split.later.pop_front());
+        let Some((order, intent)) = next else { return Ok(Outcome::Done) };
+        let mut tx = self.domain.store.tenant(self.tenant).await?;
+        if self.lock(&mut tx).await?.is_none() {
+            return Ok(Outcome::Done);
+        }
+        let intent = PhaseIntent { send_time: chrono::Utc::now(), ..intent };
         store::planning::intent::insert(&mut tx, &intent).await?;
         tx.commit().await?;
-        Ok(Some(intent))
+        let order = Order { left_out: write.order.left_out, ..order };
+        Box::pin(self.send(Write { intent, order, ..write })).await
     }
 
     async fn mark(&self, write: &Write, state: IntentState, reason: &str) -> Result<()> {
@@ -164,6 +198,19 @@ impl Attempt<'_> {
         }
         store::planning::intent::save(&mut tx, &marked).await?;
         tx.commit().await
+    }
+}
+
+impl Write {
+    /// Whether another part is to be written. Where all but the last one were taken, the whole was refused
+    /// because of that one.
+    fn has_more(&self) -> bool {
+        self.split.as_ref().is_some_and(|split| split.later.len() > usize::from(!split.is_found))
+    }
+
+    fn left_out(&self) -> Vec<PhaseField> {
+        let later = self.split.iter().flat_map(|split| &split.later).flat_map(|(order, _)| &order.writes);
+        self.order.left_out.iter().chain(later).copied().collect()
     }
 }
 

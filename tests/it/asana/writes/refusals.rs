@@ -5,9 +5,10 @@ use stellwerk::{
     domain::dead_letter::{self, Which},
     sandbox::asana::{Fault, Operation, Refusal, Rule},
     store::dead_letter::Filter,
+    words::Area,
 };
 
-use super::{Scene, due, hours};
+use super::{Changes, Scene, due, hours};
 use crate::support::{PATIENCE, asana, asana::day, calcom::no_key, wait_until};
 
 fn refuse(scene: &Scene, status: u16, message: &str) {
@@ -83,6 +84,30 @@ async fn a_locked_field_does_not_cost_the_dates_that_are_changed_later() {
     assert_eq!(written[1], json!({ "start_on": "2026-11-02", "due_on": "2026-11-20" }));
     assert_eq!(scene.here().await, "2026-11-02 2026-11-20 8 assembly");
     assert_eq!(scene.intents().await, ["refused", "refused", "done"]);
+}
+
+/// Trap 24. Which one it is shows by writing each by itself; of two, the first one is enough if it is taken.
+#[tokio::test]
+async fn a_locked_field_does_not_cost_another_one() {
+    let cases = [
+        ("2026-11-02 2026-11-13 40 production", vec!["refused", "refused", "done"]),
+        ("2026-11-02 2026-11-13 8 assembly", vec!["refused", "done"]),
+    ];
+    for (is_area, (there, intents)) in cases.into_iter().enumerate() {
+        let scene = Scene::new().await;
+        let locked = [scene.planner.hours.gid, scene.planner.area.gid][is_area];
+        scene.planner.asana.edit_field(locked, |field| field.is_locked = true).unwrap();
+
+        scene.change(hours("8")).await;
+        scene.change(Changes { area: Some(Some(Area::Production)), ..Changes::default() }).await;
+        scene.until("review NOT_ALLOWED").await;
+
+        assert_eq!(scene.there(), there);
+        assert_eq!(scene.here().await, "2026-11-02 2026-11-13 8 production");
+        assert_eq!(scene.intents().await, intents);
+        assert_eq!(scene.written().len(), intents.len());
+        until_dead(&scene, "NOT_ALLOWED").await;
+    }
 }
 
 /// P12.

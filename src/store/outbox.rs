@@ -5,7 +5,9 @@ use std::{convert::Infallible, pin::pin, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, insert_into, sql_query,
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName,
+    dsl::{exists, select},
+    insert_into, sql_query,
     sql_types::{BigInt, Bool, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
     update,
 };
@@ -235,6 +237,24 @@ pub async fn cause(tx: &mut TenantTx, id: MessageId) -> Result<String> {
     let found =
         outbox::table.filter(outbox::id.eq(id)).select(outbox::cause).first(tx.conn()).await.optional()?;
     found.ok_or_else(|| Error::internal("the message was settled by somebody else"))
+}
+
+/// Whether a message other than this one waits in a lane and says any of this. Only for admins and the
+/// server's own transactions.
+pub async fn is_another_waiting(
+    tx: &mut TenantTx,
+    than: MessageId,
+    kind: MessageKind,
+    lane: &str,
+    said: &[serde_json::Value],
+) -> Result<bool> {
+    let others = outbox::table
+        .filter(outbox::state.eq("pending"))
+        .filter(outbox::lane.eq(lane))
+        .filter(outbox::kind.eq(kind))
+        .filter(outbox::id.ne(than))
+        .filter(outbox::payload.eq_any(said));
+    Ok(select(exists(others)).get_result(tx.conn()).await?)
 }
 
 /// Leases messages that are due, at most `at_most`, one after the other of the tenants behind `after`, so

@@ -157,9 +157,19 @@ pub async fn find_out(
 /// Nothing is left to do for an appointment, nor for a person to look at.
 pub(super) async fn settle_trouble(tx: &mut TenantTx, id: AppointmentId, now: DateTime<Utc>) -> Result<()> {
     store::review_item::settle(tx, id, ReviewKind::RequiresManualReview, now).await?;
+    store::dead_letter::settle(tx, MessageKind::AppointmentPush, &lane(id), &asks_for(id)?).await
+}
+
+/// Whether a message other than this one will see to the appointment, with tries of its own.
+async fn is_asked_again(tx: &mut TenantTx, id: AppointmentId, message: MessageId) -> Result<bool> {
+    let (kind, asked) = (MessageKind::AppointmentPush, asks_for(id)?);
+    store::outbox::is_another_waiting(tx, message, kind, &lane(id), &asked).await
+}
+
+/// What messages say that see to an appointment.
+fn asks_for(id: AppointmentId) -> Result<[serde_json::Value; 2]> {
     let asked = |is_urgent| Work::Appointment { appointment_id: id, is_urgent }.payload();
-    let asked = [asked(false)?, asked(true)?];
-    store::dead_letter::settle(tx, MessageKind::AppointmentPush, &lane(id), &asked).await
+    Ok([asked(false)?, asked(true)?])
 }
 
 /// What is about one appointment happens one after the other, its end included.

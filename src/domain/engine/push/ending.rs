@@ -92,8 +92,7 @@ impl Attempt<'_> {
         let mut tx = self.domain.store.tenant(self.tenant).await?;
         let Some(mut row) = self.lock(&mut tx).await? else { return Ok(Next::End(Outcome::Done)) };
         let Some(pause) = pause else {
-            // A younger message of the lane says what is wanted now, with tries of its own.
-            if row.sync.provider_sync_message_id.is_none_or(|message| message == self.message) {
+            if !super::is_asked_again(&mut tx, row.id, self.message).await? {
                 self.review(&mut tx, row, reason, Some(intent.id)).await?;
             }
             tx.commit().await?;

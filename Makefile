@@ -19,7 +19,7 @@ ARGS ?=
 STELLWERK_SOAK ?= 1
 SOAK_TESTS ?= soak
 # Lines covered, in per cent, below which `make coverage` fails.
-COVERAGE_MIN ?= 0
+COVERAGE_MIN ?= 92
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -1,12 +1,18 @@
 //! P7: what may have been done is looked for before it is done again.
 
+use chrono::Utc;
 use stellwerk::{
+    domain::engine::{lineage::Certainty, push},
     ids::AppointmentId,
-    sandbox::calcom::{Fault, Operation, Status},
+    sandbox::calcom::{Fault, Operation, Rule, Status},
     words::{AppointmentStatus, IntegrationState, ProviderSync},
 };
 
-use crate::support::calcom::{Connected, app, connect_calcom, double, on_day};
+use crate::support::{
+    PATIENCE,
+    calcom::{Connected, app, connect_calcom, double, on_day},
+    wait_until,
+};
 
 const LOST: Fault = Fault::AnswerLost { hold: false };
 
@@ -126,6 +132,43 @@ async fn a_refused_second_try_is_looked_into_twice_before_it_is_believed() {
 
     assert_eq!((practice.calcom.bookings().len(), practice.asked(Operation::ListBookings)), (1, 4));
     assert_eq!(practice.review_items().await, []);
+}
+
+/// P12. Both sides were seen to agree, so the question was settled; what became of the write is not known.
+#[tokio::test]
+async fn a_write_whose_outcome_stays_unknown_is_put_to_a_person_again() {
+    let app = app().start().await;
+    let acme = app.tenant("acme").await;
+    let practice = connect_calcom(&app, &acme, &double().await).await;
+    practice.fail(1, Operation::CreateBooking, LOST);
+    let unreadable = Rule::always(Fault::ErrorBefore { status: 400 }).on(Operation::ListBookings);
+    practice.calcom.add_fault(unreadable);
+    let given_up = async |id: AppointmentId| {
+        wait_until("a person is asked", PATIENCE, async || {
+            app.hurry().await;
+            practice.standing(id).await == ProviderSync::Review
+        })
+        .await;
+        app.work_until_idle().await;
+        practice.review_items().await.len()
+    };
+    let id = practice.book(on_day(3, 9)).await;
+    assert_eq!(given_up(id).await, 1);
+
+    practice.learn(&practice.only_living().uid, Certainty::Read).await;
+    assert_eq!((practice.standing(id).await, given_up(id).await), (ProviderSync::Synced, 1));
+    let owner = app.database.owner().await;
+    assert_eq!(owner.value("SELECT state FROM intent").await, "unknown");
+
+    practice.calcom.clear_faults();
+    let mut tx = practice.tx().await;
+    assert!(push::queue_again(&mut tx, "test", id, Utc::now()).await.unwrap());
+    tx.commit().await.unwrap();
+    practice.until_synced(id).await;
+    app.work_until_idle().await;
+    assert_eq!(owner.value("SELECT state FROM intent").await, "done");
+    assert_eq!(practice.review_items().await, []);
+    assert_eq!((practice.asked(Operation::CreateBooking), practice.living().len()), (1, 1));
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use crate::{
 
 /// Exchanges the code of a way that the caller began, and connects the integration. One of the same account
 /// goes on with its settings, whether it needed to be connected again or was ended, unless another one was
-/// asked for. Where the integration that was meant is another account's, see [`takeover`].
+/// asked for; one of Asana that was meant also with a colleague's account.
 ///
 /// Errors: `NotFound` (no way of the caller's), `AuthorizationUsed`, `AuthorizationExpired`,
 /// `AuthorizationRefused`, `ScopesNotGranted`, `OtherAccount`, `AccountUnknown`, `AccountTaken`,

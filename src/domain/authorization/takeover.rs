@@ -7,12 +7,15 @@ use crate::{
     domain::engine::provider_call,
     ids::TenantId,
     provider::{
-        asana::{self, Asana},
+        asana::{self, Asana, collect},
         catalog::{self, Adapter},
         oauth::{Account, Tokens},
     },
     store::integration::Integration,
 };
+
+/// Of a list of workspaces: a thousand of them.
+const PAGES: usize = 10;
 
 /// Whether the integration that was meant may go on with this account though another one granted access
 /// before. Asana's ids are the same for everybody who sees a thing, so whoever is in the workspace that was
@@ -41,17 +44,11 @@ pub(super) async fn is_allowed(
     let granted = Integration { granted_account_id: Some(account.id.clone()), ..known };
     let Some(address) = provider_call::address(domain, &granted) else { return Ok(false) };
     let base: Url = address.parse().map_err(Error::internal)?;
-    let door = Asana::new(&domain.egress, &base, &tokens.access);
-    let mut offset = None;
-    loop {
-        let page = door.workspaces(offset.as_ref()).await.map_err(|error| Error::AuthorizationRefused {
-            provider: asana::PROVIDER,
-            reason: error.reason(),
-        })?;
-        if page.items.iter().any(|one| one.gid == workspace) {
-            return Ok(true);
-        }
-        let Some(next) = page.next else { return Ok(false) };
-        offset = Some(next);
-    }
+    let door = &Asana::new(&domain.egress, &base, &tokens.access);
+    let seen = collect(PAGES, |from| async move { door.workspaces(from.as_ref()).await });
+    let seen = seen.await.map_err(|error| {
+        let (provider, reason) = (asana::PROVIDER, error.reason());
+        Error::AuthorizationRefused { provider, reason }
+    })?;
+    Ok(seen.items.iter().any(|one| one.gid == workspace))
 }

@@ -54,7 +54,7 @@ pub struct WorkerConfig {
 impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
-            concurrency: 16,
+            concurrency: 8,
             lease: Duration::from_secs(60),
             poll: Duration::from_secs(5),
             grace: Duration::from_secs(10),

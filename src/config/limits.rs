@@ -109,8 +109,9 @@ pub struct LimitConfig {
     )]
     pub worker_lease: Duration,
     /// Messages of the queue that a process works on at a time. Most of that is waiting for providers; a
-    /// quarter of the places is kept free of the tenant that has the most messages under way.
-    #[arg(long, env = "STELLWERK_WORKER_CONCURRENCY", value_name = "COUNT", default_value_t = 16,
+    /// quarter of the places is kept free of the tenant that has the most messages under way. Each may need a
+    /// database connection at times.
+    #[arg(long, env = "STELLWERK_WORKER_CONCURRENCY", value_name = "COUNT", default_value_t = 8,
         value_parser = value_parser!(u16).range(1..=1000))]
     pub worker_concurrency: u16,
     /// Deliveries per address and flood window; further ones are answered 429 unread. 0 switches this off.

@@ -97,6 +97,8 @@ const CLAIMS_AT_MOST: i32 = 25;
 const POLL_AT_LEAST: Duration = Duration::from_millis(200);
 /// How long settling may take; after that the lease's end settles it.
 const SETTLE_WITHIN: Duration = Duration::from_secs(10);
+/// The same for a worker that is told to stop, as while the database is away.
+const SETTLE_AT_LAST: Duration = Duration::from_secs(2);
 
 impl Worker {
     pub fn new(domain: Domain, config: WorkerConfig) -> Self {
@@ -173,7 +175,7 @@ impl Worker {
         };
         // Whatever ran is dropped by now, its transaction undone.
         let told = match outcome {
-            Some(outcome) => self.settle(&message, &outcome).await,
+            Some(outcome) => self.settle(&message, &outcome, &stop).await,
             None => "lease_lost",
         };
         counter!(names::OUTBOX_SETTLED, "kind" => message.kind.as_str(), "outcome" => told).increment(1);
@@ -240,7 +242,7 @@ impl Worker {
     }
 
     /// Settles, a second time if need be. Returns the outcome's word for the metrics.
-    async fn settle(&self, message: &Claimed, outcome: &Outcome) -> &'static str {
+    async fn settle(&self, message: &Claimed, outcome: &Outcome, stop: &CancellationToken) -> &'static str {
         let word = match outcome {
             Outcome::Done => "done",
             Outcome::Retry { .. } => "retry",
@@ -253,14 +255,18 @@ impl Worker {
                 Err(_) => outbox::settle(&self.domain.store, message, outcome).await,
             }
         };
-        match time::timeout(SETTLE_WITHIN, settle).await {
-            Ok(Ok(true)) => word,
-            Ok(Ok(false)) => "lease_lost",
-            Ok(Err(error)) => {
+        let settled = tokio::select! {
+            settled = settle => Some(settled),
+            () = overdue(stop) => None,
+        };
+        match settled {
+            Some(Ok(true)) => word,
+            Some(Ok(false)) => "lease_lost",
+            Some(Err(error)) => {
                 telemetry::log_error("a message could not be settled and will run again", &error);
                 "lease_lost"
             }
-            Err(_) => {
+            None => {
                 tracing::error!("a message could not be settled in time and will run again");
                 "lease_lost"
             }
@@ -309,6 +315,18 @@ impl Worker {
 
     fn lease_s(&self) -> i32 {
         i32::try_from(self.config.lease.as_secs()).unwrap_or(i32::MAX).max(1)
+    }
+}
+
+/// Ends when settling has taken too long.
+async fn overdue(stop: &CancellationToken) {
+    let at_last = async {
+        stop.cancelled().await;
+        time::sleep(SETTLE_AT_LAST).await;
+    };
+    tokio::select! {
+        () = time::sleep(SETTLE_WITHIN) => {}
+        () = at_last => {}
     }
 }
 

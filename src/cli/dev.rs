@@ -167,8 +167,8 @@ impl Dev {
             run_tool(tool, sandbox, shutdown),
             welcome(&app, (&calcom, &asana), &demo, &addresses, data_dir),
         );
-        calcom.double.stop().await.map_err(|error| Failure::failed(&error))?;
-        asana.double.stop().await.map_err(|error| Failure::failed(&error))?;
+        calcom.double.stop().await;
+        asana.double.stop().await;
         served
     }
 

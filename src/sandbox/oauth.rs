@@ -186,8 +186,8 @@ impl OAuth {
     }
 
     /// Refuses connections from now on.
-    pub async fn stop(&self) -> io::Result<()> {
-        self.wire.stop().await
+    pub async fn stop(&self) {
+        self.wire.stop().await;
     }
 
     /// Listens again.

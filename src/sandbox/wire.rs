@@ -36,7 +36,7 @@ enum State {
         serving: JoinHandle<()>,
     },
     /// The socket is bound, so that nobody else gets the port, and does not listen, so that callers are
-    /// refused.
+    /// refused; none if somebody else had the port at once.
     Down(Option<TcpSocket>),
 }
 
@@ -48,19 +48,19 @@ impl Wire {
     }
 
     /// Refuses connections and cuts those there are; nothing happens if it is down already.
-    pub(crate) async fn stop(&self) -> io::Result<()> {
+    pub(crate) async fn stop(&self) {
         let mut state = self.state.lock().await;
-        let State::Up { .. } = &*state else { return Ok(()) };
-        let State::Up { stop, serving } = std::mem::replace(&mut *state, State::Down(None)) else {
-            return Ok(());
-        };
-        drop(stop);
-        let _ = serving.await;
-        *state = State::Down(Some(bound(self.address)?));
-        Ok(())
+        match std::mem::replace(&mut *state, State::Down(None)) {
+            State::Up { stop, serving } => {
+                drop(stop);
+                let _ = serving.await;
+                *state = State::Down(bound(self.address).ok());
+            }
+            down @ State::Down(_) => *state = down,
+        }
     }
 
-    /// Listens on the same port again; nothing happens if it is up already.
+    /// Listens on the same port again; nothing happens if it is up already. Errors: somebody else has it.
     pub(crate) async fn start_again(&self) -> io::Result<()> {
         let mut state = self.state.lock().await;
         let State::Down(socket) = &mut *state else { return Ok(()) };

@@ -45,7 +45,7 @@ async fn an_outage_uses_up_no_try_of_a_look_at_a_booking() {
     let linked = Linked::new(&app, &tenant, &double).await;
     let booking = linked.book_there(on_day(3, 10)).await;
     linked.idle().await;
-    double.stop().await.unwrap();
+    double.stop().await;
 
     queue_last_try(&linked, &booking.uid).await;
     until_looks(&linked, &["pending 5 PROVIDER_OUT"]).await;

@@ -8,8 +8,8 @@ async fn during_an_outage_callers_are_refused_and_afterwards_everything_is_as_it
     let uid = stage.book("2026-10-14T07:30:00Z").await.uid;
     let url = format!("{}/v2/me", stage.calcom.url());
 
-    stage.calcom.stop().await.unwrap();
-    stage.calcom.stop().await.unwrap();
+    stage.calcom.stop().await;
+    stage.calcom.stop().await;
     let refused = stage.client.get(&url).send().await;
     stage.calcom.cancel_as_host(&uid, None).await.unwrap();
     stage.calcom.start_again().await.unwrap();
@@ -29,7 +29,7 @@ async fn an_outage_cuts_those_who_wait_for_an_answer() {
     let waiting = stage.client.get(url).bearer_auth(&stage.host.api_key).send();
     let (answer, ()) = tokio::join!(waiting, async {
         gate.reached().await.unwrap();
-        stage.calcom.stop().await.unwrap();
+        stage.calcom.stop().await;
     });
 
     assert!(answer.is_err());

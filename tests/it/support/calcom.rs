@@ -255,11 +255,19 @@ impl Connected {
 
     /// What a webhook about this booking would tell, or a read.
     pub(crate) async fn learn(&self, uid: &str, certainty: lineage::Certainty) -> lineage::Applied {
+        self.apply(self.look(uid).await, certainty).await
+    }
+
+    /// A booking as it stands at Cal.com.
+    pub(crate) async fn look(&self, uid: &str) -> lineage::Seen {
         let instance = format!("{}/v2", self.calcom.url()).parse().expect("a URL");
         let secret = self.host.api_key.clone().into();
         let way = provider::Calcom::new(&self.domain.egress, &instance, &secret);
         let found = way.booking(uid).await.expect("an answer").expect("a booking");
-        let seen = lineage::Seen::of(&found.bookings()[0]);
+        lineage::Seen::of(&found.bookings()[0])
+    }
+
+    pub(crate) async fn apply(&self, seen: lineage::Seen, certainty: lineage::Certainty) -> lineage::Applied {
         let key = self.domain.tenant_key(self.tenant).await.expect("a key");
         let cause = format!("outbox/{}", MessageId::new());
         let context =

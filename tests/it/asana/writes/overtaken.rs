@@ -1,7 +1,7 @@
 //! Answers to writes, and what others read meanwhile, overtake each other.
 
 use serde_json::json;
-use stellwerk::sandbox::asana::{Gid, Operation, Point};
+use stellwerk::sandbox::asana::{Gate, Gid, Operation, Point};
 
 use super::{Scene, due};
 use crate::support::asana::{self, told};
@@ -33,16 +33,21 @@ fn hand_over(scene: &Scene, to: Gid) {
     boss.move_task(scene.task, scene.planner.project, to).expect("moved");
 }
 
+/// A webhook tells of the task; the answer of the reading that follows is on its way until it is let go.
+async fn late_reading(scene: &Scene) -> Gate {
+    let mut late = scene.planner.asana.pause_next(Point::AfterApplying, Operation::GetTask);
+    scene.planner.hear(scene.planner.project, &[told("changed", scene.task)]).await;
+    scene.app.hurry().await;
+    late.reached().await.expect("the webhook's reading is on its way");
+    late
+}
+
 /// P9. Who looks later than the webhook's reading must know all that it tells, because it is dropped.
 #[tokio::test]
 async fn what_a_look_before_a_write_overtakes_is_known_from_that_look() {
     let (scene, other) = two_projects().await;
-    let asana = &scene.planner.asana;
     hand_over(&scene, other);
-    let mut late = asana.pause_next(Point::AfterApplying, Operation::GetTask);
-    scene.planner.hear(scene.planner.project, &[told("changed", scene.task)]).await;
-    scene.app.hurry().await;
-    late.reached().await.expect("the webhook's reading is on its way");
+    let late = late_reading(&scene).await;
 
     scene.change(due("2026-11-20")).await;
     scene.until_synced().await;
@@ -57,16 +62,12 @@ async fn what_a_look_before_a_write_overtakes_is_known_from_that_look() {
 #[tokio::test]
 async fn what_the_answer_to_a_write_overtakes_is_known_from_that_answer() {
     let (scene, other) = two_projects().await;
-    let asana = &scene.planner.asana;
-    let mut write = asana.pause_next(Point::BeforeApplying, Operation::UpdateTask);
+    let mut write = scene.planner.asana.pause_next(Point::BeforeApplying, Operation::UpdateTask);
     scene.change(due("2026-11-20")).await;
     scene.app.hurry().await;
     write.reached().await.expect("the write is on its way");
     hand_over(&scene, other);
-    let mut late = asana.pause_next(Point::AfterApplying, Operation::GetTask);
-    scene.planner.hear(scene.planner.project, &[told("changed", scene.task)]).await;
-    scene.app.hurry().await;
-    late.reached().await.expect("the webhook's reading is on its way");
+    let late = late_reading(&scene).await;
 
     write.open();
     scene.until_synced().await;

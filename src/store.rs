@@ -1,8 +1,7 @@
 //! The database: every BEGIN is here, every statement in the files below.
 //!
-//! A transaction names its tenant, role, subject and person in the BEGIN itself, one round trip, and
-//! row-level security does the rest: the files below hold no tenant filter,
-//! and forgetting the transaction is an error, not a leak.
+//! A transaction names its tenant, role, subject and person in the BEGIN itself, and row-level security does
+//! the rest: the files below hold no tenant filter, and forgetting the transaction is an error, not a leak.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +11,7 @@ use diesel::{
     sql_types::Timestamptz,
 };
 use diesel_async::{
-    AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, TransactionManager,
+    AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
     pooled_connection::deadpool::{Object, Pool},
 };
 use uuid::Uuid;
@@ -31,6 +30,7 @@ pub mod connect;
 pub mod diagnosis;
 mod failure;
 pub mod schema;
+mod session;
 
 pub mod alert;
 pub mod alert_destination;
@@ -76,6 +76,8 @@ pub mod webhook_event;
 
 pub(crate) use cached::Cached;
 
+use session::Session;
+
 /// The pool, and the doors to it.
 #[derive(Clone)]
 pub struct Store {
@@ -95,7 +97,7 @@ pub struct Connections {
 /// closed: a cancelled call would otherwise leave a pooled connection in transaction,
 /// holding its locks until somebody else is handed it.
 pub struct TenantTx {
-    conn: Option<Object<AsyncPgConnection>>,
+    session: Option<Session>,
     tenant: TenantId,
     /// Open savepoints.
     depth: usize,
@@ -106,7 +108,7 @@ pub struct TenantTx {
 
 /// A transaction over the queue's columns of all tenants, and nothing else.
 pub struct WorkerTx {
-    conn: Option<Object<AsyncPgConnection>>,
+    session: Option<Session>,
 }
 
 impl Store {
@@ -135,10 +137,8 @@ impl Store {
     /// handler commits makes the claim before it durable, because the log is written in order, and a worker
     /// whose claim was undone has an epoch that nobody else gets.
     pub async fn worker(&self) -> Result<WorkerTx> {
-        let mut tx = WorkerTx { conn: Some(self.connection().await?) };
         let sql = "BEGIN; SET LOCAL ROLE stellwerk_worker; SET LOCAL synchronous_commit = off";
-        AnsiTransactionManager::begin_transaction_sql(tx.conn(), sql).await?;
-        Ok(tx)
+        Ok(WorkerTx { session: Some(Session::new(self.connection().await?, sql.into())) })
     }
 
     /// A connection outside any tenant, for the narrow functions of `resolve` and `migrate`;
@@ -173,9 +173,6 @@ impl Store {
         subject: &str,
         person: Option<Uuid>,
     ) -> Result<TenantTx> {
-        // Guarded before BEGIN is sent: a call may be dropped while it waits for the answer.
-        let conn = Some(self.connection().await?);
-        let mut tx = TenantTx { conn, tenant, depth: 0, hub: self.hub.clone(), is_to_be_told: false };
         let sql = format!(
             "BEGIN; SET LOCAL stellwerk.tenant_id = '{}'; SET LOCAL stellwerk.role = '{}'; \
              SET LOCAL stellwerk.subject = {}; SET LOCAL stellwerk.person_id = '{}'",
@@ -184,8 +181,8 @@ impl Store {
             quote(subject),
             person.map(|id| id.to_string()).unwrap_or_default(),
         );
-        AnsiTransactionManager::begin_transaction_sql(tx.conn(), &sql).await?;
-        Ok(tx)
+        let session = Some(Session::new(self.connection().await?, sql));
+        Ok(TenantTx { session, tenant, depth: 0, hub: self.hub.clone(), is_to_be_told: false })
     }
 }
 
@@ -195,8 +192,8 @@ impl TenantTx {
         self.tenant
     }
 
-    pub(in crate::store) fn conn(&mut self) -> &mut AsyncPgConnection {
-        open(&mut self.conn)
+    pub(in crate::store) fn conn(&mut self) -> &mut Session {
+        open(&mut self.session)
     }
 
     /// Watchers of the tenant's appointments are to be told when this commits.
@@ -206,7 +203,7 @@ impl TenantTx {
 
     /// Keeps everything that was done.
     pub async fn commit(mut self) -> Result<()> {
-        commit(&mut self.conn).await?;
+        commit(&mut self.session).await?;
         if self.is_to_be_told {
             self.hub.tell(self.tenant);
         }
@@ -221,19 +218,22 @@ impl TenantTx {
     /// Opens a part that can be undone alone; end it with one of the two below.
     pub async fn begin_savepoint(&mut self) -> Result<()> {
         self.depth += 1;
-        Ok(AnsiTransactionManager::begin_transaction(self.conn()).await?)
+        let sql = format!("SAVEPOINT part_{}", self.depth);
+        Ok(self.conn().batch_execute(&sql).await?)
     }
 
     /// Keeps what was done since `begin_savepoint`.
     pub async fn release_savepoint(&mut self) -> Result<()> {
-        AnsiTransactionManager::commit_transaction(self.conn()).await?;
+        let sql = format!("RELEASE SAVEPOINT part_{}", self.depth);
+        self.conn().batch_execute(&sql).await?;
         self.depth -= 1;
         Ok(())
     }
 
     /// Undoes what was done since `begin_savepoint`.
     pub async fn roll_back_savepoint(&mut self) -> Result<()> {
-        AnsiTransactionManager::rollback_transaction(self.conn()).await?;
+        let sql = format!("ROLLBACK TO SAVEPOINT part_{}", self.depth);
+        self.conn().batch_execute(&sql).await?;
         self.depth -= 1;
         Ok(())
     }
@@ -251,65 +251,44 @@ impl TenantTx {
 }
 
 impl WorkerTx {
-    pub(in crate::store) fn conn(&mut self) -> &mut AsyncPgConnection {
-        open(&mut self.conn)
+    pub(in crate::store) fn conn(&mut self) -> &mut Session {
+        open(&mut self.session)
     }
 
     /// Keeps everything that was done.
     pub async fn commit(mut self) -> Result<()> {
-        commit(&mut self.conn).await
+        commit(&mut self.session).await
     }
 }
 
 impl Drop for TenantTx {
     fn drop(&mut self) {
-        abandon(self.conn.take(), self.depth);
+        if let Some(session) = self.session.take() {
+            session.abandon();
+        }
     }
 }
 
 impl Drop for WorkerTx {
     fn drop(&mut self) {
-        abandon(self.conn.take(), 0);
+        if let Some(session) = self.session.take() {
+            session.abandon();
+        }
     }
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "the connection leaves only in commit, which consumes the transaction"
-)]
-fn open(conn: &mut Option<Object<AsyncPgConnection>>) -> &mut AsyncPgConnection {
-    conn.as_mut().expect("an open transaction")
+#[expect(clippy::expect_used, reason = "the session leaves only in commit, which consumes the transaction")]
+fn open(session: &mut Option<Session>) -> &mut Session {
+    session.as_mut().expect("an open transaction")
 }
 
-/// A connection whose transaction did not end is closed; when nobody waits for the end any longer, by the
-/// pool.
-#[expect(clippy::expect_used, reason = "the connection leaves only here, where the transaction is consumed")]
-async fn commit(conn: &mut Option<Object<AsyncPgConnection>>) -> Result<()> {
-    let mut conn = conn.take().expect("an open transaction");
-    let ended = AnsiTransactionManager::commit_transaction(&mut *conn).await;
-    if ended.is_err() {
-        drop(Object::take(conn));
+/// Whoever no longer waits for the end leaves it to `drop`. A session that did not end is closed.
+async fn commit(session: &mut Option<Session>) -> Result<()> {
+    let ended = open(session).commit().await;
+    if let Some(over) = session.take().filter(|_| ended.is_err()) {
+        over.close();
     }
     Ok(ended?)
-}
-
-/// Rolls back and gives the connection back to the pool; if that is not quick, closes it.
-fn abandon(conn: Option<Object<AsyncPgConnection>>, depth: usize) {
-    const QUICK: Duration = Duration::from_secs(1);
-    let Some(mut conn) = conn else { return };
-    match tokio::runtime::Handle::try_current() {
-        Ok(runtime) if depth == 0 => {
-            runtime.spawn(async move {
-                let undone =
-                    tokio::time::timeout(QUICK, AnsiTransactionManager::rollback_transaction(&mut *conn))
-                        .await;
-                if !matches!(undone, Ok(Ok(()))) {
-                    drop(Object::take(conn));
-                }
-            });
-        }
-        _ => drop(Object::take(conn)),
-    }
 }
 
 /// A text as an SQL literal; `connect` makes sure of standard_conforming_strings.

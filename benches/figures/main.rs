@@ -189,12 +189,13 @@ async fn ingest(
 async fn get(scene: &Scene, server: &Server, extent: &Extent, report: &mut Report) -> Result<()> {
     let echo = echo::Echo::start().await?;
     let (mut rates, mut baseline, mut all) = (Vec::new(), Vec::new(), Tally::default());
-    let (mut select_alone, mut echoes) = (Vec::new(), Vec::new());
+    let (mut together, mut select_alone, mut echoes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         baseline.push(bench(scene, pgbench::GET_APPOINTMENT, extent).await?);
         let got = rpcs::get_appointments(server.grpc, extent.window()).await?;
         rates.push(got.rate());
         all.append(got);
+        together.push(bench(scene, pgbench::TOGETHER, extent).await?);
         select_alone.push(bench(scene, pgbench::SELECT_ALONE, extent).await?);
         echoes.push(rpcs::get_appointments(echo.address, extent.window()).await?.rate());
     }
@@ -209,13 +210,13 @@ async fn get(scene: &Scene, server: &Server, extent: &Extent, report: &mut Repor
     );
     let bytes = [rpcs::appointment_bytes(server.grpc).await?, rpcs::appointment_bytes(echo.address).await?];
     report.tell("  latency of a call", format!("{} ({} B answers)", all.percentiles(), bytes[0]));
-    let (alone, echo) = (median(select_alone), median(echoes));
-    report.set_beside(
-        "  beside its first select alone",
-        told.clone(),
-        format!("pgbench {alone:.0} /s"),
-        rate / alone,
-    );
+    let (together, alone, echo) = (median(together), median(select_alone), median(echoes));
+    for (beside, baseline) in
+        [("statements in the server's flights", together), ("first select alone", alone)]
+    {
+        let figure = format!("  beside its {beside}");
+        report.set_beside(&figure, told.clone(), format!("pgbench {baseline:.0} /s"), rate / baseline);
+    }
     let beside = format!("echo {echo:.0} /s ({} B)", bytes[1]);
     report.set_beside("  beside a bare tonic echo", told, beside, rate / echo);
     Ok(())
@@ -277,7 +278,7 @@ async fn describe(scene: &Scene, folder: &Folder, extent: &Extent) -> Result<()>
         rpcs::CONNECTIONS,
         extent.measured.as_secs()
     );
-    for script in [pgbench::INGEST, pgbench::GET_APPOINTMENT, pgbench::SELECT_ALONE] {
+    for script in [pgbench::INGEST, pgbench::GET_APPOINTMENT, pgbench::TOGETHER, pgbench::SELECT_ALONE] {
         println!("{}", pgbench::command_line(script, extent.warm_up + extent.measured));
     }
     Ok(())

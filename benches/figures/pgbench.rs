@@ -26,6 +26,10 @@ pub(crate) const GET_APPOINTMENT: Script = Script {
     name: "get_appointment.sql",
     path: concat!(env!("CARGO_MANIFEST_DIR"), "/benches/pgbench/get_appointment.sql"),
 };
+pub(crate) const TOGETHER: Script = Script {
+    name: "get_appointment_together.sql",
+    path: concat!(env!("CARGO_MANIFEST_DIR"), "/benches/pgbench/get_appointment_together.sql"),
+};
 pub(crate) const SELECT_ALONE: Script = Script {
     name: "select_alone.sql",
     path: concat!(env!("CARGO_MANIFEST_DIR"), "/benches/pgbench/select_alone.sql"),

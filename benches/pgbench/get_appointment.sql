@@ -1,10 +1,10 @@
--- GetAppointment of a booking, as the server sends it to PostgreSQL: the same statements in the same round trips over as
--- many connections, as the same role with row-level security in force.
+-- GetAppointment of a booking: the server's statements, one after the other, over as many connections, as the same role
+-- with row-level security in force. `get_appointment_together.sql` sends them in the server's own flights.
 \set tenant random(1, 50)
 \set booking random(0, 191)
 
 SELECT * FROM stellwerk_resolve_api_key(sha256(convert_to('swk_bench_' || :tenant, 'UTF8')));
--- The server sends BEGIN and its four SET LOCAL as one message; they take no parameters, hence set_config.
+-- BEGIN and the server's four SET LOCAL; they take no parameters, hence set_config.
 \startpipeline
 BEGIN;
 SELECT set_config('stellwerk.tenant_id', bench_id(1, :tenant::integer, 0)::text, true),

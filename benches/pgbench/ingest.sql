@@ -16,13 +16,12 @@
 
 -- Who is meant by this address, and which secrets does it have?
 SELECT * FROM stellwerk_resolve_endpoint(sha256(convert_to('bench-endpoint-' || :tenant, 'UTF8')));
--- The server sends BEGIN and its four SET LOCAL as one message; they take no parameters, hence set_config.
+-- The server sends BEGIN and its four SET LOCAL with the first statement; they take no parameters, hence set_config.
 \startpipeline
 BEGIN;
 SELECT set_config('stellwerk.tenant_id', bench_id(1, :tenant::integer, 0)::text, true),
     set_config('stellwerk.role', 'system', true), set_config('stellwerk.subject', 'system', true),
     set_config('stellwerk.person_id', '', true);
-\endpipeline
 -- The shared limit.
 UPDATE webhook_activity SET last_delivery_time = now(),
     window_start_time = CASE WHEN window_start_time <= clock_timestamp() - interval '60 s'
@@ -31,11 +30,12 @@ UPDATE webhook_activity SET last_delivery_time = now(),
     WHERE webhook_endpoint_id = bench_id(7, :tenant::integer, 0)
     RETURNING window_count <= 1000000 AS admitted,
         greatest(1, ceil(60 - extract(epoch FROM clock_timestamp() - window_start_time)))::integer AS retry_after_s;
+\endpipeline
 -- Was this delivery taken before?
 SELECT webhook_endpoint_id, delivery_hash, webhook_event_id, status, reason, field FROM webhook_dedupe
     WHERE webhook_endpoint_id = bench_id(7, :tenant::integer, 0)
         AND delivery_hash = sha256(int8send(:event_head::bigint) || int8send(:event_tail::bigint)) LIMIT 1;
-SAVEPOINT diesel_savepoint_1;
+SAVEPOINT part_1;
 SELECT id, integration_id, external_id, patient_id, origin, first_name, last_name, email, phone, birth_date, state_time,
         state_rank, state_fingerprint, delete_time, link_time
     FROM patient_link
@@ -62,7 +62,7 @@ SELECT id, patient_id, practitioner_id, service_id, therapist_name, service_name
         occupied_start_time, occupied_end_time, time_zone, hold_expire_time, origin, last_change_origin, integration_id,
         external_id, sync_time, cancel_reason, create_time, update_time
     FROM appointment WHERE id = bench_id(11, :tenant::integer, :booking::integer) LIMIT 1 FOR UPDATE;
-SAVEPOINT diesel_savepoint_2;
+SAVEPOINT part_2;
 UPDATE appointment SET patient_id = bench_id(9, :tenant::integer, :booking::integer),
     practitioner_id = bench_id(5, :tenant::integer, :practitioner::integer), service_id = bench_id(6, :tenant::integer, 0),
     therapist_name = 'Max Beispiel ' || :practitioner::integer, service_name = 'Behandlung', status = 'booked',
@@ -74,7 +74,7 @@ UPDATE appointment SET patient_id = bench_id(9, :tenant::integer, :booking::inte
     integration_id = bench_id(4, :tenant::integer, 0), external_id = 'a' || :booking::integer, sync_time = now(),
     cancel_reason = NULL, create_time = timestamptz '2026-01-01 00:00:00Z', update_time = now()
     WHERE id = bench_id(11, :tenant::integer, :booking::integer);
-RELEASE SAVEPOINT diesel_savepoint_2;
+RELEASE SAVEPOINT part_2;
 INSERT INTO appointment_change
         (id, appointment_id, kind, origin, cause, status, start_time, end_time, practitioner_id, change_time)
     VALUES (bench_uuid(:event_head::bigint, :change_tail::bigint), bench_id(11, :tenant::integer, :booking::integer),
@@ -99,7 +99,7 @@ UPDATE appointment_link SET integration_id = bench_id(4, :tenant::integer, 0), e
     state_time = now(), state_rank = 2, state_fingerprint = sha256(int8send(:event_head::bigint)), cancel_time = NULL,
     cancel_fingerprint = NULL, cancel_reason = NULL
     WHERE id = bench_id(12, :tenant::integer, :booking::integer);
-RELEASE SAVEPOINT diesel_savepoint_1;
+RELEASE SAVEPOINT part_1;
 INSERT INTO webhook_body_key (webhook_event_id, patient_id, external_patient_id, wrapped_key)
     VALUES (bench_uuid(:event_head::bigint, :event_tail::bigint), bench_id(9, :tenant::integer, :booking::integer),
         'p' || :booking::integer, decode(repeat('5a', 77), 'hex'));

@@ -28,7 +28,7 @@ mod removal;
 mod watched;
 
 pub use change::{Change, changes, insert_change, last_local_change};
-pub use conflicts::conflicts_of;
+pub use conflicts::{beside, conflicts_of};
 pub use differing::differing_at_provider;
 pub use of_patient::{move_to_patient, of_patient, practitioners_of_patient};
 pub use removal::{remove, remove_of_patient};

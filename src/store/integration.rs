@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     AsChangeset, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension,
-    PgExpressionMethods, QueryDsl, Selectable, SelectableHelper,
+    PgExpressionMethods, QueryDsl, QueryResult, Selectable, SelectableHelper,
     dsl::max,
     insert_into,
     prelude::{Insertable, Queryable},
     update,
 };
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
     Cached, TenantTx,
@@ -201,8 +201,15 @@ pub async fn freshness(tx: &mut TenantTx, providers: &[&str]) -> Result<Vec<Fres
 
 /// When an integration's provider last gave a sign of life.
 pub async fn last_delivery_time(tx: &mut TenantTx, id: IntegrationId) -> Result<Option<DateTime<Utc>>> {
+    Ok(last_delivery(tx.conn().shared().await?, id).await?)
+}
+
+pub(in crate::store) async fn last_delivery(
+    mut conn: &AsyncPgConnection,
+    id: IntegrationId,
+) -> QueryResult<Option<DateTime<Utc>>> {
     let query = webhook_activity::table
         .filter(webhook_activity::integration_id.eq(id))
         .select(max(webhook_activity::last_delivery_time));
-    Ok(query.first(tx.conn()).await?)
+    query.first(&mut conn).await
 }

@@ -103,12 +103,9 @@ pub fn is_stale(last_delivery_time: Option<DateTime<Utc>>, now: DateTime<Utc>) -
 }
 
 pub(super) async fn show(tx: &mut TenantTx, row: Appointment, now: DateTime<Utc>) -> Result<Shown> {
-    let is_stale = match row.integration_id {
-        Some(id) => is_stale(store::integration::last_delivery_time(tx, id).await?, now),
-        None => false,
-    };
-    let mut conflicts = store::appointment::conflicts_of(tx, std::slice::from_ref(&row)).await?;
-    Ok(Shown { is_stale, conflicting_ids: conflicts.remove(&row.id).unwrap_or_default(), appointment: row })
+    let (delivered, conflicting_ids) = store::appointment::beside(tx, &row).await?;
+    let is_stale = row.integration_id.is_some() && is_stale(delivered, now);
+    Ok(Shown { is_stale, conflicting_ids, appointment: row })
 }
 
 /// Changes in the same order, with their writes as they stand now.

@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, QueryDsl, QueryableByName, sql_query,
+    ExpressionMethods, QueryDsl, QueryResult, QueryableByName, sql_query,
     sql_types::{Array, Bool, Timestamptz, Uuid as SqlUuid},
 };
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures::future::try_join;
 
 use super::{Appointment, LONGEST_SLOT, is};
 use crate::{
     error::Result,
     ids::AppointmentId,
-    store::{Cached, TenantTx, schema::appointment},
+    store::{Cached, TenantTx, integration::last_delivery, schema::appointment},
     words::AppointmentStatus,
 };
 
@@ -38,7 +40,7 @@ pub async fn conflicts_of(
         return Ok(HashMap::new());
     }
     if let [one] = wanted[..] {
-        let others = conflicts_of_one(tx, one).await?;
+        let others = conflicts_of_one(tx.conn().shared().await?, one).await?;
         return Ok(if others.is_empty() { HashMap::new() } else { HashMap::from([(one.id, others)]) });
     }
     // Two halves, so that the frequent one finds the index of the few conflicting ones.
@@ -73,7 +75,7 @@ pub async fn conflicts_of(
 /// The same for one. Not as a list of one: PostgreSQL would plan that anew on every call, because the plan
 /// for lists of any length looks dearer to it, and planning takes longer than all the rest of reading an
 /// appointment.
-async fn conflicts_of_one(tx: &mut TenantTx, of: &Appointment) -> Result<Vec<AppointmentId>> {
+async fn conflicts_of_one(mut conn: &AsyncPgConnection, of: &Appointment) -> QueryResult<Vec<AppointmentId>> {
     let (from, until) = (of.occupied_start_time, of.occupied_end_time);
     let others = appointment::table
         .filter(appointment::practitioner_id.eq(of.practitioner_id))
@@ -81,20 +83,39 @@ async fn conflicts_of_one(tx: &mut TenantTx, of: &Appointment) -> Result<Vec<App
         .filter(appointment::occupied_end_time.gt(from))
         .limit(TOLD)
         .select(appointment::id);
-    Ok(if conflicting(of) {
+    if conflicting(of) {
         let holding = others
             .filter(appointment::status.eq_any([AppointmentStatus::Held, AppointmentStatus::Booked]))
             .filter(appointment::start_time.ge(from - LONGEST_SLOT))
             .filter(appointment::start_time.lt(until + LONGEST_SLOT))
             .order(appointment::start_time);
-        holding.load(tx.conn()).await?
+        holding.load(&mut conn).await
     } else {
         let waiting = others
             .filter(is(AppointmentStatus::Conflicting))
             .filter(appointment::occupied_start_time.ge(from - LONGEST_SLOT))
             .order(appointment::occupied_start_time);
-        Cached(waiting).load(tx.conn()).await?
-    })
+        Cached(waiting).load(&mut conn).await
+    }
+}
+
+/// What screens show beside an appointment, in one flight: when its source last gave a sign of life, and who
+/// wants the same time.
+pub async fn beside(
+    tx: &mut TenantTx,
+    of: &Appointment,
+) -> Result<(Option<DateTime<Utc>>, Vec<AppointmentId>)> {
+    let conn = tx.conn().shared().await?;
+    let delivered = async {
+        match of.integration_id {
+            Some(id) => last_delivery(conn, id).await,
+            None => Ok(None),
+        }
+    };
+    let others = async {
+        if of.occupies() || conflicting(of) { conflicts_of_one(conn, of).await } else { Ok(Vec::new()) }
+    };
+    Ok(try_join(delivered, others).await?)
 }
 
 fn conflicting(row: &Appointment) -> bool {

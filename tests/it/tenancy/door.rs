@@ -1,8 +1,12 @@
 //! The one door for transactions: whoever is dropped on the way through it leaves nothing open.
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{
+    future::{pending, poll_fn},
+    task::Poll,
+    time::Duration,
+};
 
-use stellwerk::{ids::TenantId, store::Store};
+use stellwerk::{error::Result, ids::TenantId, store::Store};
 
 use crate::support::{
     PATIENCE,
@@ -62,7 +66,8 @@ async fn a_call_dropped_while_it_waits_lets_go_of_its_place() {
         .unwrap();
 }
 
-/// P13. The moment that a call is least likely to be dropped at: BEGIN is sent, and its answer is on the way.
+/// P13. The moment that a call is least likely to be dropped at: BEGIN is sent with the first statement, and
+/// the answers are on the way.
 #[tokio::test]
 async fn a_transaction_that_is_dropped_while_it_begins_is_not_left_open() {
     let database = TestDatabase::new().await;
@@ -71,7 +76,11 @@ async fn a_transaction_that_is_dropped_while_it_begins_is_not_left_open() {
     for polls in 1..=8 {
         // Dropped connections are closed, so each round needs one that is there already.
         store.ping().await.unwrap();
-        let mut begin = Box::pin(store.tenant(TenantId::new()));
+        let mut begin = Box::pin(async {
+            let mut tx = store.tenant(TenantId::new()).await?;
+            tx.lock("slot").await?;
+            pending::<Result<()>>().await
+        });
         for _ in 0..polls {
             if futures::poll!(&mut begin).is_ready() {
                 break;
@@ -83,14 +92,30 @@ async fn a_transaction_that_is_dropped_while_it_begins_is_not_left_open() {
     }
 }
 
-async fn lock_and_commit(store: &Store, tenant: TenantId) -> stellwerk::error::Result<()> {
+/// BEGIN goes out with the first statement.
+#[tokio::test]
+async fn a_transaction_in_which_nothing_is_said_does_not_begin() {
+    let database = TestDatabase::new().await;
+    let (store, owner) = (database.store(), database.owner().await);
+
+    let mut speaking = store.tenant(TenantId::new()).await.unwrap();
+    let silent = store.tenant(TenantId::new()).await.unwrap();
+    speaking.lock("slot").await.unwrap();
+
+    assert_eq!(open_transactions(&owner).await, "1");
+    silent.commit().await.unwrap();
+    speaking.commit().await.unwrap();
+    assert_eq!(open_transactions(&owner).await, "0");
+}
+
+async fn lock_and_commit(store: &Store, tenant: TenantId) -> Result<()> {
     let mut tx = store.tenant(tenant).await?;
     tx.lock("slot").await?;
     tx.commit().await
 }
 
 /// Polls a call so many times and then drops it, as a deadline does. Returns whether it had finished.
-async fn dropped_after<T>(polls: usize, call: impl Future<Output = stellwerk::error::Result<T>>) -> bool {
+async fn dropped_after<T>(polls: usize, call: impl Future<Output = Result<T>>) -> bool {
     let mut call = Box::pin(call);
     let mut left = polls;
     poll_fn(|context| {

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use super::{
     gone::{count, hold},
     progress,
-    reader::{Place, Reader, check_consent, refusal},
+    reader::{Place, Reader, check_consent, refused},
 };
 use crate::{
     domain::{
@@ -114,10 +114,7 @@ async fn of_person(reader: &Reader<'_>, user: &ExternalUser) -> Result<Option<Re
     });
     let list = match list.await {
         Ok(list) => list,
-        Err(failure) => match refusal(&failure) {
-            Some(refusal) => return Ok(Some(refusal.clone())),
-            None => return Err(failure.into()),
-        },
+        Err(failure) => return refused(failure).map(Some),
     };
     let rows = list.items.into_iter().map(|entry| Absence {
         id: AbsenceId::new(),
@@ -153,10 +150,7 @@ async fn of_project(reader: &Reader<'_>, record: &mut Record, project: &str) -> 
         let asked = reader.ask_at(place, |way| async move { way.asana().tasks(project, None, from).await });
         let page = match asked.await {
             Ok((page, _)) => page,
-            Err(failure) => match refusal(&failure) {
-                Some(refusal) => return unavailable(reader, record, refusal.reason()).await,
-                None => return Err(failure.into()),
-            },
+            Err(failure) => return unavailable(reader, record, refused(failure)?.reason()).await,
         };
         let rows: Vec<Absence> = page.items.iter().filter_map(|task| absence(reader, task)).collect();
         kept.extend(rows.iter().map(|row| row.external_id.clone()));

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use super::{
     gone::{count, hold},
     progress,
-    reader::{Place, Reader, check_consent, refusal},
+    reader::{Place, Reader, check_consent, refused},
 };
 use crate::{
     domain::{
@@ -152,10 +152,7 @@ async fn of_phase(reader: &Reader<'_>, phase: &ToBeCounted) -> Result<Option<Ref
     });
     let list = match list.await {
         Ok(list) => list,
-        Err(failure) => match refusal(&failure) {
-            Some(refusal) => return Ok(Some(refusal.clone())),
-            None => return Err(failure.into()),
-        },
+        Err(failure) => return refused(failure).map(Some),
     };
     let rows = list.items.into_iter().map(|entry| TimeEntry {
         id: TimeEntryId::new(),

@@ -324,6 +324,11 @@ pub(super) fn missing<T>(failure: Failure) -> Result<Answer<T>, Stop> {
     }
 }
 
+/// What the tool refused; everything else stops.
+pub(super) fn refused(failure: Failure) -> Result<Refusal, Stop> {
+    refusal(&failure).cloned().ok_or_else(|| failure.into())
+}
+
 /// What the tool refused, if that is why there is no answer.
 pub(super) fn refusal(failure: &Failure) -> Option<&Refusal> {
     match failure {

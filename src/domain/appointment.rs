@@ -339,11 +339,14 @@ async fn write_down(
 /// If the patient was merged while the row was being written, gives it to the survivor.
 ///
 /// Asked for before the write, the answer may be outdated by it: the row's foreign key waits for a merge that
-/// is on its way. Asked for after it, it holds, because the next merge waits for this transaction.
+/// is on its way, as it does for the lock of `find_exclusively`. Asked for after it, it holds, because the
+/// next merge waits for this transaction.
 async fn follow_merge(tx: &mut TenantTx, row: &mut Appointment) -> Result<()> {
-    let Some(patient) = row.patient_id else { return Ok(()) };
-    let survivor = store::patient::survivor(tx, patient).await?;
-    if survivor != patient {
+    while let Some(patient) = row.patient_id {
+        let survivor = store::patient::survivor(tx, patient).await?;
+        if survivor == patient {
+            break;
+        }
         row.patient_id = Some(survivor);
         store::appointment::update(tx, row).await?;
     }

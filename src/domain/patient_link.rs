@@ -14,7 +14,7 @@ use crate::{
     page::{Page, Paged},
     store::{
         self, TenantTx, link_candidate::LinkCandidate, patient::Patient, patient_link::PatientLink,
-        tenant::Tenant,
+        retry_deadlocks, tenant::Tenant,
     },
     words::{CandidateState, LinkOrigin},
 };
@@ -56,6 +56,16 @@ pub async fn resolve_candidate(
     id: LinkCandidateId,
     decision: Decision,
 ) -> Result<ShownCandidate> {
+    retry_deadlocks(|| resolve_once(domain, caller, key, id, decision)).await
+}
+
+async fn resolve_once(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    id: LinkCandidateId,
+    decision: Decision,
+) -> Result<ShownCandidate> {
     let mut tx = domain.store.caller(caller).await?;
     if claim(&mut tx, caller, key, id).await? == Claim::First {
         tx.lock(ARRIVAL_LOCK).await?;
@@ -82,6 +92,16 @@ pub async fn resolve_candidate(
 /// After a merge that is the merged person, whole again;
 /// after a match by e-mail a new one made of what the tool last said. What came to the other by them goes.
 pub async fn unlink(
+    domain: &Domain,
+    caller: &Caller,
+    key: &Key,
+    from: PatientId,
+    link: PatientLinkId,
+) -> Result<(Shown, Shown)> {
+    retry_deadlocks(|| unlink_once(domain, caller, key, from, link)).await
+}
+
+async fn unlink_once(
     domain: &Domain,
     caller: &Caller,
     key: &Key,
@@ -121,9 +141,11 @@ async fn merge(tx: &mut TenantTx, caller: &Caller, candidate: &mut LinkCandidate
         return Ok(());
     }
     let tenant = store::tenant::current(tx).await?;
-    let mut merged = store::patient::find_for_update(tx, from).await?;
+    let links = store::patient_link::lock_of_patients(tx, &[from]).await?;
+    // Who books for them right now is waited for, so that their appointment is moved, too.
+    let mut merged = store::patient::find_exclusively(tx, from).await?;
     let mut survivor = store::patient::find_for_update(tx, into).await?;
-    for mut link in store::patient_link::of_patients(tx, &[from]).await? {
+    for mut link in links {
         candidate.moved_links.push(link.id.0);
         link.patient_id = Some(into);
         link.origin = Some(LinkOrigin::Merge);

@@ -137,9 +137,17 @@ pub async fn find(tx: &mut TenantTx, id: PatientId) -> Result<Patient> {
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Patient))
 }
 
-/// One person, locked until the transaction ends.
+/// One person, locked until the transaction ends; others may refer to them meanwhile.
 pub async fn find_for_update(tx: &mut TenantTx, id: PatientId) -> Result<Patient> {
     let query = patient::table.filter(patient::id.eq(id)).select(Patient::as_select()).for_no_key_update();
+    query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Patient))
+}
+
+/// One person who is about to be merged or deleted, locked until the transaction ends: whoever refers to them
+/// anew waits for that end, and who just did is waited for. To be had behind the locks of practitioners,
+/// which who books has when their appointment refers to its patient.
+pub async fn find_exclusively(tx: &mut TenantTx, id: PatientId) -> Result<Patient> {
+    let query = patient::table.filter(patient::id.eq(id)).select(Patient::as_select()).for_update();
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::Patient))
 }
 

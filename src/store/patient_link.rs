@@ -82,6 +82,22 @@ pub async fn find(
     Ok(query.first(tx.conn()).await.optional()?)
 }
 
+/// The record with the tool's id, if it stands for anybody: it stands for the same person until the
+/// transaction ends, because whoever merges, parts or deletes people waits for that.
+pub async fn find_standing(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    external_id: &str,
+) -> Result<Option<PatientLink>> {
+    let query = patient_link::table
+        .filter(patient_link::integration_id.eq(integration))
+        .filter(patient_link::external_id.eq(external_id))
+        .filter(patient_link::patient_id.is_not_null())
+        .select(PatientLink::as_select())
+        .for_share();
+    Ok(query.first(tx.conn()).await.optional()?)
+}
+
 /// One record of a person, locked.
 pub async fn find_for_update(tx: &mut TenantTx, id: PatientLinkId) -> Result<PatientLink> {
     let query =
@@ -107,6 +123,16 @@ pub async fn of_patients(tx: &mut TenantTx, patients: &[PatientId]) -> Result<Ve
         [one] => query.filter(patient_link::patient_id.eq(one)).load(tx.conn()).await?,
         several => query.filter(patient_link::patient_id.eq_any(several)).load(tx.conn()).await?,
     })
+}
+
+/// The same, locked. To be had before the people are, for `find_standing` is, too.
+pub async fn lock_of_patients(tx: &mut TenantTx, patients: &[PatientId]) -> Result<Vec<PatientLink>> {
+    let query = patient_link::table
+        .filter(patient_link::patient_id.eq_any(patients))
+        .order(patient_link::id)
+        .select(PatientLink::as_select())
+        .for_update();
+    Ok(query.load(tx.conn()).await?)
 }
 
 /// The records that stood for these people until the tool deleted them.

@@ -5,6 +5,7 @@ mod forgotten;
 mod imports;
 mod links;
 mod lists;
+mod meanwhile;
 mod twins;
 mod undo;
 

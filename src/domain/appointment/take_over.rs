@@ -196,6 +196,7 @@ async fn lock_both(
     mut seen: Appointment,
     cause: &Cause<'_>,
 ) -> Result<Appointment> {
+    let patient = seen.patient_id;
     if is_moving(seen.practitioner_id, desired.practitioner_id) {
         lock_move(tx, seen.id).await?;
         seen = store::appointment::find(tx, seen.id).await?;
@@ -205,8 +206,10 @@ async fn lock_both(
         open(tx, practitioners, cause.now).await?;
     }
     let now = store::appointment::find_for_update(tx, seen.id).await?;
-    // To ask for another practitioner's lock with the row in hand would be the wrong order.
-    if claim_of(&now) == claim_of(&seen) { Ok(now) } else { Err(store::overtaken()) }
+    // To ask for another practitioner's lock with the row in hand would be the wrong order; and whom a merge
+    // gave it to meanwhile is not in what is desired.
+    let is_as_seen = claim_of(&now) == claim_of(&seen) && now.patient_id == patient;
+    if is_as_seen { Ok(now) } else { Err(store::overtaken()) }
 }
 
 /// What the source says, over what is ours to say.

@@ -20,7 +20,7 @@ use crate::support::{
 
 /// Somebody at the desk, and her twin as the tool knows her: the same birth date and phone, but another
 /// spelling and address.
-async fn twins(acme: &TestTenant) -> (TestBookingTool, proto::Patient, proto::LinkCandidate) {
+pub(super) async fn twins(acme: &TestTenant) -> (TestBookingTool, proto::Patient, proto::LinkCandidate) {
     let known = proto::CreatePatientRequest {
         email: "erika@example.org".into(),
         phone: "030 1234567".into(),
@@ -34,16 +34,16 @@ async fn twins(acme: &TestTenant) -> (TestBookingTool, proto::Patient, proto::Li
     (tool, known, candidate)
 }
 
-fn twin(last_name: &str) -> serde_json::Value {
+pub(super) fn twin(last_name: &str) -> serde_json::Value {
     json!({ "id": "p-1", "vorname": "Erika", "nachname": last_name, "email": "privat@example.org",
         "telefon": "+49 30 1234567", "geburtsdatum": "1980-02-01" })
 }
 
-fn booking(id: &str, at: DateTime<Utc>) -> serde_json::Value {
+pub(super) fn booking(id: &str, at: DateTime<Utc>) -> serde_json::Value {
     json!({ "id": id, "patient_id": "p-1", "scheduled_at": written(at), "duration_minutes": 30 })
 }
 
-async fn unlink(by: &TestCaller, patient: &str, link: &str) -> proto::UnlinkPatientResponse {
+pub(super) async fn unlink(by: &TestCaller, patient: &str, link: &str) -> proto::UnlinkPatientResponse {
     let request = proto::UnlinkPatientRequest {
         patient_id: patient.into(),
         patient_link_id: link.into(),

@@ -67,10 +67,6 @@ pub(super) async fn upserted(
     link.state_time = Some(at);
     link.state_rank = rank;
     link.state_fingerprint = Some(fingerprint);
-    let patient = match patient {
-        Some(id) => Some(id),
-        None => current_patient(tx, &link).await?,
-    };
     settle(tx, context, link, Some(&before), patient).await
 }
 
@@ -119,10 +115,6 @@ pub(super) async fn cancelled(
             patient_link.and_then(|link| link.patient_id)
         }
         None => None,
-    };
-    let patient = match patient {
-        Some(id) => Some(id),
-        None => current_patient(tx, &link).await?,
     };
     settle(tx, context, link, Some(&before), patient).await
 }
@@ -174,6 +166,12 @@ async fn settle(
     before: Option<&AppointmentLink>,
     patient: Option<PatientId>,
 ) -> Result<Applied> {
+    let previous = match link.appointment_id {
+        Some(id) => Some(store::appointment::find(tx, id).await?),
+        None => None,
+    };
+    // It stays theirs when the tool forgets the person.
+    let patient = patient.or(previous.as_ref().and_then(|known| known.patient_id));
     let (Some(patient), Some(start), Some(minutes), Some(said)) =
         (patient, link.start_time, link.duration_minutes, link.status)
     else {
@@ -182,10 +180,6 @@ async fn settle(
     };
     let status = if is_cancelled(&link) { AppointmentStatus::Cancelled } else { said };
     let end = start + TimeDelta::minutes(minutes.into());
-    let previous = match link.appointment_id {
-        Some(id) => Some(store::appointment::find(tx, id).await?),
-        None => None,
-    };
     let applied = before.filter(|_| previous.is_some());
     let mut desired = match &previous {
         Some(known) => known.clone(),
@@ -288,27 +282,20 @@ async fn named_service(
     }
 }
 
-/// The record of the tool's person. One who is on the way in now could not see what waits for them, so
-/// whoever is not known is looked for again behind the lock of arrivals.
+/// The record of the tool's person; who merges, parts or deletes people waits for what is said of it here. One
+/// who is on the way in now could not see what waits for them, so whoever is not known is looked for again
+/// behind the lock of arrivals.
 async fn person_of(
     tx: &mut TenantTx,
     context: &Context<'_>,
     external_id: &str,
 ) -> Result<Option<PatientLink>> {
-    let known = store::patient_link::find(tx, context.integration, external_id).await?;
-    if known.as_ref().is_some_and(|link| link.patient_id.is_some()) {
+    let known = store::patient_link::find_standing(tx, context.integration, external_id).await?;
+    if known.is_some() {
         return Ok(known);
     }
     tx.lock(ARRIVAL_LOCK).await?;
     store::patient_link::find(tx, context.integration, external_id).await
-}
-
-/// Whom a known appointment belongs to; it stays theirs when the tool forgets the person.
-async fn current_patient(tx: &mut TenantTx, link: &AppointmentLink) -> Result<Option<PatientId>> {
-    match link.appointment_id {
-        Some(id) => Ok(store::appointment::find(tx, id).await?.patient_id),
-        None => Ok(None),
-    }
 }
 
 fn new_appointment(

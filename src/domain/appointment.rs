@@ -38,7 +38,7 @@ pub use free_slots::{FreeSlot, free_slots};
 pub use queries::{Recorded, Shown, get, history, is_stale, list, list_mine};
 pub use requests::{Booking, Cancel, Hold, Move, Slot};
 pub(in crate::domain) use slot::{free, open_with};
-pub use slot::{occupied, promote_conflicting, release_holds, remove, remove_of_patient};
+pub use slot::{lock_people_out, occupied, promote_conflicting, release_holds, remove, remove_of_patient};
 pub use take_over::{assign_unassigned, take_over};
 use wait::Asked;
 pub use watch::{Bookmark, News, Wanted, Watch};

@@ -30,7 +30,7 @@ mod watched;
 pub use change::{Change, changes, insert_change, last_local_change};
 pub use conflicts::{beside, conflicts_of};
 pub use differing::differing_at_provider;
-pub use of_patient::{move_to_patient, of_patient, practitioners_of_patient};
+pub use of_patient::{move_to_patient, of_patient, practitioners_of_patients};
 pub use removal::{remove, remove_of_patient};
 pub use watched::{Horizon, Leave, Position, Whose, changes_after, horizon, leaves_after};
 

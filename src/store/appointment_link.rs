@@ -139,7 +139,8 @@ pub async fn is_any_waiting(
     Ok(select(exists(waiting)).get_result(tx.conn()).await?)
 }
 
-/// The tools' own ids of these people's appointments.
+/// The tools' own ids of these people's appointments, whose records are locked: what is said of them right now
+/// is waited for.
 pub async fn external_ids_of(
     tx: &mut TenantTx,
     patients: &[PatientId],
@@ -149,7 +150,9 @@ pub async fn external_ids_of(
         .select(appointment::id.nullable());
     let query = appointment_link::table
         .filter(appointment_link::appointment_id.eq_any(theirs))
-        .select((appointment_link::integration_id, appointment_link::external_id));
+        .order(appointment_link::id)
+        .select((appointment_link::integration_id, appointment_link::external_id))
+        .for_update();
     Ok(query.load(tx.conn()).await?)
 }
 

@@ -169,6 +169,13 @@ fn events_of(integration: IntegrationId) -> _ {
     webhook_event::table.filter(webhook_event::integration_id.eq(integration)).select(webhook_event::id)
 }
 
+/// Erases the body of one event, by destroying its key.
+pub async fn destroy_body_key(tx: &mut TenantTx, event: WebhookEventId) -> Result<()> {
+    let theirs = webhook_body_key::table.filter(webhook_body_key::webhook_event_id.eq(event));
+    delete(theirs).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Erases the bodies that are about this person, by destroying their keys.
 pub async fn destroy_body_keys_of(tx: &mut TenantTx, patient: PatientId) -> Result<()> {
     delete(webhook_body_key::table.filter(webhook_body_key::patient_id.eq(patient)))

@@ -148,12 +148,26 @@ pub async fn promote_conflicting(
     Ok(())
 }
 
-/// Deletes a person's appointments with their history; whoever waits for their time gets it.
-pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId, now: DateTime<Utc>) -> Result<()> {
+/// Nobody books for these people until the transaction ends, and whoever just did is waited for. Those who
+/// were merged into others come first, because a booking finds its way from them to those. Repeat the
+/// transaction when it gives way.
+pub async fn lock_people_out(tx: &mut TenantTx, patients: &[PatientId]) -> Result<()> {
     // Before the rows are locked, as everywhere.
-    for practitioner in store::appointment::practitioners_of_patient(tx, patient).await? {
-        lock(tx, practitioner).await?;
+    let practitioners = store::appointment::practitioners_of_patients(tx, patients).await?;
+    for practitioner in &practitioners {
+        lock(tx, *practitioner).await?;
     }
+    for patient in patients {
+        store::patient::find_exclusively(tx, *patient).await?;
+    }
+    let mut booked_meanwhile = store::appointment::practitioners_of_patients(tx, patients).await?;
+    booked_meanwhile.retain(|practitioner| !practitioners.contains(practitioner));
+    if booked_meanwhile.is_empty() { Ok(()) } else { Err(store::overtaken()) }
+}
+
+/// Deletes a person's appointments with their history; whoever waits for their time gets it. Call it when the
+/// person is locked out.
+pub async fn remove_of_patient(tx: &mut TenantTx, patient: PatientId, now: DateTime<Utc>) -> Result<()> {
     let mut removed = store::appointment::remove_of_patient(tx, patient).await?;
     removed.retain(Appointment::occupies);
     removed.sort_by_key(|row| row.practitioner_id);

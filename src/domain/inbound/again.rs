@@ -7,7 +7,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::{
-    apply::{Occasion, PAUSED, note, try_apply},
+    apply::{Occasion, PATIENT_DELETED, PAUSED, note, try_apply},
     keep::open_body,
     reading::Reading,
 };
@@ -203,6 +203,9 @@ async fn repeat(
         is_identified: original.delivery_id.is_some(),
     };
     note(&mut event, try_apply(tx, &occasion, &reading).await?);
+    if event.reason.as_deref() == Some(PATIENT_DELETED) {
+        store::webhook_event::destroy_body_key(tx, original.id).await?;
+    }
     store::webhook_event::insert(tx, &event).await?;
     Ok(event)
 }

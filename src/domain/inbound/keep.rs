@@ -12,6 +12,7 @@ use super::{
     reading::{Named, Reading},
 };
 use crate::{
+    domain::patient::{appointment_tombstone, tombstone},
     error::{Error, Result},
     ids::{IntegrationId, WebhookEndpointId, WebhookEventId},
     provider::catalog,
@@ -108,7 +109,7 @@ pub(super) async fn keep(
         store::outbox::push(tx, message).await?;
     }
     if keeps_body {
-        event.sealed_body = Some(seal_body(tx, key, &event, &reading, delivery.body).await?);
+        event.sealed_body = seal_body(tx, key, &event, &reading, delivery.body).await?;
     }
     store::webhook_event::insert(tx, &event).await?;
     if let Some(delivery_hash) = taken_key {
@@ -141,17 +142,22 @@ async fn repeat(tx: &mut TenantTx, mut event: WebhookEvent, taken: Taken) -> Res
     })
 }
 
-/// Seals a body under a key of its own, and keeps that key where erasure finds whose data it opens.
+/// Seals a body under a key of its own, and keeps that key where erasure finds whose data it opens. `None`: it
+/// is about somebody who was deleted here.
 async fn seal_body(
     tx: &mut TenantTx,
     key: &TenantKey,
     event: &WebhookEvent,
     reading: &Reading,
     body: &[u8],
-) -> Result<Vec<u8>> {
+) -> Result<Option<Vec<u8>>> {
+    let named = reading.named(tx, key, body).await?;
+    if event.patient_id.is_none() && is_forgotten(tx, key, event.integration_id, &named).await? {
+        return Ok(None);
+    }
     let (sealed, wrapped_key) =
         key.seal_with_own_key(body_place(event.id.0), body).map_err(Error::internal)?;
-    let Named { patient: external_patient_id, appointment } = reading.named(tx, key, body).await?;
+    let Named { patient: external_patient_id, appointment } = named;
     let is_nobodys = event.patient_id.is_none() && external_patient_id.is_none();
     let body_key = BodyKey {
         webhook_event_id: event.id,
@@ -161,7 +167,29 @@ async fn seal_body(
         wrapped_key,
     };
     store::webhook_event::insert_body_key(tx, &body_key).await?;
-    Ok(sealed)
+    Ok(Some(sealed))
+}
+
+/// Whether what a body names was deleted here. A deletion that is on its way is waited for, and the next one
+/// waits for this transaction: it would not find the key.
+async fn is_forgotten(
+    tx: &mut TenantTx,
+    key: &TenantKey,
+    integration: IntegrationId,
+    named: &Named,
+) -> Result<bool> {
+    let (is_known, tombstone) = match named {
+        Named { patient: Some(id), .. } => (
+            store::patient_link::find_standing(tx, integration, id).await?.is_some(),
+            tombstone(key, integration, id),
+        ),
+        Named { appointment: Some(id), .. } => (
+            store::appointment_link::find_for_update(tx, integration, id).await?.is_some(),
+            appointment_tombstone(key, integration, id),
+        ),
+        Named { .. } => return Ok(false),
+    };
+    Ok(!is_known && store::patient::has_tombstone(tx, &tombstone).await?)
 }
 
 /// The body of an event, if it was kept and its key is still there.

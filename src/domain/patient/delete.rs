@@ -36,14 +36,16 @@ async fn delete_once(
         return Ok(());
     }
     tx.lock(ARRIVAL_LOCK).await?;
-    store::patient::find_for_update(&mut tx, id).await?;
+    store::patient::find(&mut tx, id).await?;
     let mut bodies = vec![id];
     let mut seen = 0;
     while let Some(next) = bodies.get(seen).copied() {
         bodies.extend(store::patient::merged_into(&mut tx, next).await?);
         seen += 1;
     }
-    let mut links = store::patient_link::of_patients(&mut tx, &bodies).await?;
+    // Those who point at others first.
+    bodies.reverse();
+    let mut links = store::patient_link::lock_of_patients(&mut tx, &bodies).await?;
     // What somebody else has by now stays theirs.
     store::patient_link::let_go(&mut tx, &bodies).await?;
     links.extend(store::patient_link::formerly_of(&mut tx, &bodies).await?);
@@ -61,8 +63,8 @@ async fn delete_once(
         store::webhook_event::destroy_body_keys_of_external_appointment(&mut tx, integration, &external_id)
             .await?;
     }
-    // Those who point at others first.
-    for one in bodies.into_iter().rev() {
+    appointment::lock_people_out(&mut tx, &bodies).await?;
+    for one in bodies {
         let appointments = store::appointment::of_patient(&mut tx, one).await?;
         push::forget(&mut tx, tenant_key, &appointments, &links, &caller.subject, Utc::now()).await?;
         appointment::remove_of_patient(&mut tx, one, Utc::now()).await?;

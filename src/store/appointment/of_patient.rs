@@ -18,10 +18,13 @@ pub async fn of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<App
     Ok(query.load(tx.conn()).await?)
 }
 
-/// Whose time a person's appointments are of, in the order of their ids.
-pub async fn practitioners_of_patient(tx: &mut TenantTx, patient: PatientId) -> Result<Vec<PractitionerId>> {
+/// Whose time these people's appointments are of, in the order of their ids.
+pub async fn practitioners_of_patients(
+    tx: &mut TenantTx,
+    patients: &[PatientId],
+) -> Result<Vec<PractitionerId>> {
     let query = appointment::table
-        .filter(appointment::patient_id.eq(patient))
+        .filter(appointment::patient_id.eq_any(patients))
         .filter(appointment::practitioner_id.is_not_null())
         .select(appointment::practitioner_id.assume_not_null())
         .distinct()

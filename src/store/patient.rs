@@ -1,5 +1,7 @@
 //! The people of a practice.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
@@ -26,9 +28,11 @@ use crate::{
     words::{CandidateState, Origin},
 };
 
-/// Rows that share a blocking key and are weighed against a new person, at most;
-/// a switchboard's number is shared by many.
+/// Rows that share an address or a number and are weighed against a new person, at most: a switchboard's is
+/// shared by many.
 const WEIGHED: i64 = 50;
+/// The same for a birth date: lists write one and the same for everybody of whom they know none.
+const WEIGHED_OF_DATE: i64 = 500;
 /// Letters of a folded name that are kept, as many as a name may have: some fold to eighteen each, and index
 /// rows and page tokens have their limits.
 const FOLDED_NAME_CHARS: usize = 200;
@@ -219,20 +223,27 @@ pub async fn with_email(tx: &mut TenantTx, email: &str) -> Result<Vec<Patient>> 
     Ok(query.load(tx.conn()).await?)
 }
 
-/// Everybody with this birth date or this phone number (folded): who may be a twin.
+/// Everybody with this birth date or this phone number (folded): who may be a twin. Of more than can be weighed
+/// those are left out who share neither the first name nor the last, the youngest first.
 pub async fn with_birth_date_or_phone(
     tx: &mut TenantTx,
     birth_date: Option<NaiveDate>,
     phone: Option<&str>,
+    (first_name, last_name): (&str, &str),
 ) -> Result<Vec<Patient>> {
+    let names = (folded_name(first_name), folded_name(last_name));
+    let by_name =
+        (patient::last_name_folded.ne(&names.1), patient::first_name_folded.ne(&names.0), patient::id);
     let of_birth_date = patient::table
         .filter(patient::merged_into_id.is_null())
         .filter(patient::birth_date.eq(birth_date))
-        .limit(WEIGHED)
+        .order(by_name)
+        .limit(WEIGHED_OF_DATE)
         .select(Patient::as_select());
     let of_phone = patient::table
         .filter(patient::merged_into_id.is_null())
         .filter(patient::phone_folded.eq(phone))
+        .order(by_name)
         .limit(WEIGHED)
         .select(Patient::as_select());
     let mut found: Vec<Patient> = Vec::new();
@@ -240,8 +251,9 @@ pub async fn with_birth_date_or_phone(
         found = of_birth_date.load(tx.conn()).await?;
     }
     if phone.is_some() {
+        let known: HashSet<PatientId> = found.iter().map(|row| row.id).collect();
         let more: Vec<Patient> = of_phone.load(tx.conn()).await?;
-        found.extend(more.into_iter().filter(|row| row.birth_date.is_none() || row.birth_date != birth_date));
+        found.extend(more.into_iter().filter(|row| !known.contains(&row.id)));
     }
     Ok(found)
 }

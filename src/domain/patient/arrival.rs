@@ -267,8 +267,9 @@ pub(super) async fn twins_of(
     oneself: Option<PatientId>,
 ) -> Result<Vec<(PatientId, u8, Vec<Reason>)>> {
     let phone = newcomer.phone.as_deref().and_then(|phone| fold::phone(phone, &tenant.phone_region));
+    let name = (newcomer.first_name.as_str(), newcomer.last_name.as_str());
     let mut known =
-        store::patient::with_birth_date_or_phone(tx, newcomer.birth_date, phone.as_deref()).await?;
+        store::patient::with_birth_date_or_phone(tx, newcomer.birth_date, phone.as_deref(), name).await?;
     let sharing = match newcomer.email.as_deref().and_then(fold::email) {
         Some(email) => store::patient::with_email(tx, &email).await?,
         None => Vec::new(),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use stellwerk::proto::{self, LikenessReason, LinkCandidateState, LinkDecision, SignatureScheme};
 
+use super::imports;
 use crate::support::{
     app::TestApp,
     caller::TestCaller,
@@ -145,4 +146,41 @@ async fn a_twin_by_phone_is_found_though_the_region_of_numbers_was_set_late() {
     let ids: Vec<_> = ids.map(|pair| pair.map(|one| &one.as_ref().unwrap().patient_id)).collect();
     assert_eq!(ids, [[&first.patient_id, &twin.patient_id]]);
     assert_eq!(desk::patient(&acme.admin, &first.patient_id).await.update_time, first.update_time);
+}
+
+/// P12. Sixty are as old as she is, as in a list that writes one date for everybody whose date it does not know;
+/// she comes last, by name as by arrival.
+#[tokio::test]
+async fn a_twin_is_found_among_many_of_one_birth_date() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let letter = |number: u8| char::from(b'a' + number % 26);
+    let others = (0..60u8).map(|number| {
+        let name: String =
+            [number, number / 26 + 3, number.wrapping_mul(7), number + 11].map(letter).iter().collect();
+        format!("{name}{name};{name}el;;01.01.1970\n")
+    });
+    let zita = "Zwingli;Zita;030 1234567;01.01.1970\n".to_owned();
+    let rows: String = others.chain([zita]).collect();
+    imports::import(&acme.admin, &format!("nachname;vorname;telefon;geburtsdatum\n{rows}"), false).await;
+    let known = desk::patients(&acme.admin).await;
+    assert_eq!(known.len(), 61, "{known:?}");
+    let zita = known.iter().find(|one| one.last_name == "Zwingli").unwrap().patient_id.clone();
+    let born = |first_name: &str, last_name: &str, phone: &str| proto::CreatePatientRequest {
+        birth_date: "1970-01-01".into(),
+        phone: phone.into(),
+        ..person(first_name, last_name)
+    };
+
+    let by_name = desk::add_patient(&acme.admin, born("Zitta", "Zwingly", "")).await.patient_id;
+    let by_phone = desk::add_patient(&acme.admin, born("Xaver", "Anders", "+49 30 1234567")).await.patient_id;
+
+    let pairs = open_pairs(&acme.admin).await;
+    for twin in [by_name, by_phone] {
+        let is_pair = |pair: &&proto::LinkCandidate| {
+            [&pair.known_patient, &pair.patient].map(|one| &one.as_ref().unwrap().patient_id)
+                == [&zita, &twin]
+        };
+        assert!(pairs.iter().any(|pair| is_pair(&pair)), "{pairs:?}");
+    }
 }

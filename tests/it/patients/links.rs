@@ -228,7 +228,7 @@ async fn people_who_are_kept_apart_stay_apart() {
     let decided = desk::decide(&acme.admin, &candidate.link_candidate_id, LinkDecision::KeepApart).await;
     tool.tell(&said("patient.updated", twin("Mueller"))).await.kept();
     tool.tell(&said("patient.deleted", json!({ "id": "p-1" }))).await.kept();
-    tool.tell(&said("patient.created", twin("Müller"))).await.kept();
+    let again = tool.tell(&said("patient.created", twin("Müller"))).await;
     let second = proto::ResolveLinkCandidateRequest {
         link_candidate_id: candidate.link_candidate_id.clone(),
         decision: LinkDecision::Merge.into(),
@@ -236,6 +236,10 @@ async fn people_who_are_kept_apart_stay_apart() {
     };
     let refused = acme.admin.patients().resolve_link_candidate(second).await.unwrap_err();
 
+    assert_eq!(again.kept(), "success");
+    let apart = decided.patient.clone().unwrap().patient_id;
+    let links = desk::patient(&acme.admin, &apart).await.links;
+    assert_eq!(links.iter().map(|link| link.external_id.as_str()).collect::<Vec<_>>(), ["p-1"]);
     assert_eq!(decided.state(), LinkCandidateState::KeptApart);
     assert!(desk::candidates(&acme.admin, LinkCandidateState::Open).await.is_empty());
     assert_eq!(desk::patients(&acme.admin).await.len(), 2);

@@ -32,7 +32,9 @@ pub(super) async fn upserted(
     let rank = if created { 1 } else { 2 };
     let mut link = known.unwrap_or_else(|| PatientLink::new(context.integration, &said.id));
     let is_same = link.state_fingerprint.as_ref() == Some(&fingerprint) && link.patient_id.is_some();
-    let is_late_creation = created && !context.is_dated && link.state_time.is_some();
+    // What the tool deleted it may well make again; then the arrival decides, as for any other word.
+    let is_said = link.state_time.is_some() && link.delete_time.is_none();
+    let is_late_creation = created && !context.is_dated && is_said;
     if is_same && !context.is_identified {
         if !is_late_creation {
             let told = (Some(context.effective_time), rank);

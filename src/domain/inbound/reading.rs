@@ -56,6 +56,13 @@ pub(super) struct Named {
     pub(super) appointment: Option<String>,
 }
 
+impl Named {
+    /// Nobody would find a person in it again when that person is to be forgotten.
+    pub(super) fn is_nobody(&self) -> bool {
+        self.patient.is_none() && self.appointment.is_none()
+    }
+}
+
 impl Reading {
     /// `None`: not to be read at all.
     pub(super) fn of(

@@ -191,3 +191,22 @@ async fn forgetting_somebody_leaves_what_another_tool_says_of_its_own_person() {
         assert_ne!(event.body_preview, "", "{}", answer.body);
     }
 }
+
+/// P11. The event stays, with what was wrong with it.
+#[tokio::test]
+async fn what_does_not_say_whom_it_is_about_is_not_kept_to_be_read() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let nameless = json!({ "vorname": "Erika", "nachname": "Muster", "email": "erika@example.org" });
+
+    let refused = tool.tell(&said("patient.created", nameless)).await;
+
+    assert_eq!((refused.status.as_u16(), refused.reason()), (422, "FIELD_MISSING"));
+    let event = desk::event(&acme.admin, refused.event_id()).await;
+    assert_eq!((event.field.as_str(), event.body_preview.as_str()), ("data.id", ""));
+    let owner = app.database.owner().await;
+    let left = "SELECT 'body' FROM webhook_event WHERE sealed_body IS NOT NULL \
+        UNION ALL SELECT 'key' FROM webhook_body_key";
+    assert_eq!(owner.lines(left).await, [""; 0]);
+}

@@ -156,18 +156,17 @@ pub async fn external_ids_of(
     Ok(query.load(tx.conn()).await?)
 }
 
-/// Forgets what waits for this person of the tool's.
+/// Forgets what waits for this person of the tool's; returns the tool's ids of it.
 pub async fn remove_waiting(
     tx: &mut TenantTx,
     integration: IntegrationId,
     external_patient_id: &str,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let waiting = appointment_link::table
         .filter(appointment_link::appointment_id.is_null())
         .filter(appointment_link::integration_id.eq(integration))
         .filter(appointment_link::external_patient_id.eq(external_patient_id));
-    delete(waiting).execute(tx.conn()).await?;
-    Ok(())
+    Ok(delete(waiting).returning(appointment_link::external_id).get_results(tx.conn()).await?)
 }
 
 /// The appointments that came for this person of the tool's.

@@ -49,15 +49,18 @@ async fn delete_once(
     // What somebody else has by now stays theirs.
     store::patient_link::let_go(&mut tx, &bodies).await?;
     links.extend(store::patient_link::formerly_of(&mut tx, &bodies).await?);
+    let mut visits = store::appointment_link::external_ids_of(&mut tx, &bodies).await?;
     for link in &links {
         let tombstone = tombstone(tenant_key, link.integration_id, &link.external_id);
         store::patient::insert_tombstone(&mut tx, &tombstone).await?;
-        store::appointment_link::remove_waiting(&mut tx, link.integration_id, &link.external_id).await?;
+        let waiting =
+            store::appointment_link::remove_waiting(&mut tx, link.integration_id, &link.external_id).await?;
+        visits.extend(waiting.into_iter().map(|external_id| (link.integration_id, external_id)));
         store::webhook_event::destroy_body_keys_of_external(&mut tx, link.integration_id, &link.external_id)
             .await?;
     }
     // A cancellation names its appointment alone.
-    for (integration, external_id) in store::appointment_link::external_ids_of(&mut tx, &bodies).await? {
+    for (integration, external_id) in visits {
         let tombstone = appointment_tombstone(tenant_key, integration, &external_id);
         store::patient::insert_tombstone(&mut tx, &tombstone).await?;
         store::webhook_event::destroy_body_keys_of_external_appointment(&mut tx, integration, &external_id)

@@ -192,6 +192,31 @@ async fn forgetting_somebody_leaves_what_another_tool_says_of_its_own_person() {
     }
 }
 
+/// P11. A cancellation names its appointment alone, and the appointment waited for a person whom the tool had
+/// forgotten.
+#[tokio::test]
+async fn what_waited_for_a_forgotten_person_leaves_nothing_readable_either() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let visit = json!({ "id": "a-1", "patient_id": "p-1", "scheduled_at": "2026-03-02T09:00:00+01:00",
+        "duration_minutes": 30 });
+    let cancelled = said("appointment.cancelled", json!({ "id": "a-1", "reason": "Erika Muster is ill" }));
+    tool.tell(&said("patient.created", erika())).await.kept();
+    tool.tell(&said("patient.deleted", json!({ "id": "p-1" }))).await.kept();
+    tool.tell(&said("appointment.created", visit)).await.kept();
+    tool.tell(&cancelled).await.kept();
+    let patient_id = desk::only_patient(&acme.admin).await.patient_id;
+
+    let request = proto::DeletePatientRequest { patient_id, ..Default::default() };
+    acme.admin.patients().delete_patient(request).await.unwrap();
+    let late = tool.tell(&cancelled).await;
+
+    assert_eq!((late.kept(), late.reason()), ("ignored", "PATIENT_DELETED"));
+    let owner = app.database.owner().await;
+    assert_eq!(owner.lines("SELECT 'key' FROM webhook_body_key").await, [""; 0]);
+}
+
 /// P11. The event stays, with what was wrong with it.
 #[tokio::test]
 async fn what_does_not_say_whom_it_is_about_is_not_kept_to_be_read() {

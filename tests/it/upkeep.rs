@@ -187,6 +187,37 @@ async fn bodies_are_kept_as_long_as_their_own_tenant_says() {
     assert_eq!(reason(&refused), "WEBHOOK_BODY_GONE");
 }
 
+/// P1, P9, P13. The signature of an old version has no time in it: it stays good for whoever caught it.
+#[tokio::test]
+async fn a_delivery_is_taken_once_for_as_long_as_its_event_is_kept() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let brief = proto::UpdateTenantSettingsRequest { event_retention_months: 3, ..Default::default() };
+    acme.admin.access().update_tenant_settings(brief).await.unwrap();
+    let tool = acme.booking_tool(SignatureScheme::Legacy).await;
+    let named = |id: &str, name: &str| json!({ "id": id, "event": "patient.updated", "data": { "id": "p-1", "nachname": name } });
+    let owner = app.database.owner().await;
+    for (id, name, age) in
+        [("e-1", "Muster", "4 months"), ("e-2", "Beispiel", "2 months"), ("e-3", "Neu", "0")]
+    {
+        let told = tool.tell(&named(id, name)).await;
+        let aged = format!("create_time = now() - interval '{age}'");
+        let event = format!("webhook_event_id = '{}'", told.event_id());
+        owner.run(&format!("UPDATE webhook_dedupe SET {aged} WHERE {event}")).await;
+    }
+
+    // The server's own worker may be at it in this moment.
+    wait_until("the chores are done", PATIENCE, async || {
+        upkeep::run(&app.domain).await;
+        owner.value("SELECT count(*) FROM webhook_dedupe").await == "2"
+    })
+    .await;
+    let again = tool.tell(&named("e-2", "Beispiel")).await;
+
+    assert_eq!(again.kept(), "duplicate");
+    assert_eq!(desk::names(&acme.admin).await, [" Neu"]);
+}
+
 /// P11, P13.
 #[tokio::test]
 async fn an_upload_that_nobody_finishes_is_swept_after_a_week() {

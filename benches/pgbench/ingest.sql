@@ -39,7 +39,8 @@ SAVEPOINT part_1;
 SELECT id, integration_id, external_id, patient_id, origin, first_name, last_name, email, phone, birth_date, state_time,
         state_rank, state_fingerprint, delete_time, link_time
     FROM patient_link
-    WHERE integration_id = bench_id(4, :tenant::integer, 0) AND external_id = 'p' || :booking::integer LIMIT 1;
+    WHERE integration_id = bench_id(4, :tenant::integer, 0) AND external_id = 'p' || :booking::integer
+        AND patient_id IS NOT NULL LIMIT 1 FOR SHARE;
 SELECT id, integration_id, external_id, appointment_id, external_patient_id, start_time, duration_minutes, time_zone,
         therapist_name, service_name, status, state_time, state_rank, state_fingerprint, cancel_time, cancel_fingerprint,
         cancel_reason

@@ -38,7 +38,6 @@ pub use again::{give_up, replay, retry};
 pub(super) use booking_tool::settle_waiting;
 pub use client::{ClientDelivery, receive_for_client};
 pub use handshake::Handshake;
-pub(super) use keep::open_body;
 use keep::{Arrival, keep};
 pub use trust::KeyRings;
 

@@ -1,5 +1,7 @@
 //! Webhook endpoints, their secrets, and what was delivered to them.
 
+use std::collections::HashMap;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -7,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{
     Domain,
     idempotency::{Claim, Key, claim},
-    inbound::{open_body, secret_place},
+    inbound::secret_place,
 };
 use crate::{
     caller::Caller,
@@ -18,7 +20,7 @@ use crate::{
     store::{
         self, TenantTx,
         webhook_endpoint::{WebhookEndpoint, WebhookSecret},
-        webhook_event::{Filter, WebhookEvent},
+        webhook_event::{Filter, WebhookEvent, body_place},
     },
     vault::{self, Place, TenantKey},
     words::{EventStatus, SignatureScheme},
@@ -27,6 +29,11 @@ use crate::{
 mod making;
 
 pub use making::{NewEndpoint, create_endpoint, reveal_secret, rotate_secret};
+
+/// Larger bodies are shown by their size alone: 64 KiB.
+const PREVIEWED_BYTES_AT_MOST: i32 = 64 * 1024;
+/// Bodies in memory at once: 1 MiB.
+const PREVIEWS_AT_ONCE: usize = 16;
 
 /// An endpoint with what screens show beside it.
 #[derive(Debug)]
@@ -44,7 +51,7 @@ pub struct ShownEvent {
     pub effective_status: EventStatus,
     /// The server will try again by itself.
     pub will_retry: bool,
-    /// Values are masked; empty when the body is gone.
+    /// Values are masked; empty when the body is gone or too large.
     pub preview: String,
 }
 
@@ -95,10 +102,11 @@ pub async fn list_events(
     let ids: Vec<WebhookEventId> = paged.rows.iter().map(|event| event.id).collect();
     let repetitions = store::webhook_event::newest_repetitions(&mut tx, &ids).await?;
     let mut rows = Vec::with_capacity(paged.rows.len());
+    let mut previews = previews(&mut tx, &key, &ids).await?;
     for event in paged.rows {
         let newest =
             repetitions.iter().find(|(original, _)| *original == Some(event.id)).map(|(_, status)| *status);
-        let preview = open_body(&mut tx, &key, &event).await?.map(|body| preview(&body)).unwrap_or_default();
+        let preview = previews.remove(&event.id).unwrap_or_default();
         rows.push(ShownEvent {
             effective_status: newest.unwrap_or(event.status),
             will_retry: event.will_retry && newest.is_none(),
@@ -108,6 +116,22 @@ pub async fn list_events(
     }
     tx.end_reading();
     Ok(Paged { rows, next: paged.next })
+}
+
+/// What the bodies of these events look like, where they are there and short enough to be shown.
+async fn previews(
+    tx: &mut TenantTx,
+    key: &TenantKey,
+    events: &[WebhookEventId],
+) -> Result<HashMap<WebhookEventId, String>> {
+    let mut previews = HashMap::new();
+    for few in events.chunks(PREVIEWS_AT_ONCE) {
+        for (id, sealed, wrapped) in store::webhook_event::bodies(tx, few, PREVIEWED_BYTES_AT_MOST).await? {
+            let body = key.open_with_own_key(body_place(id.0), &sealed, &wrapped).map_err(Error::internal)?;
+            previews.insert(id, preview(&body));
+        }
+    }
+    Ok(previews)
 }
 
 /// An endpoint of an integration with a provider, at an address that nobody can guess.

@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, delete, insert_into,
+    ExpressionMethods, IntoSql, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl,
+    Selectable, SelectableHelper, delete, insert_into,
     prelude::{Insertable, Queryable},
+    sql_types::{Binary, Nullable},
     update,
 };
 use diesel_async::RunQueryDsl;
@@ -91,7 +93,7 @@ pub async fn find(tx: &mut TenantTx, id: WebhookEventId) -> Result<WebhookEvent>
     query.first(tx.conn()).await.optional()?.ok_or(Error::NotFound(Noun::WebhookEvent))
 }
 
-/// A page, newest first.
+/// A page, newest first, without the bodies: each may have 1 MiB.
 pub async fn list(
     tx: &mut TenantTx,
     filter: &Filter,
@@ -100,7 +102,26 @@ pub async fn list(
     let mut query = webhook_event::table
         .order(webhook_event::id.desc())
         .limit(page.limit())
-        .select(WebhookEvent::as_select())
+        .select((
+            webhook_event::id,
+            webhook_event::webhook_endpoint_id,
+            webhook_event::integration_id,
+            webhook_event::provider,
+            webhook_event::event_type,
+            webhook_event::delivery_id,
+            webhook_event::status,
+            webhook_event::reason,
+            webhook_event::field,
+            webhook_event::will_retry,
+            webhook_event::cause,
+            webhook_event::original_id,
+            webhook_event::receive_time,
+            webhook_event::occurred_time,
+            webhook_event::patient_id,
+            webhook_event::appointment_id,
+            webhook_event::body_size_bytes,
+            None::<Vec<u8>>.into_sql::<Nullable<Binary>>(),
+        ))
         .into_boxed();
     if let Some(endpoint) = filter.endpoint {
         query = query.filter(webhook_event::webhook_endpoint_id.eq(endpoint));
@@ -145,6 +166,26 @@ pub async fn body_keys(
     let query = webhook_body_key::table
         .filter(webhook_body_key::webhook_event_id.eq_any(events))
         .select((webhook_body_key::webhook_event_id, webhook_body_key::wrapped_key));
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// The sealed bodies of these events with their wrapped keys: those that were not destroyed, and have at most
+/// so many bytes.
+pub async fn bodies(
+    tx: &mut TenantTx,
+    events: &[WebhookEventId],
+    bytes_at_most: i32,
+) -> Result<Vec<(WebhookEventId, Vec<u8>, Vec<u8>)>> {
+    let query = webhook_event::table
+        .inner_join(webhook_body_key::table.on(webhook_body_key::webhook_event_id.eq(webhook_event::id)))
+        .filter(webhook_event::id.eq_any(events))
+        .filter(webhook_event::body_size_bytes.le(bytes_at_most))
+        .select((
+            webhook_event::id,
+            webhook_event::sealed_body.assume_not_null(),
+            webhook_body_key::wrapped_key,
+        ))
+        .filter(webhook_event::sealed_body.is_not_null());
     Ok(query.load(tx.conn()).await?)
 }
 

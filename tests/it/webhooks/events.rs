@@ -10,6 +10,7 @@ use crate::support::{
     app::TestApp,
     desk,
     said::{said, said_at},
+    server::Installation,
 };
 
 /// P12.
@@ -96,6 +97,59 @@ async fn events_are_listed_newest_first_by_page_and_filter_with_masked_bodies() 
     let preview: Value = serde_json::from_str(preview).unwrap();
     let masked = json!({ "id": "…", "vorname": "…", "nachname": "…", "geburtsdatum": "…" });
     assert_eq!(preview, said("patient.created", masked));
+}
+
+/// P13.
+#[tokio::test]
+async fn a_body_above_64_kibibytes_is_shown_by_its_size_alone() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let sized = |bytes: usize| {
+        let mut body = said("patient.created", erika());
+        body["note"] = Value::from("");
+        body["note"] = Value::from("n".repeat(bytes - body.to_string().len()));
+        body.to_string().into_bytes()
+    };
+
+    let large = tool.tell_bytes(sized(64 * 1024 + 1)).await.event_id().to_string();
+    let just_fits = tool.tell_bytes(sized(64 * 1024)).await.event_id().to_string();
+
+    let (large, just_fits) =
+        (desk::event(&acme.admin, &large).await, desk::event(&acme.admin, &just_fits).await);
+    assert_eq!((large.body_size_bytes, large.body_preview.as_str()), (64 * 1024 + 1, ""));
+    assert_eq!((just_fits.body_size_bytes, just_fits.body_preview.is_empty()), (64 * 1024, false));
+}
+
+/// A page of bodies that are as large as they may be: 200 MiB together.
+const LARGE_BODIES: &str = "CREATE TEMP TABLE many AS \
+        SELECT e.*, n FROM webhook_event e, generate_series(1, 200) n; \
+    UPDATE many SET id = overlay(id::text PLACING lpad(to_hex(n), 12, '0') FROM 25)::uuid, \
+        body_size_bytes = 1048576, sealed_body = convert_to(repeat('x', 1048576), 'UTF8'); \
+    ALTER TABLE many DROP COLUMN n; \
+    INSERT INTO webhook_event SELECT * FROM many";
+/// Far less than the bodies.
+const GROWTH_AT_MOST_KIB: u64 = 32 * 1024;
+
+/// P13.
+#[tokio::test]
+async fn a_page_of_large_bodies_is_listed_in_bounded_memory() {
+    let installation = Installation::new().await;
+    let server = installation.serve(&[]).await;
+    let acme = installation.tenant(&server, "acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    tool.tell(&said("ping", json!({}))).await.kept();
+    // So that what is loaded once is not counted.
+    desk::events(&acme.admin).await;
+    installation.owner().await.run(LARGE_BODIES).await;
+    let before = server.peak_memory_kib();
+
+    let request = proto::ListWebhookEventsRequest { page_size: 200, ..Default::default() };
+    let listed = acme.admin.webhooks().list_webhook_events(request).await.unwrap().into_inner();
+
+    let grown = server.peak_memory_kib() - before;
+    assert_eq!(listed.webhook_events.len(), 200);
+    assert!(grown < GROWTH_AT_MOST_KIB, "{before} KiB before, {grown} KiB more");
 }
 
 /// P2, P3.

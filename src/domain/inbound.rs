@@ -32,6 +32,7 @@ mod handshake;
 mod keep;
 mod reading;
 mod trust;
+mod turns;
 mod unadapted;
 
 pub use again::{give_up, replay, retry};
@@ -40,6 +41,7 @@ pub use client::{ClientDelivery, receive_for_client};
 pub use handshake::Handshake;
 use keep::{Arrival, keep};
 pub use trust::KeyRings;
+pub use turns::Turns;
 
 /// What a provider sent.
 pub struct Delivery<'a> {
@@ -91,8 +93,9 @@ pub fn is_told_nothing(provider: &str) -> bool {
     webhook.is_some_and(|webhook| webhook.acknowledgement == Acknowledgement::Empty)
 }
 
-/// Takes a delivery in. Errors: `Unavailable` when it could not be committed, `IssuerUnavailable` when nobody
-/// can say whether it is authentic; the provider then repeats it.
+/// Takes a delivery in. Errors: `Unavailable` when it could not be committed, `Overloaded` when those before
+/// it take too long, `IssuerUnavailable` when nobody can say whether it is authentic; the provider then repeats
+/// it.
 pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> {
     let Some(endpoint) = domain.store.resolve_endpoint(&vault::hash(delivery.token.as_bytes())).await? else {
         return Ok(Answer::UnknownEndpoint);
@@ -128,6 +131,7 @@ pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> 
         return Ok(answer);
     }
 
+    let _turn = domain.turns.wait(endpoint.tenant_id, endpoint.id.0).await?;
     let mut tx = domain.store.tenant(endpoint.tenant_id).await?;
     let admission = store::webhook_endpoint::admit(&mut tx, endpoint.id, endpoint.limit_per_minute).await?;
     if !admission.admitted {

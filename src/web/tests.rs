@@ -8,6 +8,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
+    domain::inbound::Turns,
     peer::Peer,
     store::{Store, connect::PoolConfig},
     vault::Vault,
@@ -33,6 +34,7 @@ fn web(flood_limit: u32, stop: &CancellationToken) -> Arc<Web> {
             egress: Arc::new(egress),
             deployments: Arc::default(),
             key_rings: Arc::default(),
+            turns: Arc::new(Turns::new(pool.size)),
         },
         gate: Arc::new(Gate::new(10, Duration::from_secs(5))),
         flood: FloodLimit::new(flood_limit, Duration::from_secs(3600), std::time::Instant::now()),

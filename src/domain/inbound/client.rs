@@ -45,7 +45,7 @@ pub struct ClientDelivery<'a> {
 
 /// Takes in what is for all tenants. Where nothing is configured to prove it, there is no such address.
 ///
-/// Errors: `Unavailable` when it could not be committed for every tenant that it is for;
+/// Errors: `Unavailable` and `Overloaded` when it could not be committed for every tenant that it is for;
 /// the provider then repeats it.
 pub async fn receive_for_client(domain: &Domain, delivery: ClientDelivery<'_>) -> Result<Answer> {
     let row = catalog::find(delivery.provider);
@@ -132,6 +132,7 @@ async fn keep_for(
     signed_id: Option<String>,
 ) -> Result<Option<Answer>> {
     let key = domain.tenant_key(account.tenant_id).await?;
+    let _turn = domain.turns.wait(account.tenant_id, account.integration_id.0).await?;
     let mut tx = domain.store.tenant(account.tenant_id).await?;
     let whose = (account, delivery.provider, scheme);
     let endpoint = stand_in(&mut tx, &key, whose, delivery.receive_time).await?;

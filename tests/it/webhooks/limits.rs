@@ -1,4 +1,5 @@
-//! The shared limit: one for all instances, and only for those who are who they say.
+//! The shared limit: one for all instances, and only for those who are who they say. And how little of a
+//! process is taken by deliveries that have to wait.
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -7,8 +8,12 @@ use stellwerk::proto::SignatureScheme;
 use crate::support::{
     app::TestApp,
     booking_tool::{Answer, TestBookingTool},
-    said::{limit_new_endpoints, said},
+    said::{NO_LIMIT, limit_new_endpoints, said},
 };
+
+/// Connections that wait for a lock.
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+    AND application_name = 'stellwerk' AND wait_event_type = 'Lock'";
 
 fn registration(number: usize) -> Value {
     said("patient.created", json!({ "id": number, "nachname": format!("Muster {number}") }))
@@ -90,4 +95,35 @@ async fn a_refused_delivery_leaves_no_trace_and_is_taken_when_it_is_repeated() {
     let repeated = tool.tell(&registration(2)).await;
 
     assert_eq!((refused.status.as_u16(), kept.as_str(), repeated.kept()), (429, "1", "success"));
+}
+
+/// P3, P13. What every registration of a practice waits for is locked: the other practices go on.
+#[tokio::test]
+async fn deliveries_that_wait_leave_the_connections_to_other_tenants() {
+    let app = TestApp::start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    for tenant in [&acme, &globex] {
+        limit_new_endpoints(&tenant.admin, NO_LIMIT).await;
+    }
+    let stuck = acme.booking_tool(SignatureScheme::Standard).await;
+    let calm = globex.booking_tool(SignatureScheme::Standard).await;
+    let (owner, blocker) = (app.database.owner().await, app.database.owner().await);
+    let arrivals = format!("pg_advisory_xact_lock(hashtextextended('{}/patients', 0))", acme.id);
+    blocker.run(&format!("BEGIN; SELECT {arrivals}")).await;
+
+    let waiting = join_all((0..32).map(async |number| until_served(&stuck, number).await));
+    let meanwhile = async {
+        let mut told = Vec::new();
+        for number in 0..20 {
+            told.push(calm.tell(&registration(number)).await.status.as_u16());
+        }
+        let taken = owner.value(WAITING).await;
+        blocker.run("ROLLBACK").await;
+        (told, taken)
+    };
+    let (waited, (told, taken)) = futures::join!(waiting, meanwhile);
+
+    assert_eq!((told, taken.as_str()), (vec![200; 20], "2"));
+    assert!(waited.iter().all(|answer| answer.status == 200), "{waited:?}");
+    assert_eq!(owner.value("SELECT count(*) FROM patient").await, "52");
 }

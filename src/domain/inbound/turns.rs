@@ -1,0 +1,189 @@
+//! Deliveries wait for their turn before they take a connection. Those of one endpoint apply one by one, and
+//! what they wait for may be locked for seconds: a connection that waits for it is one that nobody else gets.
+//!
+//! This bounds what waits in one process, and decides nothing: what is counted, kept and applied, and in
+//! which order, the database says.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
+use uuid::Uuid;
+
+use crate::{
+    error::{Error, Result},
+    ids::TenantId,
+};
+
+/// Connections of one receiver's deliveries: for the one that applies, and for the next, so that no time is
+/// lost between the two.
+const PLACES_OF_A_RECEIVER: usize = 2;
+/// Deliveries to one receiver at once, those that wait included: each holds its body, and one of the places
+/// of all requests.
+const AT_MOST: usize = 128;
+/// As long as a connection waits for a lock.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// The turns of all deliveries in a process.
+pub struct Turns {
+    receivers: Line<Uuid>,
+    tenants: Line<TenantId>,
+}
+
+/// The right to take a connection, until it is dropped.
+pub(super) struct Turn<'a> {
+    _receiver: Place<'a, Uuid>,
+    _tenant: Place<'a, TenantId>,
+}
+
+/// Places of each key, taken in the order of asking.
+struct Line<K: Copy + Eq + Hash> {
+    places: usize,
+    inside: Mutex<HashMap<K, Inside>>,
+}
+
+/// Who has a place or waits for one.
+struct Inside {
+    places: Arc<Semaphore>,
+    count: usize,
+}
+
+struct Place<'a, K: Copy + Eq + Hash> {
+    line: &'a Line<K>,
+    key: K,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Turns {
+    /// Deliveries of one tenant take a quarter of so many connections.
+    pub fn new(connections: usize) -> Self {
+        Self { receivers: Line::new(PLACES_OF_A_RECEIVER), tenants: Line::new((connections / 4).max(1)) }
+    }
+
+    /// Waits for the turn of a delivery to a tenant's endpoint, or to another receiver of its own.
+    /// Errors: `Overloaded`.
+    pub(super) async fn wait(&self, tenant: TenantId, receiver: Uuid) -> Result<Turn<'_>> {
+        let until = Instant::now() + WAIT;
+        let receiver = self.receivers.wait(receiver, until).await?;
+        let tenant = self.tenants.wait(tenant, until).await?;
+        Ok(Turn { _receiver: receiver, _tenant: tenant })
+    }
+}
+
+impl<K: Copy + Eq + Hash> Line<K> {
+    fn new(places: usize) -> Self {
+        Self { places, inside: Mutex::default() }
+    }
+
+    async fn wait(&self, key: K, until: Instant) -> Result<Place<'_, K>> {
+        let (places, mut place) = self.enter(key)?;
+        let permit = timeout_at(until, places.acquire_owned()).await.map_err(|_| Error::Overloaded)?;
+        place.permit = Some(permit.map_err(Error::internal)?);
+        Ok(place)
+    }
+
+    fn enter(&self, key: K) -> Result<(Arc<Semaphore>, Place<'_, K>)> {
+        let mut inside = self.inside();
+        let of_key = inside
+            .entry(key)
+            .or_insert_with(|| Inside { places: Arc::new(Semaphore::new(self.places)), count: 0 });
+        if of_key.count >= AT_MOST {
+            return Err(Error::Overloaded);
+        }
+        of_key.count += 1;
+        Ok((of_key.places.clone(), Place { line: self, key, permit: None }))
+    }
+
+    fn inside(&self) -> MutexGuard<'_, HashMap<K, Inside>> {
+        // Every change is one count, so there is no half-made state to fear after a panic.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Copy + Eq + Hash> Drop for Place<'_, K> {
+    fn drop(&mut self) {
+        self.permit.take();
+        let mut inside = self.line.inside();
+        if let Some(of_key) = inside.get_mut(&self.key) {
+            of_key.count -= 1;
+            if of_key.count == 0 {
+                inside.remove(&self.key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{future::join_all, poll};
+
+    use super::*;
+
+    fn tenant() -> TenantId {
+        TenantId(Uuid::now_v7())
+    }
+
+    #[tokio::test]
+    async fn the_third_delivery_of_an_endpoint_waits_until_one_has_ended_and_no_other_endpoint_does() {
+        let (turns, acme, tool) = (Turns::new(16), tenant(), Uuid::now_v7());
+        let first = turns.wait(acme, tool).await.unwrap();
+        let _second = turns.wait(acme, tool).await.unwrap();
+
+        let mut third = Box::pin(turns.wait(acme, tool));
+        assert!(poll!(&mut third).is_pending());
+        assert!(turns.wait(acme, Uuid::now_v7()).await.is_ok());
+        drop(first);
+
+        assert!(third.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_tenants_endpoints_together_take_a_quarter_of_the_connections() {
+        let (turns, acme) = (Turns::new(16), tenant());
+        let busy = join_all((0..4).map(|_| turns.wait(acme, Uuid::now_v7()))).await;
+        assert!(busy.iter().all(Result::is_ok));
+
+        let mut fifth = Box::pin(turns.wait(acme, Uuid::now_v7()));
+        assert!(poll!(&mut fifth).is_pending());
+        let others = turns.wait(tenant(), Uuid::now_v7()).await;
+        drop(busy);
+
+        assert!(others.is_ok() && fifth.await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_or_behind_too_many_is_told_that_it_is_full() {
+        let (turns, acme, tool) = (Turns::new(16), tenant(), Uuid::now_v7());
+        let _busy = (turns.wait(acme, tool).await.unwrap(), turns.wait(acme, tool).await.unwrap());
+        let begin = Instant::now();
+
+        let waiting = join_all((2..AT_MOST + 1).map(|_| async {
+            let refused = turns.wait(acme, tool).await.err();
+            (matches!(refused, Some(Error::Overloaded)), begin.elapsed())
+        }))
+        .await;
+
+        assert!(waiting.iter().all(|(is_refused, _)| *is_refused));
+        let at_once = waiting.iter().filter(|(_, after)| after.is_zero()).count();
+        assert_eq!((at_once, waiting[0].1), (1, WAIT));
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_up_leaves_nothing_behind() {
+        let (turns, acme, tool) = (Turns::new(16), tenant(), Uuid::now_v7());
+        let busy = (turns.wait(acme, tool).await.unwrap(), turns.wait(acme, tool).await.unwrap());
+        let mut third = Box::pin(turns.wait(acme, tool));
+        assert!(poll!(&mut third).is_pending());
+
+        drop((third, busy));
+
+        assert!(turns.receivers.inside().is_empty() && turns.tenants.inside().is_empty());
+    }
+}

@@ -53,11 +53,17 @@ const NAME: &str = concat!(
     "(?:root|encryption|private|signing|data)[_-]?keys?)"
 );
 
+/// What PostgreSQL has names for, and writes before them in its messages.
+const THING: &str = concat!(
+    "(?:relation|table|view|index|sequence|constraint|column|field|function|procedure|schema|type|trigger|",
+    "policy|partition|parameter|statement)"
+);
+
 #[rustfmt::skip]
 fn rules() -> Vec<Rule> {
     let rule = |trigger: &str, pattern: &str, holds| Rule {
-        trigger: format!("(?i-u:{})", trigger.replace("NAME", NAME)),
-        pattern: compile(&pattern.replace("NAME", NAME).replace("WORD", WORD)),
+        trigger: format!("(?i-u:{})", trigger.replace("NAME", NAME).replace("THING", THING)),
+        pattern: compile(&pattern.replace("NAME", NAME).replace("WORD", WORD).replace("THING", THING)),
         holds,
     };
     let always = |_: &Found<'_>| true;
@@ -100,6 +106,11 @@ fn rules() -> Vec<Rule> {
         rule("NAME|signature", r#"(?i)(?:NAME|signature)\s*[:=]\s*(WORD+)"#, |found| {
             is_bare(found) && looks_random(found.secret())
         }),
+        // What PostgreSQL calls its insides: quoted, in a few messages bare, and in one of our own triggers'.
+        rule(r#"(?:THING|near) \\*""#, r#"(?i)\b(?:THING|at or near) \\*"([^"\\]+)"#, always),
+        rule("THING [a-z_][a-z0-9]*[._]", r"\bTHING ([a-z_][a-z0-9]*(?:[._][a-z0-9]+)+)", always),
+        rule("denied for|owner of", r"(?:denied for|must be owner of) [a-z ]*?THING ([\w$.]+)", always),
+        rule("is append-only", r"(\w+) is append-only", always),
     ]
 }
 
@@ -127,8 +138,9 @@ fn compile(pattern: &str) -> Regex {
 ///
 /// Masked are bearer tokens and JWTs, API keys, `whsec_` secrets, values named like secrets, passwords in
 /// URLs, signatures, private keys, 64 and more hexadecimal digits, `code` and `state` of a query, endpoints
-/// of webhook paths, e-mail addresses, and telephone numbers after a `+`. Most lines hold none of these:
-/// one pass over the line finds that out and nothing is copied.
+/// of webhook paths, e-mail addresses, telephone numbers after a `+`, and in PostgreSQL's messages the names
+/// of tables, columns, constraints and the like. Most lines hold none of these: one pass over the line finds
+/// that out and nothing is copied.
 pub fn redact(line: &str) -> Cow<'_, str> {
     let mut redacted = Cow::Borrowed(line);
     for index in TRIGGERS.matches(line) {

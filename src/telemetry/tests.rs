@@ -79,6 +79,10 @@ pub(super) const SECRETS: &[(&str, &str)] = &[
     ("first line\nAuthorization: Bearer afterLineBreak1", "afterLineBreak1"),
     ("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\n-----END PRIVATE KEY-----", "MC4CAQAwBQYDK2Vw"),
     ("-----BEGIN EC PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw and cut", "MC4CAQAwBQYDK2Vw"),
+    ("relation \"hidden_table\" does not exist", "hidden_table"),
+    ("column hidden.name does not exist", "hidden"),
+    ("permission denied for table hidden", "hidden"),
+    ("hidden_table is append-only", "hidden_table"),
 ];
 
 /// What an operator needs to read, to the letter.
@@ -100,6 +104,8 @@ const ORDINARY: &[&str] = &[
     "postgres://stellwerk_app@localhost:5432/stellwerk is reachable; v1 and v1alpha reflection, v15.18",
     "http://localhost:8080/path, version 0.3.10+9.0.33, +12 rows, 1 + 1, 1e+10",
     "commit 59807616e1fa2540724bfbac14d7976d7e4a3860, page_size=50, tokens=3, secrets: 2",
+    "no table of contents, of a type that is unknown; the index. A column, the function; deadlock detected",
+    "canceling statement due to lock timeout; a row violates row-level security; permission denied for them",
     "renewed_value.field of newold_value.other; Größe geändert: 5 °C …",
     "",
 ];
@@ -211,6 +217,25 @@ fn what_is_masked_still_shows_what_was_there() {
         (r#"{"secret":"a\"b","next":1}"#, r#"{"secret":"…","next":1}"#),
         ("written to a@b.de, c@d.de.", "written to …, …."),
         ("call +49 30 123456 or wait", "call +… or wait"),
+        ("relation \"patient\" does not exist", "relation \"…\" does not exist"),
+        (
+            "duplicate key value violates unique constraint \"patient_pkey\"",
+            "duplicate key value violates unique constraint \"…\"",
+        ),
+        (
+            "null value in column \"name\" of relation \"patient\" violates not-null constraint",
+            "null value in column \"…\" of relation \"…\" violates not-null constraint",
+        ),
+        (
+            r#"DatabaseError(Unknown, "relation \"patient\" gone")"#,
+            r#"DatabaseError(Unknown, "relation \"…\" gone")"#,
+        ),
+        ("column patient.name does not exist", "column … does not exist"),
+        ("function stellwerk_claim(integer) does not exist", "function …(integer) does not exist"),
+        ("permission denied for table patient", "permission denied for table …"),
+        ("must be owner of materialized view patient", "must be owner of materialized view …"),
+        ("syntax error at or near \"SELEC\"", "syntax error at or near \"…\""),
+        ("webhook_event is append-only", "… is append-only"),
     ];
     for (line, expected) in masked {
         assert_eq!(redact(line), expected);

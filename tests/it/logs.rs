@@ -103,10 +103,29 @@ async fn tour(installation: &Installation, server: &Server) -> Secrets {
     tool.tell(&said("appointment.created", data)).await.kept();
     repair_table(installation, "appointment_change").await;
     break_table(installation, "patient").await;
-    let broken = acme.admin.patients().create_patient(person(FIRST_NAME, LAST_NAME)).await.unwrap_err();
-    assert_eq!(broken.code(), Code::Internal);
+    add_a_patient_in_vain(&acme).await;
     repair_table(installation, "patient").await;
+    let owner = installation.owner().await;
+    for (breaks, repairs) in [
+        ("ADD CONSTRAINT patient_is_nobody CHECK (false) NOT VALID", "DROP CONSTRAINT patient_is_nobody"),
+        ("ADD COLUMN nobodys text NOT NULL DEFAULT ''", "DROP COLUMN nobodys"),
+    ] {
+        owner.run(&format!("ALTER TABLE patient {breaks}")).await;
+        if breaks.contains("nobodys") {
+            owner.run("ALTER TABLE patient ALTER nobodys DROP DEFAULT").await;
+        }
+        add_a_patient_in_vain(&acme).await;
+        owner.run(&format!("ALTER TABLE patient {repairs}")).await;
+    }
+    owner.run("REVOKE INSERT ON patient FROM stellwerk_app").await;
+    add_a_patient_in_vain(&acme).await;
+    owner.run("GRANT INSERT ON patient TO stellwerk_app").await;
     Secrets(secrets)
+}
+
+async fn add_a_patient_in_vain(acme: &TestTenant) {
+    let refused = acme.admin.patients().create_patient(person(FIRST_NAME, LAST_NAME)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Internal);
 }
 
 /// Requests that repeat personal data in every field, and are refused for it.
@@ -178,7 +197,36 @@ async fn no_secret_and_nobodys_data_is_ever_logged() {
         for sql in ["SELECT ", "INSERT INTO", "UPDATE \\\"", "SET LOCAL"] {
             assert!(!log.contains(sql), "{settings:?}: {sql}");
         }
+        let log = log.replace("\\\"", "\"");
+        assert_eq!(names_told(&installation, &log).await, [""; 0], "{settings:?}");
+        for what_is_wrong in WITHOUT_NAMES {
+            assert!(log.contains(what_is_wrong), "{settings:?}: {what_is_wrong}");
+        }
     }
+}
+
+/// What is left of PostgreSQL's messages for an operator to read.
+const WITHOUT_NAMES: [&str; 4] = [
+    "relation \"…\" does not exist",
+    "new row for relation \"…\" violates check constraint \"…\"",
+    "null value in column \"…\" of relation \"…\" violates not-null constraint",
+    "permission denied for table …",
+];
+
+/// Names of the inside, where PostgreSQL's messages have them: behind what they name.
+async fn names_told(installation: &Installation, log: &str) -> Vec<String> {
+    let names = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace \
+        UNION SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace \
+        UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace \
+        UNION SELECT unnest(ARRAY['patient_is_nobody', 'nobodys'])";
+    let names = installation.owner().await.lines(names).await;
+    let things = ["relation", "table", "constraint", "column", "function"];
+    let said = |name: &String| {
+        things.iter().any(|thing| {
+            log.contains(&format!("{thing} \"{name}\"")) || log.contains(&format!("{thing} {name}"))
+        })
+    };
+    names.into_iter().filter(said).collect()
 }
 
 /// Words of the inside: SQL, tables, constraints, files, addresses.

@@ -34,6 +34,7 @@ pub async fn run(domain: &Domain) {
             tell("attempts to connect swept", chores.sweep_authorizations().await);
             tell("writes of phases swept", chores.sweep_phase_intents().await);
             tell("addresses that were never used swept", chores.sweep_endpoints().await);
+            tell("secrets that ended long ago swept", chores.sweep_secrets().await);
             tell("people asked about bookings of unknown patients", chores.tell_waiting().await);
         }
         Ok(None) => {}

@@ -75,6 +75,11 @@ impl Chores {
         self.count("SELECT stellwerk_sweep_endpoints() AS count").await
     }
 
+    /// Deletes secrets of endpoints that stopped being accepted more than a month ago. Returns how many.
+    pub async fn sweep_secrets(&mut self) -> Result<i64> {
+        self.count("SELECT stellwerk_sweep_secrets() AS count").await
+    }
+
     /// Asks a person about bookings that have waited for their patients for an hour, and nobody any more about
     /// those that do not. Returns how many were asked about.
     pub async fn tell_waiting(&mut self) -> Result<i64> {

@@ -281,6 +281,32 @@ async fn writes_of_phases_that_ended_a_month_ago_are_swept() {
     assert_eq!(kept().await, ["superseded", "unknown"]);
 }
 
+/// P13.
+#[tokio::test]
+async fn secrets_that_ended_a_month_ago_are_swept() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Legacy).await;
+    let owner = app.database.owner().await;
+    let ended = "INSERT INTO webhook_secret \
+            (tenant_id, id, webhook_endpoint_id, sealed_secret, expire_time, show_time) \
+        SELECT tenant_id, gen_random_uuid(), webhook_endpoint_id, sealed_secret, now() - age::interval, \
+            now() \
+        FROM webhook_secret, unnest(ARRAY['31 days', '29 days']) age";
+    owner.run(ended).await;
+    let count = "SELECT count(*) FROM webhook_secret";
+
+    wait_until("the chores are done", PATIENCE, async || {
+        upkeep::run(&app.domain).await;
+        owner.value(count).await != "3"
+    })
+    .await;
+
+    let long_ended = format!("{count} WHERE expire_time < now() - interval '30 days'");
+    assert_eq!((owner.value(count).await, owner.value(&long_ended).await), ("2".into(), "0".into()));
+    assert_eq!(tool.tell(&said("ping", json!({}))).await.kept(), "ignored");
+}
+
 /// P14.
 #[tokio::test]
 async fn of_several_instances_one_is_at_the_chores() {

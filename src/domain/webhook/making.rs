@@ -23,6 +23,8 @@ use crate::{
 
 /// Endpoints of a tenant and provider, at most.
 const MAX_ENDPOINTS: i64 = 100;
+/// Valid secrets of an endpoint, at most: every delivery, a forged one too, is held against each of them.
+const MAX_SECRETS: usize = 5;
 /// How long a provider may tell its secret to an endpoint that a person made.
 const HANDSHAKE_TIME: TimeDelta = TimeDelta::hours(24);
 /// Providers' secrets are between these lengths, in bytes of visible ASCII: Dropbox's have 15.
@@ -93,7 +95,8 @@ pub async fn create_endpoint(
 
 /// Takes another secret; the old ones stay valid for `grace`. `given` is the provider's, where it makes them;
 /// without it a provider that tells its secret may tell one again. The secret is returned if it was made
-/// here; `None` also for a repetition. Errors: `EndpointDisabled`, `Invalid`.
+/// here; `None` also for a repetition. Errors: `EndpointDisabled`, `Invalid`, `LimitReached` where too many
+/// would stay valid.
 pub async fn rotate_secret(
     domain: &Domain,
     caller: &Caller,
@@ -118,6 +121,10 @@ pub async fn rotate_secret(
                 return Err(Error::invalid("secret", "must be given: this provider makes it"));
             }
             store::webhook_endpoint::expire_secrets(&mut tx, id, now + grace).await?;
+            // Those that end at once make room.
+            if store::webhook_endpoint::secrets(&mut tx, &[id], now).await?.len() >= MAX_SECRETS {
+                return Err(Error::LimitReached("5 valid secrets of a webhook endpoint"));
+            }
             if awaits_secret(webhook, given.as_ref()) {
                 store::webhook_endpoint::await_handshake(&mut tx, id, now + HANDSHAKE_TIME).await?;
             }

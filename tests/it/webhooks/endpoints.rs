@@ -132,3 +132,28 @@ async fn of_two_rotations_at_once_one_secret_lasts() {
     let lasting = listed.secrets.iter().filter(|secret| secret.expire_time.is_none()).count();
     assert_eq!((lasting, listed.secrets.len()), (1, 3));
 }
+
+/// P13. Every delivery, a forged one too, is held against each valid secret.
+#[tokio::test]
+async fn of_an_endpoint_five_secrets_are_valid_at_most() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (made, _) = create(&acme.admin, request("front desk")).await;
+    let id = &made.webhook_endpoint_id;
+    for valid in 2..=5 {
+        let (rotated, _) = rotate(&acme.admin, id, "").await.unwrap();
+        assert_eq!(rotated.secrets.len(), valid);
+    }
+
+    let sixth = rotate(&acme.admin, id, "").await.unwrap_err();
+    let kept = page(&acme.admin, 0, "").await.webhook_endpoints.remove(0).secrets.len();
+    let at_once = proto::RotateWebhookSecretRequest {
+        webhook_endpoint_id: id.clone(),
+        grace_period: Some(prost_types::Duration::default()),
+        ..Default::default()
+    };
+    let alone = acme.admin.webhooks().rotate_webhook_secret(at_once).await.unwrap().into_inner();
+
+    assert_eq!((sixth.code(), reason(&sixth).as_str()), (Code::ResourceExhausted, "LIMIT_REACHED"));
+    assert_eq!((kept, alone.webhook_endpoint.unwrap().secrets.len()), (5, 1));
+}

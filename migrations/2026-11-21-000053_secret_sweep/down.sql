@@ -1,0 +1,2 @@
+DROP FUNCTION stellwerk_sweep_secrets();
+DROP INDEX webhook_secret_expired;

@@ -24,6 +24,9 @@ const MAX_STALENESS: Duration = Duration::from_secs(24 * 3600);
 /// Anybody can invent key ids, so they may not make us knock at the issuer's door more often than this.
 const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(30);
 
+/// How far an issuer's clock may be from ours.
+const SKEW_SECONDS: f64 = 60.0;
+
 /// After a failure: with old keys at hand there is time, without any nobody can sign in.
 const RETRY_PAUSE: Duration = Duration::from_secs(30);
 const SHORT_RETRY_PAUSE: Duration = Duration::from_secs(5);
@@ -105,17 +108,20 @@ impl Ring {
         self.current(now).ok_or(TokenRefusal::KeysUnavailable)
     }
 
-    /// The keys after a token named one that is not among them. While the source does not answer, nobody can
-    /// say that the key is unknown.
-    pub(super) async fn keys_beyond(
-        self: &Arc<Self>,
-        now: DateTime<Utc>,
-    ) -> Result<Arc<KeySet>, TokenRefusal> {
-        self.refresh(Why::UnknownKey, now).await;
-        if self.state().failed.is_some() {
-            return Err(TokenRefusal::KeysUnavailable);
+    /// Whether a key that the source did not name is none. Nobody can say so while the source does not
+    /// answer, or may not be asked again yet; unless the token, issued at `issued` in seconds since 1970, is
+    /// older than what the source said, as it is when its key was withdrawn.
+    fn knows_every_key(&self, issued: Option<f64>, now: DateTime<Utc>) -> bool {
+        let state = self.state();
+        let was_asked_since = |confirmed: DateTime<Utc>| {
+            confirmed >= now || issued.is_some_and(|at| at + SKEW_SECONDS < confirmed.timestamp() as f64)
+        };
+        match self.source {
+            Source::Fixed => true,
+            Source::File(_) | Source::Url { .. } => {
+                state.failed.is_none() && state.confirmed.is_some_and(was_asked_since)
+            }
         }
-        self.current(now).ok_or(TokenRefusal::KeysUnavailable)
     }
 
     /// Whether one of the keys has signed the token.
@@ -126,10 +132,16 @@ impl Ring {
         now: DateTime<Utc>,
     ) -> Result<(), TokenRefusal> {
         let kid = token.kid()?;
+        let lack = |keys: &KeySet| matches!(keys.find(kid, algorithm), Err(TokenRefusal::UnknownKey));
         let mut keys = self.keys(now).await?;
         // The issuer may have begun to use a new key since we last asked.
-        if kid.is_some() && matches!(keys.find(kid, algorithm), Err(TokenRefusal::UnknownKey)) {
-            keys = self.keys_beyond(now).await?;
+        if kid.is_some() && lack(&keys) {
+            self.refresh(Why::UnknownKey, now).await;
+            keys = self.current(now).ok_or(TokenRefusal::KeysUnavailable)?;
+            let issued = token.claims.seconds("iat").ok().flatten();
+            if lack(&keys) && !self.knows_every_key(issued, now) {
+                return Err(TokenRefusal::KeysUnavailable);
+            }
         }
         let key = keys.find(kid, algorithm)?;
         if !key.has_signed(token.message, token.signature, algorithm) {
@@ -168,18 +180,18 @@ impl Ring {
     fn is_due(&self, why: Why, now: DateTime<Utc>) -> bool {
         let state = self.state();
         let has_keys = is_within(state.confirmed, MAX_STALENESS, now);
-        let (ttl, retry) = match &self.source {
+        let (ttl, unknown_pause, retry) = match &self.source {
             Source::Fixed => return false,
-            Source::File(_) => (FILE_TTL, SHORT_RETRY_PAUSE),
-            Source::Url { ttl, .. } if has_keys => (*ttl, RETRY_PAUSE),
-            Source::Url { ttl, .. } => (*ttl, SHORT_RETRY_PAUSE),
+            Source::File(_) => (FILE_TTL, FILE_TTL, SHORT_RETRY_PAUSE),
+            Source::Url { ttl, .. } if has_keys => (*ttl, UNKNOWN_KEY_PAUSE, RETRY_PAUSE),
+            Source::Url { ttl, .. } => (*ttl, UNKNOWN_KEY_PAUSE, SHORT_RETRY_PAUSE),
         };
         if is_within(state.failed, retry, now) {
             return false;
         }
         match why {
             Why::Aged => !is_within(state.confirmed, ttl, now),
-            Why::UnknownKey => !is_within(state.asked_for_unknown, UNKNOWN_KEY_PAUSE, now),
+            Why::UnknownKey => !is_within(state.asked_for_unknown, unknown_pause, now),
         }
     }
 

@@ -46,13 +46,45 @@ async fn a_rotated_key_is_fetched_once_and_strangers_cannot_cause_more() {
     assert!(issuers.verify(&ES256_NEXT.sign(&claims()), after(5)).await.is_ok());
     assert_eq!(server.calls(), 2);
 
-    let invented = |kid: &str| ES256.sign_with_header(&json!({ "alg": "ES256", "kid": kid }), &claims());
-    for (kid, seconds) in [("a", 5), ("b", 20), ("c", 34)] {
-        assert_eq!(issuers.verify(&invented(kid), after(seconds)).await, Err(TokenRefusal::UnknownKey));
+    for (kid, seconds) in [("a", 6), ("b", 20), ("c", 34)] {
+        let told = issuers.verify(&invented(kid), after(seconds)).await;
+        assert_eq!(told, Err(TokenRefusal::KeysUnavailable), "nobody was asked");
     }
     assert_eq!(server.calls(), 2);
     assert_eq!(issuers.verify(&invented("d"), after(35)).await, Err(TokenRefusal::UnknownKey));
     assert_eq!(server.calls(), 3);
+}
+
+fn invented(kid: &str) -> String {
+    ES256.sign_with_header(&json!({ "alg": "ES256", "kid": kid }), &claims())
+}
+
+#[tokio::test]
+async fn a_new_key_right_after_an_invented_one_is_not_called_unknown() {
+    let server = KeyServer::start(&[ES256]).await;
+    let issuers = issuers_at(&server);
+    assert_eq!(issuers.verify(&invented("a"), after(1)).await, Err(TokenRefusal::UnknownKey));
+    server.rotate_to(&[ES256, ES256_NEXT]);
+    let rotated = ES256_NEXT.sign(&claims());
+
+    assert_eq!(issuers.verify(&rotated, after(2)).await, Err(TokenRefusal::KeysUnavailable), "come back");
+    assert!(issuers.verify(&rotated, after(31)).await.is_ok());
+}
+
+/// Its bearer is to sign in again, whatever strangers invent meanwhile.
+#[tokio::test]
+async fn a_withdrawn_key_is_called_unknown_though_nobody_may_be_asked() {
+    let server = KeyServer::start(&[ES256]).await;
+    let issuers = issuers_at(&server);
+    let mut old = with("exp", json!(after(3600).timestamp()));
+    old["iat"] = json!(after(-120).timestamp());
+    let old = ES256_NEXT.sign(&old);
+
+    assert_eq!(issuers.verify(&invented("a"), after(1)).await, Err(TokenRefusal::UnknownKey));
+    let calls = server.calls();
+
+    assert_eq!(issuers.verify(&old, after(2)).await, Err(TokenRefusal::UnknownKey));
+    assert_eq!(server.calls(), calls);
 }
 
 #[tokio::test]

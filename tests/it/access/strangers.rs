@@ -2,6 +2,7 @@
 
 mod cases;
 mod link_cases;
+mod lists;
 mod onboarding_cases;
 mod planning_cases;
 mod privacy_cases;

@@ -9,8 +9,8 @@ use crate::support::{database::Session, tenant::TestTenant};
 /// A record of every kind that no rpc makes.
 pub(super) struct Planning {
     project: String,
-    phase: String,
-    user: String,
+    pub(super) phase: String,
+    pub(super) user: String,
     conflict: String,
 }
 

@@ -28,6 +28,7 @@ mod planning;
 mod privacy;
 mod reviews;
 mod sync_logs;
+mod texts;
 mod webhooks;
 
 pub use access::AccessApi;
@@ -54,17 +55,21 @@ fn unchecked<T>(request: Request<T>) -> Result<(Caller, T)> {
 }
 
 /// The same, with the proto's field rules checked. Errors: `Invalid` with every field that does not fit.
-fn checked<T: Validate>(request: Request<T>) -> Result<(Caller, T)> {
+fn checked<T: Validate + Message + Name>(request: Request<T>) -> Result<(Caller, T)> {
     let (caller, message) = unchecked(request)?;
-    let Err(error) = message.validate() else { return Ok((caller, message)) };
-    let violations = error.violations().iter().map(|violation| {
-        let text = violation.message();
-        // Well-known formats come without a text of their own.
-        let description =
-            if text.is_empty() { format!("must be a valid {}", violation.rule_id()) } else { text.into() };
-        Violation { field: violation.field_path(), description }
-    });
-    Err(Error::Invalid(violations.collect()))
+    let mut violations = texts::with_nul(&message)?;
+    if let Err(error) = message.validate() {
+        violations.extend(error.violations().iter().map(|violation| {
+            let text = violation.message();
+            // Well-known formats come without a text of their own.
+            let description = match text.is_empty() {
+                true => format!("must be a valid {}", violation.rule_id()),
+                false => text.into(),
+            };
+            Violation { field: violation.field_path(), description }
+        }));
+    }
+    if violations.is_empty() { Ok((caller, message)) } else { Err(Error::Invalid(violations)) }
 }
 
 /// A required id; the field rules have seen that it is a UUID.

@@ -277,6 +277,7 @@ async fn every_field_that_does_not_fit_is_named() {
     let unborn =
         create(proto::CreatePatientRequest { birth_date: "2980-02-01".into(), ..person("Erika", "Muster") });
     let blank = create(person("Erika", " \u{200b}"));
+    let not_kept = create(person("Eri\0ka", "Muster"));
     let masked = |path: &str| proto::UpdatePatientRequest {
         patient_id: id.clone(),
         update_mask: Some(FieldMask { paths: vec![path.into()] }),
@@ -287,6 +288,7 @@ async fn every_field_that_does_not_fit_is_named() {
     assert_eq!(no_day.await, ["birth_date"]);
     assert_eq!(unborn.await, ["birth_date"]);
     assert_eq!(blank.await, ["last_name"]);
+    assert_eq!(not_kept.await, ["first_name"]);
     assert_eq!(update(masked("booking_email")).await, ["update_mask"]);
     assert_eq!(update(masked("last_name")).await, ["last_name"]);
 }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use serde_json::{Value, json};
 use stellwerk::{
-    proto::{ListPatientsRequest, RotateWebhookSecretRequest, SignatureScheme},
+    proto::{CreateWebhookEndpointRequest, ListPatientsRequest, RotateWebhookSecretRequest, SignatureScheme},
     vault::Vault,
 };
 use tokio::task::JoinSet;
@@ -128,6 +128,10 @@ async fn seal_and_open(
     calls: Arc<AtomicUsize>,
 ) -> Vec<String> {
     let mut failures = Vec::new();
+    let mut request = CreateWebhookEndpointRequest { provider: "booking".into(), ..Default::default() };
+    request.set_scheme(SignatureScheme::Standard);
+    let made = admin.webhooks().create_webhook_endpoint(request).await.expect("an endpoint").into_inner();
+    let spare = made.webhook_endpoint.expect("an endpoint").webhook_endpoint_id;
     while !stop.load(Ordering::Relaxed) {
         // Opens a secret and seals a body.
         let answer = tool.tell(&said("ping", json!({}))).await;
@@ -136,8 +140,8 @@ async fn seal_and_open(
         }
         // Seals a secret.
         let request = RotateWebhookSecretRequest {
-            webhook_endpoint_id: tool.endpoint.webhook_endpoint_id.clone(),
-            grace_period: Some(prost_types::Duration { seconds: 3600, nanos: 0 }),
+            webhook_endpoint_id: spare.clone(),
+            grace_period: Some(prost_types::Duration::default()),
             ..Default::default()
         };
         if let Err(status) = admin.webhooks().rotate_webhook_secret(request).await {

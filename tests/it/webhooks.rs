@@ -83,6 +83,14 @@ fn reached_by(tool: &TestBookingTool, path: String) -> TestBookingTool {
     other
 }
 
+/// What is said of Erika, in so many bytes.
+fn sized(bytes: usize) -> Vec<u8> {
+    let mut body = said("patient.created", erika());
+    body["note"] = Value::from("");
+    body["note"] = Value::from("n".repeat(bytes - body.to_string().len()));
+    body.to_string().into_bytes()
+}
+
 fn names_of(headers: &HeaderMap) -> Vec<&str> {
     headers.keys().map(|name| name.as_str()).collect()
 }
@@ -93,12 +101,6 @@ async fn a_body_of_one_mebibyte_is_taken_and_a_byte_more_is_not() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let tool = acme.booking_tool(SignatureScheme::Standard).await;
-    let sized = |bytes: usize| {
-        let mut body = said("patient.created", erika());
-        body["note"] = Value::from("");
-        body["note"] = Value::from("n".repeat(bytes - body.to_string().len()));
-        body.to_string().into_bytes()
-    };
 
     let too_large = tool.tell_bytes(sized(MIB + 1)).await;
     let nothing = desk::events(&acme.admin).await;

@@ -10,7 +10,7 @@ use super::{
 use crate::support::{
     app::TestApp,
     caller::TestCaller,
-    database::until_waiting,
+    database::{Session, until_waiting},
     desk::{self, book, person, slot},
     reason,
     said::said,
@@ -28,6 +28,21 @@ async fn delete(by: &TestCaller, patient: &str) -> Result<(), Status> {
 
 async fn owners(by: &TestCaller) -> Vec<String> {
     desk::appointments(by).await.into_iter().map(|row| row.patient_id).collect()
+}
+
+/// Somebody with an appointment, and a practitioner with whom they have none.
+async fn booked(by: &TestCaller) -> (String, String) {
+    let patient = desk::add_patient(by, person("Erika", "Muster")).await.patient_id;
+    let practitioner = desk::add_practitioner(by, "Dr. Anna Beispiel", &[]).await.practitioner_id;
+    let other = desk::add_practitioner(by, "Dr. Bert Beispiel", &[]).await.practitioner_id;
+    book(by, slot(&patient, &practitioner, desk::in_days(7))).await.unwrap();
+    (patient, other)
+}
+
+/// Ends what the others wait for, once so many do.
+async fn let_go(blocker: &Session, owner: &Session, waiting: usize) {
+    until_waiting(owner, waiting).await;
+    blocker.run("ROLLBACK").await;
 }
 
 /// P1, P6.
@@ -49,10 +64,7 @@ async fn what_is_being_booked_when_its_patient_is_merged_goes_to_the_survivor() 
             until_waiting(&owner, 2).await;
             desk::decide(&acme.admin, &candidate.link_candidate_id, LinkDecision::Merge).await
         },
-        async {
-            until_waiting(&owner, 3).await;
-            blocker.run("ROLLBACK").await;
-        },
+        let_go(&blocker, &owner, 3),
     );
 
     assert_eq!((booked.unwrap().patient_id, told.kept()), (merged, "success"));
@@ -78,10 +90,7 @@ async fn what_is_booked_while_its_patient_is_being_merged_waits_and_is_the_survi
             until_waiting(&owner, 1).await;
             tokio::join!(book(&acme.admin, slot(&merged, &practitioner, desk::in_days(7))), tool.tell(&told),)
         },
-        async {
-            until_waiting(&owner, 3).await;
-            blocker.run("ROLLBACK").await;
-        },
+        let_go(&blocker, &owner, 3),
     );
 
     assert_eq!((&booked.unwrap().patient_id, told.kept()), (&known.patient_id, "success"));
@@ -110,10 +119,7 @@ async fn what_the_tool_books_for_a_record_that_is_being_taken_off_goes_with_it()
             until_waiting(&owner, 1).await;
             unlink(&acme.admin, &known, &link).await
         },
-        async {
-            until_waiting(&owner, 2).await;
-            blocker.run("ROLLBACK").await;
-        },
+        let_go(&blocker, &owner, 2),
     );
 
     assert_eq!(told.kept(), "success");
@@ -145,10 +151,7 @@ async fn news_of_a_person_and_a_booking_for_them_do_not_wait_for_each_other_in_a
             until_waiting(&owner, 1).await;
             tool.tell(&told).await
         },
-        async {
-            until_waiting(&owner, 2).await;
-            blocker.run("ROLLBACK").await;
-        },
+        let_go(&blocker, &owner, 2),
     );
 
     assert_eq!((booked.unwrap().patient_id, told.kept()), (known.clone(), "success"));
@@ -161,10 +164,7 @@ async fn news_of_a_person_and_a_booking_for_them_do_not_wait_for_each_other_in_a
 async fn what_is_being_booked_when_its_patient_is_forgotten_goes_too() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let patient = desk::add_patient(&acme.admin, person("Erika", "Muster")).await.patient_id;
-    let practitioner = desk::add_practitioner(&acme.admin, "Dr. Anna Beispiel", &[]).await.practitioner_id;
-    let other = desk::add_practitioner(&acme.admin, "Dr. Bert Beispiel", &[]).await.practitioner_id;
-    book(&acme.admin, slot(&patient, &practitioner, desk::in_days(7))).await.unwrap();
+    let (patient, other) = booked(&acme.admin).await;
     let (owner, blocker) = (app.database.owner().await, app.database.owner().await);
     blocker.run(STOP_BEHIND_APPOINTMENTS).await;
 
@@ -174,10 +174,7 @@ async fn what_is_being_booked_when_its_patient_is_forgotten_goes_too() {
             until_waiting(&owner, 1).await;
             delete(&acme.admin, &patient).await
         },
-        async {
-            until_waiting(&owner, 2).await;
-            blocker.run("ROLLBACK").await;
-        },
+        let_go(&blocker, &owner, 2),
     );
 
     assert_eq!((booked.is_ok(), deleted.map_err(|status| reason(&status))), (true, Ok(())));
@@ -191,10 +188,7 @@ async fn what_is_being_booked_when_its_patient_is_forgotten_goes_too() {
 async fn a_booking_for_somebody_who_is_being_forgotten_is_refused() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let patient = desk::add_patient(&acme.admin, person("Erika", "Muster")).await.patient_id;
-    let practitioner = desk::add_practitioner(&acme.admin, "Dr. Anna Beispiel", &[]).await.practitioner_id;
-    let other = desk::add_practitioner(&acme.admin, "Dr. Bert Beispiel", &[]).await.practitioner_id;
-    book(&acme.admin, slot(&patient, &practitioner, desk::in_days(7))).await.unwrap();
+    let (patient, other) = booked(&acme.admin).await;
     let (owner, blocker) = (app.database.owner().await, app.database.owner().await);
     // Their appointments are deleted, and they are not yet.
     blocker.run("BEGIN; LOCK TABLE webhook_body_key IN SHARE MODE").await;
@@ -205,10 +199,7 @@ async fn a_booking_for_somebody_who_is_being_forgotten_is_refused() {
             until_waiting(&owner, 1).await;
             book(&acme.admin, slot(&patient, &other, desk::in_days(7))).await
         },
-        async {
-            until_waiting(&owner, 2).await;
-            blocker.run("ROLLBACK").await;
-        },
+        let_go(&blocker, &owner, 2),
     );
 
     assert_eq!(deleted.map_err(|status| reason(&status)), Ok(()));
@@ -242,10 +233,7 @@ async fn what_the_tool_says_of_somebody_who_is_being_forgotten_is_not_readable_a
                 until_waiting(&owner, 1).await;
                 tool.tell(&told).await
             },
-            async {
-                until_waiting(&owner, 2).await;
-                blocker.run("ROLLBACK").await;
-            },
+            let_go(&blocker, &owner, 2),
         );
 
         assert_eq!(deleted.map_err(|status| reason(&status)), Ok(()));

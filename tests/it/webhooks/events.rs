@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stellwerk::proto::{self, SignatureScheme, WebhookEventStatus};
 use tonic::Code;
 
-use super::erika;
+use super::{erika, sized};
 use crate::support::{
     app::TestApp,
     desk,
@@ -105,12 +105,6 @@ async fn a_body_above_64_kibibytes_is_shown_by_its_size_alone() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let tool = acme.booking_tool(SignatureScheme::Standard).await;
-    let sized = |bytes: usize| {
-        let mut body = said("patient.created", erika());
-        body["note"] = Value::from("");
-        body["note"] = Value::from("n".repeat(bytes - body.to_string().len()));
-        body.to_string().into_bytes()
-    };
 
     let large = tool.tell_bytes(sized(64 * 1024 + 1)).await.event_id().to_string();
     let just_fits = tool.tell_bytes(sized(64 * 1024)).await.event_id().to_string();

@@ -142,8 +142,7 @@ pub(super) async fn shown(tx: &mut TenantTx, id: PatientId) -> Result<Shown> {
 /// The same for many, in their order.
 pub(super) async fn show_all(tx: &mut TenantTx, patients: Vec<Patient>) -> Result<Vec<Shown>> {
     let ids: Vec<PatientId> = patients.iter().map(|patient| patient.id).collect();
-    let links = store::patient_link::of_patients(tx, &ids).await?;
-    let twins = store::patient::possible_twins(tx, &ids).await?;
+    let (links, twins) = store::patient::beside(tx, &ids).await?;
     let show = |patient: Patient| Shown {
         links: links.iter().filter(|link| link.patient_id == Some(patient.id)).cloned().collect(),
         possible_twin: twins.contains(&patient.id),

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
-    Selectable, SelectableHelper, delete,
+    BoolExpressionMethods, CombineDsl, ExpressionMethods, NullableExpressionMethods, OptionalExtension,
+    QueryDsl, QueryResult, Selectable, SelectableHelper, delete,
     dsl::exists,
     insert_into,
     prelude::Queryable,
@@ -13,17 +13,19 @@ use diesel::{
     sql_types::{Array, Nullable, Text, Uuid as SqlUuid},
     update,
 };
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures::future::try_join;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Cached, TenantTx,
+    patient_link::{self, PatientLink},
     schema::{link_candidate, patient, patient_tombstone},
 };
 use crate::{
     error::{Error, Noun, Result},
     fold,
-    ids::{PatientId, PractitionerId},
+    ids::{LinkCandidateId, PatientId, PractitionerId},
     page::{Page, Paged},
     words::{CandidateState, Origin},
 };
@@ -290,21 +292,24 @@ pub async fn update_phone_keys(tx: &mut TenantTx, ids: &[PatientId], keys: &[Opt
     Ok(())
 }
 
-/// Which of these people have an open link candidate.
-pub async fn possible_twins(tx: &mut TenantTx, ids: &[PatientId]) -> Result<Vec<PatientId>> {
+/// What screens show beside people, in one flight: their records at the tools, oldest link first, and who of
+/// them has an open link candidate.
+pub async fn beside(tx: &mut TenantTx, ids: &[PatientId]) -> Result<(Vec<PatientLink>, Vec<PatientId>)> {
+    let conn = tx.conn().shared().await?;
+    Ok(try_join(patient_link::links_of(conn, ids), possible_twins(conn, ids)).await?)
+}
+
+async fn possible_twins(mut conn: &AsyncPgConnection, ids: &[PatientId]) -> QueryResult<Vec<PatientId>> {
     let open = || link_candidate::table.filter(link_candidate::state.eq(CandidateState::Open));
-    let mut twins: Vec<PatientId> = open()
-        .filter(link_candidate::patient_id.eq_any(ids))
-        .select(link_candidate::patient_id)
-        .load(tx.conn())
-        .await?;
-    let known: Vec<PatientId> = open()
-        .filter(link_candidate::known_patient_id.eq_any(ids))
-        .select(link_candidate::known_patient_id)
-        .load(tx.conn())
-        .await?;
-    twins.extend(known);
-    Ok(twins)
+    let (newer, known) = (link_candidate::patient_id, link_candidate::known_patient_id);
+    if let [one] = ids {
+        let pair = open().filter(newer.eq(one).or(known.eq(one))).select(link_candidate::id).limit(1);
+        let found: Option<LinkCandidateId> = pair.first(&mut conn).await.optional()?;
+        return Ok(found.map(|_| *one).into_iter().collect());
+    }
+    let as_newer = open().filter(newer.eq_any(ids)).select(newer);
+    let as_known = open().filter(known.eq_any(ids)).select(known);
+    as_newer.union_all(as_known).load(&mut conn).await
 }
 
 /// Removes the person's row; what points at it must be gone.

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper, delete, insert_into,
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Selectable, SelectableHelper, delete,
+    insert_into,
     prelude::{AsChangeset, Insertable, Queryable},
     update,
 };
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{Cached, TenantTx, schema::patient_link};
 use crate::{
@@ -116,13 +117,21 @@ pub async fn save(tx: &mut TenantTx, link: &PatientLink) -> Result<()> {
 
 /// The records of these people, oldest link first.
 pub async fn of_patients(tx: &mut TenantTx, patients: &[PatientId]) -> Result<Vec<PatientLink>> {
+    Ok(links_of(tx.conn().shared().await?, patients).await?)
+}
+
+/// The same on what several statements share.
+pub(in crate::store) async fn links_of(
+    mut conn: &AsyncPgConnection,
+    patients: &[PatientId],
+) -> QueryResult<Vec<PatientLink>> {
     let query = patient_link::table.order(patient_link::id).select(PatientLink::as_select());
     // A list of one would be planned anew on every call:
     // the plan for lists of any length looks dearer to PostgreSQL.
-    Ok(match patients {
-        [one] => query.filter(patient_link::patient_id.eq(one)).load(tx.conn()).await?,
-        several => query.filter(patient_link::patient_id.eq_any(several)).load(tx.conn()).await?,
-    })
+    match patients {
+        [one] => query.filter(patient_link::patient_id.eq(one)).load(&mut conn).await,
+        several => query.filter(patient_link::patient_id.eq_any(several)).load(&mut conn).await,
+    }
 }
 
 /// The same, locked. To be had before the people are, for `find_standing` is, too.

@@ -3,6 +3,7 @@
 mod convergence;
 mod inbound;
 mod lists;
+mod meanwhile;
 mod own;
 mod races;
 mod waiting;

@@ -145,7 +145,7 @@ async fn follow(
         }
         return Ok(unchanged);
     }
-    let before = lock_both(tx, &desired, seen, cause).await?;
+    let before = lock_both(tx, &desired, &seen, cause).await?;
     let wanted = merged(&desired, &before);
     let settles = claim_of(&before) != claim_of(&wanted);
     let (row, kind) = stamped(wanted.clone(), &before, cause);
@@ -189,26 +189,23 @@ async fn set_standing(
 }
 
 /// Locks the practitioners whose time is taken or freed, and then the appointment: the order of every other
-/// verb. Returns how the appointment stands now.
+/// verb. Returns how the appointment stands now, which is as it was seen but for its standing at the provider.
 async fn lock_both(
     tx: &mut TenantTx,
     desired: &Appointment,
-    mut seen: Appointment,
+    seen: &Appointment,
     cause: &Cause<'_>,
 ) -> Result<Appointment> {
-    let patient = seen.patient_id;
     if is_moving(seen.practitioner_id, desired.practitioner_id) {
         lock_move(tx, seen.id).await?;
-        seen = store::appointment::find(tx, seen.id).await?;
     }
-    if claim_of(&seen) != claim_of(desired) {
-        let practitioners = [&seen, desired].map(|row| row.practitioner_id.filter(|_| row.occupies()));
+    if claim_of(seen) != claim_of(desired) {
+        let practitioners = [seen, desired].map(|row| row.practitioner_id.filter(|_| row.occupies()));
         open(tx, practitioners, cause.now).await?;
     }
     let now = store::appointment::find_for_update(tx, seen.id).await?;
-    // To ask for another practitioner's lock with the row in hand would be the wrong order; and whom a merge
-    // gave it to meanwhile is not in what is desired.
-    let is_as_seen = claim_of(&now) == claim_of(&seen) && now.patient_id == patient;
+    // What is desired was made of what was seen, and would undo whatever somebody else has done since.
+    let is_as_seen = is_same(&Appointment { sync: seen.sync.clone(), ..now.clone() }, seen);
     if is_as_seen { Ok(now) } else { Err(store::overtaken()) }
 }
 

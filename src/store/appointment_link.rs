@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl, Selectable, SelectableHelper,
-    delete,
+    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
+    Selectable, SelectableHelper, delete,
     dsl::{exists, select},
     insert_into,
     prelude::{AsChangeset, Insertable, Queryable},
@@ -47,6 +47,8 @@ pub struct AppointmentLink {
     pub cancel_time: Option<DateTime<Utc>>,
     pub cancel_fingerprint: Option<Vec<u8>>,
     pub cancel_reason: Option<String>,
+    /// Since when an appointment that was somebody's waits for the patient it was given to.
+    pub wait_time: Option<DateTime<Utc>>,
 }
 
 impl AppointmentLink {
@@ -69,6 +71,7 @@ impl AppointmentLink {
             cancel_time: None,
             cancel_fingerprint: None,
             cancel_reason: None,
+            wait_time: None,
         }
     }
 }
@@ -116,12 +119,26 @@ pub async fn waiting_for(
     external_patient_id: &str,
 ) -> Result<Vec<AppointmentLink>> {
     let query = appointment_link::table
-        .filter(appointment_link::appointment_id.is_null())
+        .filter(appointment_link::appointment_id.is_null().or(appointment_link::wait_time.is_not_null()))
         .filter(appointment_link::integration_id.eq(integration))
         .filter(appointment_link::external_patient_id.eq(external_patient_id))
         .order((appointment_link::start_time, appointment_link::id))
         .select(AppointmentLink::as_select())
         .for_update();
+    Ok(query.load(tx.conn()).await?)
+}
+
+/// Appointments that wait for this person of the tool's, and were somebody else's.
+pub async fn given_to(
+    tx: &mut TenantTx,
+    integration: IntegrationId,
+    external_patient_id: &str,
+) -> Result<Vec<AppointmentId>> {
+    let query = appointment_link::table
+        .filter(appointment_link::wait_time.is_not_null())
+        .filter(appointment_link::integration_id.eq(integration))
+        .filter(appointment_link::external_patient_id.eq(external_patient_id))
+        .select(appointment_link::appointment_id.assume_not_null());
     Ok(query.load(tx.conn()).await?)
 }
 
@@ -132,7 +149,7 @@ pub async fn is_any_waiting(
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let waiting = appointment_link::table
-        .filter(appointment_link::appointment_id.is_null())
+        .filter(appointment_link::appointment_id.is_null().or(appointment_link::wait_time.is_not_null()))
         .filter(appointment_link::integration_id.eq(integration))
         .filter(appointment_link::status.eq(AppointmentStatus::Booked))
         .filter(appointment_link::start_time.gt(now));

@@ -139,6 +139,7 @@ diesel::table! {
         cancel_time -> Nullable<Timestamptz>,
         cancel_fingerprint -> Nullable<Bytea>,
         cancel_reason -> Nullable<Text>,
+        wait_time -> Nullable<Timestamptz>,
     }
 }
 

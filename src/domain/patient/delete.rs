@@ -49,6 +49,12 @@ async fn delete_once(
     // What somebody else has by now stays theirs.
     store::patient_link::let_go(&mut tx, &bodies).await?;
     links.extend(store::patient_link::formerly_of(&mut tx, &bodies).await?);
+    // What the tool gave to them when it told of them no more goes with them.
+    for link in &links {
+        let given =
+            store::appointment_link::given_to(&mut tx, link.integration_id, &link.external_id).await?;
+        store::appointment::move_to_patient(&mut tx, &given, id, caller.origin, &caller.subject).await?;
+    }
     let mut visits = store::appointment_link::external_ids_of(&mut tx, &bodies).await?;
     for link in &links {
         let tombstone = tombstone(tenant_key, link.integration_id, &link.external_id);

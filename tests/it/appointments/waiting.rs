@@ -4,8 +4,8 @@ use serde_json::json;
 use stellwerk::{
     domain::upkeep,
     proto::{
-        ListReviewItemsRequest, Resolution, ResolveReviewItemRequest, ReviewItem, ReviewKind, ReviewState,
-        SignatureScheme,
+        AppointmentChangeKind, DeletePatientRequest, ListReviewItemsRequest, Patient, Resolution,
+        ResolveReviewItemRequest, ReviewItem, ReviewKind, ReviewState, SignatureScheme, SyncOrigin,
     },
 };
 
@@ -19,7 +19,8 @@ use crate::support::{
 
 /// Everything here is an hour older than it was.
 const AN_HOUR_PASSES: &str = "UPDATE appointment_link SET id = overlay(id::text PLACING left(\
-        stellwerk_uuid_floor(stellwerk_uuid_time(id) - interval '61 min')::text, 13) FROM 1 FOR 13)::uuid; \
+        stellwerk_uuid_floor(stellwerk_uuid_time(id) - interval '61 min')::text, 13) FROM 1 FOR 13)::uuid, \
+        wait_time = wait_time - interval '61 min'; \
     UPDATE review_item SET open_time = open_time - interval '61 min', \
         resolve_time = resolve_time - interval '61 min'";
 
@@ -42,6 +43,37 @@ impl Scene {
         let visit = json!({ "id": id, "patient_id": patient, "scheduled_at": at, "duration_minutes": 30 });
         let answer = self.tool.tell(&said("appointment.created", visit)).await;
         assert_eq!((answer.kept(), answer.reason()), ("success", "PATIENT_UNKNOWN"));
+    }
+
+    /// Somebody has an appointment, and then it is somebody's whom nobody knows; its id.
+    async fn gives_away(&self, id: &str) -> String {
+        self.registers("p-1").await;
+        assert_eq!(self.says_it_is_of(id, "p-1").await, "OK");
+        let given = desk::only_appointment(&self.acme.admin).await;
+        assert_eq!(given.patient_id, self.person("p-1").await);
+        assert_eq!(self.says_it_is_of(id, "p-2").await, "PATIENT_UNKNOWN");
+        given.appointment_id
+    }
+
+    /// What it is answered.
+    async fn says_it_is_of(&self, id: &str, patient: &str) -> String {
+        let at = written(desk::in_days(7));
+        let visit = json!({ "id": id, "patient_id": patient, "scheduled_at": at, "duration_minutes": 30 });
+        let answer = self.tool.tell(&said("appointment.updated", visit)).await;
+        assert_eq!(answer.kept(), "success");
+        answer.reason().to_owned()
+    }
+
+    /// Who the tool's person is here.
+    async fn person(&self, external_id: &str) -> String {
+        let all = desk::patients(&self.acme.admin).await;
+        let is_theirs = |row: &Patient| row.links.iter().any(|link| link.external_id == external_id);
+        all.into_iter().find(is_theirs).expect("a registered person").patient_id
+    }
+
+    async fn forgets(&self, patient: &str) {
+        let request = DeletePatientRequest { patient_id: patient.into(), ..Default::default() };
+        self.acme.admin.patients().delete_patient(request).await.expect("forgotten");
     }
 
     async fn registers(&self, patient: &str) {
@@ -133,4 +165,85 @@ async fn nobody_is_asked_any_more_about_what_was_called_off_or_is_past() {
         assert_eq!(asked, [(ReviewState::Open, Resolution::Unspecified)], "{end}");
         assert_eq!(scene.states().await, [(ReviewState::Resolved, Resolution::Settled)], "{end}");
     }
+}
+
+/// P9.
+#[tokio::test]
+async fn what_the_tool_gives_to_somebody_unknown_is_nobodys_until_they_arrive_and_stays_as_the_desk_has_it() {
+    let scene = Scene::new().await;
+    let admin = &scene.acme.admin;
+    let id = scene.gives_away("a-1").await;
+    let waiting = desk::appointment(admin, &id).await;
+    let later = desk::in_days(9);
+    super::reschedule(admin, &id, later).await.unwrap();
+
+    let again = scene.says_it_is_of("a-1", "p-2").await;
+    scene.registers("p-2").await;
+
+    assert_eq!((waiting.patient_id.as_str(), again.as_str()), ("", "PATIENT_UNKNOWN"));
+    let arrived = desk::only_appointment(admin).await;
+    assert_eq!(arrived.patient_id, scene.person("p-2").await);
+    assert_eq!(arrived.start_time, Some(desk::timestamp(later)));
+    let last = desk::history(admin, &id).await.pop().unwrap();
+    assert_eq!((last.kind(), last.origin()), (AppointmentChangeKind::Patient, SyncOrigin::BookingTool));
+}
+
+/// P9.
+#[tokio::test]
+async fn what_the_tool_takes_back_from_somebody_unknown_is_not_theirs_when_they_arrive() {
+    let scene = Scene::new().await;
+    scene.gives_away("a-1").await;
+
+    let back = scene.says_it_is_of("a-1", "p-1").await;
+    scene.registers("p-2").await;
+
+    assert_eq!(back, "OK");
+    assert_eq!(desk::only_appointment(&scene.acme.admin).await.patient_id, scene.person("p-1").await);
+}
+
+/// P11. It is not theirs any more, and so it does not go with them.
+#[tokio::test]
+async fn what_the_tool_has_given_to_somebody_unknown_outlives_whose_it_was() {
+    let scene = Scene::new().await;
+    scene.gives_away("a-1").await;
+    let first = scene.person("p-1").await;
+
+    scene.forgets(&first).await;
+    scene.registers("p-2").await;
+
+    assert_eq!(desk::only_appointment(&scene.acme.admin).await.patient_id, scene.person("p-2").await);
+}
+
+/// P11.
+#[tokio::test]
+async fn what_the_tool_gives_to_somebody_it_tells_of_no_more_goes_with_them() {
+    let scene = Scene::new().await;
+    scene.registers("p-2").await;
+    let second = scene.person("p-2").await;
+    scene.tool.tell(&said("patient.deleted", json!({ "id": "p-2" }))).await.kept();
+    scene.gives_away("a-1").await;
+
+    scene.forgets(&second).await;
+
+    assert_eq!(desk::appointments(&scene.acme.admin).await, []);
+}
+
+/// P12.
+#[tokio::test]
+async fn a_person_is_asked_about_appointments_that_were_given_to_somebody_unknown_an_hour_ago() {
+    let scene = Scene::new().await;
+    scene.registers("p-1").await;
+    scene.says_it_is_of("a-1", "p-1").await;
+    scene.an_hour_passes().await;
+
+    scene.says_it_is_of("a-1", "p-2").await;
+    upkeep::run(&scene.app.domain).await;
+    let at_once = scene.asked().await;
+    scene.an_hour_passes().await;
+    let then = scene.states().await;
+    scene.registers("p-2").await;
+
+    assert_eq!(at_once, []);
+    assert_eq!(then, [(ReviewState::Open, Resolution::Unspecified)]);
+    assert_eq!(scene.states().await, [(ReviewState::Resolved, Resolution::Settled)]);
 }

@@ -146,7 +146,9 @@ pub(super) async fn settle_waiting(
         return Ok(());
     }
     for link in waiting {
-        settle(tx, context, link, None, Some(patient)).await?;
+        let before = link.clone();
+        let applied = link.appointment_id.map(|_| &before);
+        settle(tx, context, link, applied, Some(patient)).await?;
     }
     if !store::appointment_link::is_any_waiting(tx, context.integration, context.now).await? {
         let (integration, kind) = (context.integration, ReviewKind::Unmatched);
@@ -155,7 +157,8 @@ pub(super) async fn settle_waiting(
     Ok(())
 }
 
-/// Makes the appointment what the record says. Without a patient the record waits for one.
+/// Makes the appointment what the record says. Without a patient the record waits for one, and so does the
+/// appointment if it was somebody else's.
 ///
 /// `before` is the record as last applied: only what changed at the tool changes here, so that what the desk
 /// moved since stays moved. `None`: the record has not been applied yet.
@@ -170,10 +173,9 @@ async fn settle(
         Some(id) => Some(store::appointment::find(tx, id).await?),
         None => None,
     };
-    // It stays theirs when the tool forgets the person.
-    let patient = patient.or(previous.as_ref().and_then(|known| known.patient_id));
-    let (Some(patient), Some(start), Some(minutes), Some(said)) =
-        (patient, link.start_time, link.duration_minutes, link.status)
+    let is_somebodys = patient.is_some() || previous.is_some();
+    let (true, Some(start), Some(minutes), Some(said)) =
+        (is_somebodys, link.start_time, link.duration_minutes, link.status)
     else {
         store::appointment_link::save(tx, &link).await?;
         return Ok(Applied::new(EventStatus::Success, Some(PATIENT_UNKNOWN)));
@@ -181,9 +183,12 @@ async fn settle(
     let status = if is_cancelled(&link) { AppointmentStatus::Cancelled } else { said };
     let end = start + TimeDelta::minutes(minutes.into());
     let applied = before.filter(|_| previous.is_some());
+    // It stays theirs when the tool forgets the person, and not when it gives it to somebody else.
+    let waits = patient.is_none() && is_to_be_given(&link, applied);
+    link.wait_time = link.wait_time.or(Some(context.now)).filter(|_| waits);
     let mut desired = match &previous {
         Some(known) => known.clone(),
-        None => new_appointment(context, &link, patient, start, end),
+        None => new_appointment(context, &link, start, end),
     };
     take_over(&mut desired, &link, applied, patient, (start, end), status);
     if applied.is_none_or(|old| old.therapist_name != link.therapist_name)
@@ -212,8 +217,14 @@ async fn settle(
     Ok(Applied {
         patient: kept.patient_id,
         appointment: Some(kept.id),
-        ..Applied::new(EventStatus::Success, None)
+        ..Applied::new(EventStatus::Success, waits.then_some(PATIENT_UNKNOWN))
     })
+}
+
+/// Whether the tool's word decides whose the appointment is. Merges move appointments here without the tool's
+/// knowing, so only what the tool itself changed counts, and what nobody has taken over from it yet.
+fn is_to_be_given(link: &AppointmentLink, applied: Option<&AppointmentLink>) -> bool {
+    applied.is_none_or(|old| old.external_patient_id != link.external_patient_id || old.wait_time.is_some())
 }
 
 /// Puts in what has changed at the tool since the record was `applied`.
@@ -221,13 +232,12 @@ fn take_over(
     desired: &mut Appointment,
     link: &AppointmentLink,
     applied: Option<&AppointmentLink>,
-    patient: PatientId,
+    patient: Option<PatientId>,
     (start, end): (DateTime<Utc>, DateTime<Utc>),
     status: AppointmentStatus,
 ) {
-    // Merges move appointments here without the tool's knowing, so only what the tool itself changed counts.
-    if applied.is_none_or(|old| old.external_patient_id != link.external_patient_id) {
-        desired.patient_id = Some(patient);
+    if is_to_be_given(link, applied) {
+        desired.patient_id = patient;
     }
     if applied.is_none_or(|old| old.time_zone != link.time_zone)
         && let Some(time_zone) = &link.time_zone
@@ -301,13 +311,12 @@ async fn person_of(
 fn new_appointment(
     context: &Context<'_>,
     link: &AppointmentLink,
-    patient: PatientId,
     start: DateTime<Utc>,
     end: DateTime<Utc>,
 ) -> Appointment {
     Appointment {
         id: AppointmentId::new(),
-        patient_id: Some(patient),
+        patient_id: None,
         practitioner_id: None,
         service_id: None,
         therapist_name: None,

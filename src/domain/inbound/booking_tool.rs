@@ -19,8 +19,9 @@ use crate::{
 mod appointments;
 mod patients;
 
-/// How far ahead of us a tool's clock may be; a time beyond that counts as the arrival,
-/// or it would block every later change.
+/// How far ahead of us a tool's clock may be. A time beyond that counts as one just within it: taken at its
+/// word it would block every later change, and taken as the arrival it would be older than what the same clock
+/// said before.
 const CLOCK_SKEW: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
 
 /// What the appliers need to know of an event besides what it says.
@@ -28,9 +29,9 @@ struct Context<'a> {
     key: &'a TenantKey,
     integration: IntegrationId,
     cause: String,
-    /// When it was true at the tool, or arrived if the tool gave no time that can be.
+    /// When it was true at the tool, or arrived if the tool gave no time.
     effective_time: DateTime<Utc>,
-    /// The tool gave such a time.
+    /// The tool gave a time that can be.
     is_dated: bool,
     /// The tool gave an id, so repeats were told apart by it.
     is_identified: bool,
@@ -104,13 +105,13 @@ pub(in crate::domain) async fn settle_waiting(
 
 fn context_of<'a>(occasion: &Occasion<'a>, envelope: &Envelope) -> Context<'a> {
     let latest = occasion.receive_time + CLOCK_SKEW;
-    let told_time = envelope.occurred_time.filter(|at| *at <= latest);
+    let told_time = envelope.occurred_time;
     Context {
         key: occasion.key,
         integration: occasion.integration,
         cause: occasion.cause.clone(),
-        effective_time: told_time.unwrap_or(occasion.receive_time),
-        is_dated: told_time.is_some(),
+        effective_time: told_time.map_or(occasion.receive_time, |at| at.min(latest)),
+        is_dated: told_time.is_some_and(|at| at <= latest),
         is_identified: occasion.is_identified,
         now: Utc::now(),
     }

@@ -1,8 +1,9 @@
 //! In whatever order, and however often, the tool tells of an appointment: the end is the same.
 
+mod clocks;
 mod stories;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use crate::support::{
     booking_tool::TestBookingTool,
     database::until_waiting,
     desk,
-    said::{NO_LIMIT, limit_new_endpoints, said, said_at, written},
+    said::{NO_LIMIT, limit_new_endpoints, said, written},
 };
 use stories::{
     Story, appointment, booked_and_moved_twice, booked_moved_cancelled, cancelled_and_booked_again,
@@ -298,25 +299,6 @@ async fn an_appointment_that_the_tool_gives_to_another_patient_follows_in_either
     for appointment in desk::appointments(&acme.admin).await {
         assert_eq!(&appointment.patient_id, second, "{}", appointment.external_id);
     }
-}
-
-/// P9. A time that cannot be is no time at all.
-#[tokio::test]
-async fn a_late_creation_from_a_clock_that_is_an_hour_ahead_changes_nothing() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let tool = acme.booking_tool(SignatureScheme::Standard).await;
-    tool.tell(&registered("1", 0)).await.kept();
-    let ahead = |id, event, minutes| {
-        let data = appointment("1", written(desk::in_days(7)), minutes, "Jonas Muster", "scheduled");
-        said_at(id, event, Utc::now() + TimeDelta::hours(1), data)
-    };
-    tool.tell(&ahead("e-2", "appointment.updated", 45)).await.kept();
-
-    let late = tool.tell(&ahead("e-1", "appointment.created", 30)).await;
-
-    assert_eq!((late.kept(), late.reason()), ("ignored", "OLDER_STATE"));
-    assert_eq!(desk::only_appointment(&acme.admin).await.service_name, "Massage 45");
 }
 
 /// P9. Neither of the two may look for the other before the other can be seen.

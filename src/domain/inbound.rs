@@ -144,7 +144,8 @@ pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> 
         provider: &endpoint.provider,
         headers: delivery.headers,
         body: &verified.proven(delivery.body),
-        receive_time: delivery.receive_time,
+        // Instances' clocks differ; what comes without a time is in the order of this one.
+        receive_time: admission.admit_time,
     };
     let answer = keep(&mut tx, &arrival, &key, verified.delivery_id.clone()).await?;
     tx.commit().await?;

@@ -6,7 +6,7 @@ use diesel::{
     insert_into,
     prelude::{Insertable, Queryable},
     sql_query,
-    sql_types::{Bool, Integer, Uuid as SqlUuid},
+    sql_types::{Bool, Integer, Timestamptz, Uuid as SqlUuid},
     update,
 };
 use diesel_async::RunQueryDsl;
@@ -65,6 +65,9 @@ pub struct Admission {
     /// Seconds until the window ends.
     #[diesel(sql_type = Integer)]
     pub retry_after_s: i32,
+    /// When it was admitted: later than all that the endpoint has kept, whichever instance that came to.
+    #[diesel(sql_type = Timestamptz)]
+    pub admit_time: DateTime<Utc>,
 }
 
 /// Adds an endpoint with its limit's row.
@@ -264,7 +267,8 @@ pub async fn admit(
          WHERE webhook_endpoint_id = $1 \
          RETURNING $2 = 0 OR window_count <= $2 AS admitted, \
              greatest(1, ceil(60 - extract(epoch FROM clock_timestamp() - window_start_time)))::integer \
-                 AS retry_after_s",
+                 AS retry_after_s, \
+             clock_timestamp() AS admit_time",
     );
     let bound = query.bind::<SqlUuid, _>(endpoint).bind::<Integer, _>(limit_per_minute);
     Ok(Cached(bound).get_result(tx.conn()).await?)

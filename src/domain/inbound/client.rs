@@ -140,14 +140,14 @@ async fn keep_for(
         return Ok(None);
     }
     // There is no limit; this is the sign of life, and makes the deliveries of one account apply one by one.
-    store::webhook_endpoint::admit(&mut tx, endpoint.id, 0).await?;
+    let admission = store::webhook_endpoint::admit(&mut tx, endpoint.id, 0).await?;
     let arrival = Arrival {
         endpoint: endpoint.id,
         integration: account.integration_id,
         provider: delivery.provider,
         headers: delivery.headers,
         body,
-        receive_time: delivery.receive_time,
+        receive_time: admission.admit_time,
     };
     let answer = keep(&mut tx, &arrival, &key, signed_id).await?;
     tx.commit().await?;

@@ -31,6 +31,7 @@ pub(super) struct Arrival<'a> {
     pub(super) provider: &'a str,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a [u8],
+    /// By the database's clock.
     pub(super) receive_time: DateTime<Utc>,
 }
 

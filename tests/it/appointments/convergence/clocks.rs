@@ -2,7 +2,11 @@
 
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
-use stellwerk::proto::{AppointmentStatus, SignatureScheme};
+use stellwerk::{
+    domain::inbound,
+    proto::{AppointmentStatus, SignatureScheme},
+    words::EventStatus,
+};
 
 use super::stories::{appointment, registered};
 use crate::support::{
@@ -49,4 +53,30 @@ async fn a_tool_whose_clock_is_ahead_has_its_newest_word_taken_though_an_older_o
 
     assert_eq!((answer.kept(), answer.reason()), ("success", "OK"));
     assert_eq!(desk::only_appointment(&acme.admin).await.status(), AppointmentStatus::Cancelled);
+}
+
+/// P9. Without times the arrival counts, by one clock, whichever instance it came to.
+#[tokio::test]
+async fn without_times_what_comes_last_counts_though_the_instance_it_comes_to_is_behind() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Legacy).await;
+    tool.tell(&said("patient.created", json!({ "id": "p-1", "nachname": "Muster" }))).await.kept();
+    let lasting = |minutes| appointment("1", written(desk::in_days(7)), minutes, "Jonas Muster", "scheduled");
+    tool.tell(&said("appointment.updated", lasting(30))).await.kept();
+
+    let body = said("appointment.updated", lasting(45)).to_string().into_bytes();
+    let delivery = inbound::Delivery {
+        provider: "booking",
+        token: tool.path.rsplit('/').next().unwrap(),
+        method: &http::Method::POST,
+        query: "",
+        headers: &tool.signed("", 0, &body),
+        body: &body,
+        receive_time: Utc::now() - TimeDelta::minutes(1),
+    };
+    let answer = inbound::receive(&app.domain, delivery).await;
+
+    assert!(matches!(answer, Ok(inbound::Answer::Kept { status: EventStatus::Success, .. })), "{answer:?}");
+    assert_eq!(desk::only_appointment(&acme.admin).await.service_name, "Massage 45");
 }

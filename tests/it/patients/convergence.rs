@@ -83,6 +83,30 @@ async fn a_deletion_that_is_said_again_stays_whatever_older_state_comes_late() {
     assert_eq!((anna.first_name.as_str(), anna.links.len()), ("Anna", 0));
 }
 
+/// P9. Of a change and a deletion at one time the deletion is the younger one, as a cancellation is.
+#[tokio::test]
+async fn a_deletion_stays_whichever_comes_first_of_it_and_a_change_of_its_time() {
+    for deletion_first in [true, false] {
+        let app = TestApp::start().await;
+        let acme = app.tenant("acme").await;
+        let tool = acme.booking_tool(SignatureScheme::Legacy).await;
+        tell(&tool, &dated("patient.created", 0, named("p-1", "Anna"))).await;
+        let mut both = [
+            dated("patient.updated", 5, named("p-1", "Berta")),
+            dated("patient.deleted", 5, json!({ "id": "p-1" })),
+        ];
+        if deletion_first {
+            both.reverse();
+        }
+
+        for event in &both {
+            tell(&tool, event).await;
+        }
+
+        assert_eq!(desk::only_patient(&acme.admin).await.links.len(), 0, "first: {deletion_first}");
+    }
+}
+
 /// P9. A time that cannot be is no time at all.
 #[tokio::test]
 async fn a_late_creation_from_a_clock_that_is_an_hour_ahead_changes_nothing() {

@@ -43,8 +43,9 @@ pub(super) async fn upserted(
         }
         return Ok(Applied { patient: link.patient_id, ..Applied::new(EventStatus::Duplicate, None) });
     }
+    // Of what was said for one time a deletion is the younger, as a cancellation is of appointments.
     let is_older = link.state_time.is_some_and(|at| (context.effective_time, rank) < (at, link.state_rank))
-        || link.delete_time.is_some_and(|at| context.effective_time < at);
+        || link.delete_time.is_some_and(|at| context.effective_time <= at);
     if is_late_creation || is_older {
         return Ok(Applied { patient: link.patient_id, ..Applied::new(EventStatus::Ignored, Some(OLDER)) });
     }

@@ -233,6 +233,29 @@ async fn a_booking_says_whatever_is_wrong_with_it() {
     assert!(desk::appointments(&acme.admin).await.is_empty());
 }
 
+/// P5.
+#[tokio::test]
+async fn the_history_tells_what_came_last_at_the_end_though_a_clock_was_ahead() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (patient, practitioner) = two_people(&acme).await;
+    let booked = book(&acme.admin, slot(&patient, &practitioner, desk::in_days(7))).await.unwrap();
+    // As an instance writes it whose clock is ahead.
+    let ahead = "INSERT INTO appointment_change (tenant_id, id, appointment_id, kind, origin, cause, status, \
+            start_time, end_time, practitioner_id) \
+        SELECT tenant_id, stellwerk_uuid_floor(now() + interval '1 min'), appointment_id, 'details', origin, \
+            cause, status, start_time, end_time, practitioner_id FROM appointment_change";
+    app.database.owner().await.run(ahead).await;
+
+    reschedule(&acme.admin, &booked.appointment_id, desk::in_days(8)).await.unwrap();
+    desk::cancel(&acme.admin, &booked.appointment_id).await;
+
+    let changes = desk::history(&acme.admin, &booked.appointment_id).await;
+    let told: Vec<_> = changes.iter().map(|change| change.kind()).collect();
+    use AppointmentChangeKind::{Created, Details, Moved, Status};
+    assert_eq!(told, [Created, Details, Moved, Status]);
+}
+
 #[tokio::test]
 async fn a_repeated_booking_is_the_first_one() {
     let app = TestApp::start().await;

@@ -143,11 +143,16 @@ impl Ring {
                 return Err(TokenRefusal::KeysUnavailable);
             }
         }
-        let key = keys.find(kid, algorithm)?;
-        if !key.has_signed(token.message, token.signature, algorithm) {
-            return Err(TokenRefusal::BadSignature);
+        let has_signed = |keys: &KeySet| {
+            let key = keys.find(kid, algorithm)?;
+            Ok(key.has_signed(token.message, token.signature, algorithm))
+        };
+        // A key without a name may have been replaced by another without one.
+        if kid.is_none() && !has_signed(&keys)? {
+            self.refresh(Why::UnknownKey, now).await;
+            keys = self.current(now).ok_or(TokenRefusal::KeysUnavailable)?;
         }
-        Ok(())
+        if has_signed(&keys)? { Ok(()) } else { Err(TokenRefusal::BadSignature) }
     }
 
     fn current(&self, now: DateTime<Utc>) -> Option<Arc<KeySet>> {

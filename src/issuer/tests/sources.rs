@@ -55,6 +55,29 @@ async fn a_rotated_key_is_fetched_once_and_strangers_cannot_cause_more() {
     assert_eq!(server.calls(), 3);
 }
 
+#[tokio::test]
+async fn a_nameless_key_that_was_replaced_is_fetched_once_and_strangers_cannot_cause_more() {
+    let nameless = |key: TestKey| {
+        let mut keys = jwt::jwks(&[key]);
+        keys["keys"][0].as_object_mut().expect("a key").remove("kid");
+        keys.to_string()
+    };
+    let signed = |key: TestKey| key.sign_with_header(&json!({ "alg": "ES256" }), &claims());
+    let server = KeyServer::start(&[ES256]).await;
+    server.answer_with(StatusCode::OK, &nameless(ES256));
+    let issuers = issuers_at(&server);
+    assert!(issuers.verify(&signed(ES256), now()).await.is_ok());
+
+    server.answer_with(StatusCode::OK, &nameless(ES256_NEXT));
+    assert!(issuers.verify(&signed(ES256_NEXT), after(5)).await.is_ok());
+    assert_eq!(server.calls(), 2);
+
+    for seconds in [6, 20, 34] {
+        assert_eq!(issuers.verify(&signed(ES256), after(seconds)).await, Err(TokenRefusal::BadSignature));
+    }
+    assert_eq!(server.calls(), 2);
+}
+
 fn invented(kid: &str) -> String {
     ES256.sign_with_header(&json!({ "alg": "ES256", "kid": kid }), &claims())
 }

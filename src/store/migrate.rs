@@ -54,17 +54,13 @@ pub fn known_versions() -> Result<Vec<String>> {
 /// a time does it.
 pub async fn up(url: &str, config: &PoolConfig) -> Result<usize> {
     let mut conn = migrating(url, config).await?;
-    conn.batch_execute(
-        "SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('stellwerk_migrate', 0))",
-    )
-    .await?;
     check_not_newer(&mut conn).await?;
     let mut harness = AsyncMigrationHarness::new(conn);
     let run = tokio::task::block_in_place(|| harness.run_pending_migrations(MIGRATIONS).map(|run| run.len()));
     run.map_err(Error::Internal)
 }
 
-/// Undoes every migration. For tests and for a person who asks for it.
+/// Undoes every migration. For tests and for a person who asks for it. One process at a time does it.
 pub async fn down(url: &str, config: &PoolConfig) -> Result<usize> {
     let conn = migrating(url, config).await?;
     let mut harness = AsyncMigrationHarness::new(conn);
@@ -72,11 +68,15 @@ pub async fn down(url: &str, config: &PoolConfig) -> Result<usize> {
     run.map_err(Error::Internal)
 }
 
-/// The owner's connection, in UTC: a time that a migration writes without its zone is the same one on every
-/// machine.
+/// The owner's connection, for one process at a time, in UTC: a time that a migration writes without its zone
+/// is the same one on every machine.
 async fn migrating(url: &str, config: &PoolConfig) -> Result<AsyncPgConnection> {
     let mut conn = owner_connection(url, config).await?;
-    conn.batch_execute("SET timezone = 'UTC'").await?;
+    conn.batch_execute(
+        "SET timezone = 'UTC'; SET lock_timeout = '60s'; \
+         SELECT pg_advisory_lock(hashtextextended('stellwerk_migrate', 0))",
+    )
+    .await?;
     Ok(conn)
 }
 

@@ -64,12 +64,13 @@ pub struct DatabaseConfig {
     /// Default: the operating system's.
     #[arg(long, env = "STELLWERK_DATABASE_CA_FILE", value_name = "FILE")]
     pub database_ca_file: Option<PathBuf>,
-    /// Database connections at most, per process. Two to four per core of the database server are the
-    /// fastest; more only wait for each other inside it.
+    /// Database connections for requests and the queue at most, per process, of which one tenant gets half;
+    /// four more serve probes, hints and upkeep. Two to four per core of the database server are the fastest;
+    /// more only wait for each other inside it.
     #[arg(long, env = "STELLWERK_DATABASE_POOL_SIZE", value_name = "COUNT", default_value_t = 16,
         value_parser = value_parser!(u16).range(1..=1000))]
     pub database_pool_size: u16,
-    /// How long a request waits for a free connection before it is answered UNAVAILABLE.
+    /// How long a request waits for a free connection before it is answered UNAVAILABLE / OVERLOADED.
     #[arg(
         long,
         env = "STELLWERK_DATABASE_POOL_WAIT",

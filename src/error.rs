@@ -131,6 +131,11 @@ pub enum Error {
     LimitReached(&'static str),
     #[error("the database cannot be reached at the moment; nothing was changed")]
     Unavailable(#[source] Source),
+    #[error(
+        "the database went away while this was being kept, and may have kept it; repeat the call with the same \
+         idempotency key"
+    )]
+    CommitUnknown(#[source] Source),
     #[error("the keys of the token's issuer cannot be read at the moment; nothing was changed")]
     IssuerUnavailable,
     #[error("the server is full at the moment; nothing was changed")]
@@ -221,6 +226,11 @@ impl Error {
     /// One field that does not fit.
     pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::Invalid(vec![Violation { field: field.into(), description: description.into() }])
+    }
+
+    /// Whether it is over by itself and says nothing about what was asked for.
+    pub fn is_momentary(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::CommitUnknown(_) | Self::Overloaded)
     }
 
     /// A defect: what should not have happened.

@@ -14,6 +14,7 @@ pub mod gate;
 pub mod grpc;
 pub mod ids;
 pub mod issuer;
+pub mod line;
 pub mod network;
 pub mod page;
 pub mod peer;

@@ -26,7 +26,7 @@ use crate::{
     web::{self, CronSecret, Web, flood::FloodLimit, health::Readiness},
 };
 use connections::Protocol;
-use grpc_stack::ReflectionError;
+use grpc_stack::{Admission, ReflectionError};
 use shutdown::Shutdown;
 
 /// How often the health service looks at the database.
@@ -112,8 +112,12 @@ pub async fn serve(
         true => (services, grpc_stack::service_names(&app.rules)),
         false => (Routes::default(), Vec::new()),
     };
-    let grpc =
-        grpc_stack::router(services, open, app.rules.clone(), gate.clone(), &config.callers.cors_origins);
+    let admission = Admission {
+        rules: app.rules.clone(),
+        gate: gate.clone(),
+        message_bytes: limits.max_message_bytes as usize,
+    };
+    let grpc = grpc_stack::router(services, open, admission, &config.callers.cors_origins);
     let web = Arc::new(Web {
         domain: app.domain.clone(),
         readiness: readiness.clone(),

@@ -101,6 +101,7 @@ impl Error {
             Self::RateLimited(_) => (Code::ResourceExhausted, 429, ErrorReason::RateLimited),
             Self::LimitReached(_) => (Code::ResourceExhausted, 429, ErrorReason::LimitReached),
             Self::Unavailable(_) => (Code::Unavailable, 503, ErrorReason::DatabaseUnavailable),
+            Self::CommitUnknown(_) => (Code::Unavailable, 503, ErrorReason::CommitUnknown),
             Self::IssuerUnavailable => (Code::Unavailable, 503, ErrorReason::IssuerUnavailable),
             Self::Overloaded => (Code::Unavailable, 503, ErrorReason::Overloaded),
             Self::Deadline => (Code::DeadlineExceeded, 504, ErrorReason::DeadlineExceeded),
@@ -113,7 +114,9 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited(wait) | Self::ProviderUnavailable(wait) => Some(*wait),
-            Self::Unavailable(_) | Self::IssuerUnavailable | Self::Overloaded => Some(Duration::from_secs(1)),
+            Self::Unavailable(_) | Self::CommitUnknown(_) | Self::IssuerUnavailable | Self::Overloaded => {
+                Some(Duration::from_secs(1))
+            }
             _ => None,
         }
     }
@@ -122,7 +125,9 @@ impl Error {
     pub fn log(&self) {
         match self {
             Self::Internal(_) => telemetry::log_error("a call failed", self),
-            Self::Unavailable(_) => telemetry::log_error("the database cannot be reached", self),
+            Self::Unavailable(_) | Self::CommitUnknown(_) => {
+                telemetry::log_error("the database cannot be reached", self);
+            }
             _ => {}
         }
     }

@@ -6,20 +6,23 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use deadpool::managed::{Manager, TimeoutType};
 use diesel::{
     dsl::{select, sql},
     sql_types::Timestamptz,
 };
 use diesel_async::{
     AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
-    pooled_connection::deadpool::{Object, Pool},
+    pooled_connection::deadpool::{Object, Pool, PoolError},
 };
+use tokio::{sync::Mutex, time::Instant};
 use uuid::Uuid;
 
 use crate::{
     caller::{Caller, Person},
     error::{Error, Result},
     ids::TenantId,
+    line::Line,
     words::Role,
 };
 
@@ -76,12 +79,20 @@ pub mod webhook_event;
 
 pub(crate) use cached::Cached;
 
+use connect::PoolConfig;
 use session::Session;
 
 /// The pool, and the doors to it.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool<AsyncPgConnection>,
+    /// One tenant takes half of the connections, because what it does may wait for its own locks for seconds,
+    /// and a connection that waits is one that nobody else gets.
+    shares: Line<TenantId>,
+    /// How long a connection, or the tenant's share of them, is waited for.
+    wait: Duration,
+    /// For `ping`, while nobody asks.
+    spare: Arc<Mutex<Option<AsyncPgConnection>>>,
     hub: Arc<changes::Hub>,
 }
 
@@ -112,9 +123,14 @@ pub struct WorkerTx {
 }
 
 impl Store {
-    /// The doors to the database at `url`.
-    pub fn new(pool: Pool<AsyncPgConnection>) -> Self {
-        Self { hub: changes::Hub::new(pool.clone()), pool }
+    fn new(pool: Pool<AsyncPgConnection>, config: &PoolConfig) -> Self {
+        Self {
+            hub: changes::Hub::new(pool.clone()),
+            shares: Line::new(config.size.div_ceil(2)),
+            wait: config.wait,
+            spare: Arc::default(),
+            pool,
+        }
     }
 
     /// A transaction for a request, under the caller's own rights.
@@ -138,7 +154,7 @@ impl Store {
     /// whose claim was undone has an epoch that nobody else gets.
     pub async fn worker(&self) -> Result<WorkerTx> {
         let sql = "BEGIN; SET LOCAL ROLE stellwerk_worker; SET LOCAL synchronous_commit = off";
-        Ok(WorkerTx { session: Some(Session::new(self.connection().await?, sql.into())) })
+        Ok(WorkerTx { session: Some(Session::new(self.connection().await?, sql.into(), None)) })
     }
 
     /// A connection outside any tenant, for the narrow functions of `resolve` and `migrate`;
@@ -147,10 +163,17 @@ impl Store {
         Ok(self.pool.get().await?)
     }
 
-    /// Whether the database answers at this moment.
+    /// Whether the database answers at this moment. It is asked over a connection of its own: when all others
+    /// are busy that is an overload, and telling it as a death would send the load to the next instance.
     pub async fn ping(&self) -> Result<()> {
-        let mut conn = self.connection().await?;
-        Ok(conn.batch_execute("SELECT 1").await?)
+        let mut spare = self.spare.lock().await;
+        let mut conn = match spare.take() {
+            Some(conn) => conn,
+            None => self.pool.manager().create().await.map_err(|error| Error::Unavailable(error.into()))?,
+        };
+        conn.batch_execute("SELECT 1").await?;
+        *spare = Some(conn);
+        Ok(())
     }
 
     /// The database's time, which is one for all instances.
@@ -181,7 +204,8 @@ impl Store {
             quote(subject),
             person.map(|id| id.to_string()).unwrap_or_default(),
         );
-        let session = Some(Session::new(self.connection().await?, sql));
+        let place = self.shares.wait(tenant, Instant::now() + self.wait).await?;
+        let session = Some(Session::new(self.connection().await?, sql, Some(place)));
         Ok(TenantTx { session, tenant, depth: 0, hub: self.hub.clone(), is_to_be_told: false })
     }
 }
@@ -283,12 +307,16 @@ fn open(session: &mut Option<Session>) -> &mut Session {
 }
 
 /// Whoever no longer waits for the end leaves it to `drop`. A session that did not end is closed.
+/// Errors: `CommitUnknown`, when COMMIT is on its way and the connection breaks.
 async fn commit(session: &mut Option<Session>) -> Result<()> {
     let ended = open(session).commit().await;
     if let Some(over) = session.take().filter(|_| ended.is_err()) {
         over.close();
     }
-    Ok(ended?)
+    ended.map_err(|error| match Error::from(error) {
+        Error::Unavailable(source) => Error::CommitUnknown(source),
+        other => other,
+    })
 }
 
 /// A text as an SQL literal; `connect` makes sure of standard_conforming_strings.
@@ -325,8 +353,11 @@ pub async fn retry_deadlocks<T, F: Future<Output = Result<T>>>(mut work: impl Fn
     }
 }
 
-impl From<diesel_async::pooled_connection::deadpool::PoolError> for Error {
-    fn from(error: diesel_async::pooled_connection::deadpool::PoolError) -> Self {
-        Self::Unavailable(error.into())
+impl From<PoolError> for Error {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Timeout(TimeoutType::Wait) => Self::Overloaded,
+            other => Self::Unavailable(other.into()),
+        }
     }
 }

@@ -23,11 +23,13 @@ pub struct LimitConfig {
     #[arg(long, env = "STELLWERK_MAX_MESSAGE_BYTES", value_name = "BYTES", default_value_t = 4 * 1024 * 1024,
         value_parser = value_parser!(u32).range(1024..=64 * 1024 * 1024))]
     pub max_message_bytes: u32,
-    /// Calls and deliveries at once; further ones are answered UNAVAILABLE / OVERLOADED, or 503.
+    /// Calls and deliveries at once, and of calls one tenant gets half; further ones are answered UNAVAILABLE /
+    /// OVERLOADED, or 503.
     #[arg(long, env = "STELLWERK_MAX_CONCURRENT_REQUESTS", value_name = "COUNT", default_value_t = 1024,
         value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_concurrent_requests: u32,
-    /// Watches at once, of which one tenant gets half; further ones are answered UNAVAILABLE / OVERLOADED.
+    /// Watches at once; further ones are answered UNAVAILABLE / OVERLOADED. One tenant gets half; its further
+    /// ones are answered RESOURCE_EXHAUSTED / LIMIT_REACHED.
     #[arg(long, env = "STELLWERK_MAX_CONCURRENT_STREAMS", value_name = "COUNT", default_value_t = 512,
         value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_concurrent_streams: u32,
@@ -80,12 +82,12 @@ pub struct LimitConfig {
         value_parser = span,
     )]
     pub max_connection_age: Duration,
-    /// How long its last calls may take after that.
+    /// How long its last calls may take after that; a booking that waits for its provider takes up to 90 s.
     #[arg(
         long,
         env = "STELLWERK_MAX_CONNECTION_AGE_GRACE",
         value_name = "SPAN",
-        default_value = "60s",
+        default_value = "2m",
         value_parser = span,
     )]
     pub max_connection_age_grace: Duration,

@@ -24,6 +24,7 @@ use crate::{
     caller::{Caller, Person},
     domain::access::{API_KEY_ISSUER, SECRET_PREFIX},
     error::{Error, Refusal, Result},
+    gate::Places,
     ids::TenantId,
     issuer::{Identity, Issuers, TokenRefusal},
     store::{Store, resolve::ResolvedApiKey},
@@ -52,13 +53,14 @@ struct Gate {
     rules: Arc<AccessRules>,
     store: Store,
     issuers: Arc<Issuers>,
+    places: Arc<Places>,
 }
 
 impl Authenticate {
     /// Keys are looked up in `store` on every call, so that a revoked one ends at once; tokens are checked by
-    /// `issuers`.
-    pub fn new(rules: Arc<AccessRules>, store: Store, issuers: Arc<Issuers>) -> Self {
-        Self { gate: Arc::new(Gate { rules, store, issuers }) }
+    /// `issuers`. Calls under way share `places` among the tenants.
+    pub fn new(rules: Arc<AccessRules>, store: Store, issuers: Arc<Issuers>, places: Arc<Places>) -> Self {
+        Self { gate: Arc::new(Gate { rules, store, issuers, places }) }
     }
 }
 
@@ -97,8 +99,12 @@ where
         let span = info_span!("rpc", rpc = measured.rpc, tenant.id = Empty, caller.role = Empty);
         let answer = async move {
             let (mut parts, body) = request.into_parts();
-            let response = match gate.admit(&rule, &parts.headers, Utc::now()).await {
-                Ok(caller) => {
+            let admitted = gate.admit(&rule, &parts.headers, Utc::now()).await.and_then(|caller| {
+                let place = gate.places.enter(caller.tenant).map_err(|_| Error::Overloaded)?;
+                Ok((caller, place))
+            });
+            let response = match admitted {
+                Ok((caller, _place)) => {
                     let standing = standing(gate, rule, &parts.headers, caller.clone());
                     parts.extensions.insert(standing);
                     parts.extensions.insert(caller);

@@ -1,17 +1,12 @@
 //! Calls that go on: how many at once, how long, and that their callers still may.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::{
     StreamExt,
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use metrics::gauge;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Extensions, Request, Status};
@@ -19,6 +14,7 @@ use tonic::{Extensions, Request, Status};
 use crate::{
     caller::Caller,
     error::{Error, Result},
+    gate::{NoPlace, Place, Places},
     ids::TenantId,
     telemetry::metrics::OPEN_STREAMS,
 };
@@ -38,22 +34,11 @@ pub struct Leaving(pub CancellationToken);
 #[derive(Clone)]
 pub struct Standing(pub Arc<dyn Fn() -> BoxFuture<'static, Result<bool>> + Send + Sync>);
 
-/// The places of a process for streams. No tenant may take more than half of them.
+/// The places of a process for streams.
 #[derive(Clone)]
 pub struct Streams {
     places: Arc<Places>,
     longest: Duration,
-}
-
-struct Places {
-    count: usize,
-    taken: Mutex<HashMap<TenantId, usize>>,
-}
-
-/// One place, until dropped.
-struct Place {
-    places: Arc<Places>,
-    tenant: TenantId,
 }
 
 /// What messages come from.
@@ -81,7 +66,7 @@ struct Stream<S> {
 impl Streams {
     /// At most `count` at once; each ends after `longest`, whatever is under way.
     pub fn new(count: u32, longest: Duration) -> Self {
-        Self { places: Arc::new(Places { count: count as usize, taken: Mutex::default() }), longest }
+        Self { places: Places::new(count, OPEN_STREAMS), longest }
     }
 
     /// A place for the stream that this request asks for. Errors: `Overloaded`, `LimitReached`.
@@ -92,39 +77,16 @@ impl Streams {
     }
 
     fn ticket(&self, tenant: TenantId, extensions: &Extensions) -> Result<Ticket> {
-        let mut taken = self.places.lock();
-        let (all, its) = (taken.values().sum::<usize>(), taken.get(&tenant).copied().unwrap_or_default());
-        if all >= self.places.count {
-            return Err(Error::Overloaded);
-        }
-        if its >= self.places.count.div_ceil(2) {
-            return Err(Error::LimitReached("streams"));
-        }
-        taken.insert(tenant, its + 1);
-        gauge!(OPEN_STREAMS).set((all + 1) as f64);
+        let place = self.places.enter(tenant).map_err(|none| match none {
+            NoPlace::AllTaken => Error::Overloaded,
+            NoPlace::TenantHasHalf => Error::LimitReached("streams"),
+        })?;
         Ok(Ticket {
-            _place: Place { places: self.places.clone(), tenant },
+            _place: place,
             standing: extensions.get().cloned(),
             leaving: extensions.get().cloned().unwrap_or_default(),
             end: Instant::now() + self.longest,
         })
-    }
-}
-
-impl Places {
-    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, usize>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self.places.lock();
-        match taken.get_mut(&self.tenant) {
-            Some(its) if *its > 1 => *its -= 1,
-            _ => drop(taken.remove(&self.tenant)),
-        }
-        gauge!(OPEN_STREAMS).set(taken.values().sum::<usize>() as f64);
     }
 }
 
@@ -251,28 +213,15 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_places_nobody_waits_and_an_ended_stream_gives_its_own_back() {
-        let streams = streams(2);
-        let first = enter(&streams, TenantId::new()).unwrap();
-        let _second = enter(&streams, TenantId::new()).unwrap();
-
-        let third = enter(&streams, TenantId::new());
-        drop(first);
-        let fourth = enter(&streams, TenantId::new());
-
-        assert!(matches!(third, Err(Error::Overloaded)));
-        assert!(fourth.is_ok());
-    }
-
-    #[test]
-    fn no_tenant_takes_more_than_half_of_the_places() {
-        let (streams, acme) = (streams(4), TenantId::new());
-        let _held = [enter(&streams, acme).unwrap(), enter(&streams, acme).unwrap()];
+    fn a_tenants_half_is_a_limit_and_a_full_process_is_overloaded() {
+        let (streams, acme) = (streams(2), TenantId::new());
+        let _first = enter(&streams, acme).unwrap();
 
         let another = enter(&streams, acme);
-        let of_another_tenant = enter(&streams, TenantId::new());
+        let _second = enter(&streams, TenantId::new()).unwrap();
+        let third = enter(&streams, TenantId::new());
 
         assert!(matches!(another, Err(Error::LimitReached("streams"))));
-        assert!(of_another_tenant.is_ok());
+        assert!(matches!(third, Err(Error::Overloaded)));
     }
 }

@@ -9,12 +9,15 @@ use std::{
 
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
+use futures::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header::CONTENT_TYPE};
 use metrics::histogram;
+use tokio::time::timeout;
 use tonic::{Status, service::Routes};
 use tonic_health::server::{HealthReporter, HealthService};
 use tonic_web::GrpcWebLayer;
@@ -35,6 +38,9 @@ use crate::{
 /// How long a browser may remember that it may call.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
+/// What stands before a message (gRPC over HTTP/2, "Length-Prefixed-Message").
+const PREFIX_BYTES: usize = 5;
+
 /// How long a `wait_for_provider` is at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -43,14 +49,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 #[error("reflection cannot be set up")]
 pub struct ReflectionError(#[from] tonic_reflection::server::Error);
 
+/// What a call passes before its credential is looked at.
+#[derive(Clone)]
+pub struct Admission {
+    pub rules: Arc<AccessRules>,
+    pub gate: Arc<Gate>,
+    /// Of the largest message that is read.
+    pub message_bytes: usize,
+}
+
 /// Everything the listener answers. `services` are ours with their own `Authenticate` around them.
-pub fn router(
-    services: Routes,
-    open: Routes,
-    rules: Arc<AccessRules>,
-    gate: Arc<Gate>,
-    origins: &[CorsOrigin],
-) -> Router {
+pub fn router(services: Routes, open: Routes, admission: Admission, origins: &[CorsOrigin]) -> Router {
     // `layer` puts each one around what is there, so these read from the inside out.
     let services = services
         .into_axum_router()
@@ -59,7 +68,7 @@ pub fn router(
         .layer(CatchPanicLayer::custom(|_| status_response(Error::internal("a handler panicked").into())))
         // Before the credential is looked up in the database: a full server has no connections to spare for
         // that. Probes and reflection stay outside, or an overload would look like a death.
-        .layer(from_fn_with_state((gate, rules), admit));
+        .layer(from_fn_with_state(admission, admit));
     let open = open.into_axum_router().reset_fallback();
 
     services
@@ -114,16 +123,19 @@ fn cors(origins: &[CorsOrigin]) -> CorsLayer {
         .max_age(PREFLIGHT_MAX_AGE)
 }
 
-async fn admit(
-    State((gate, rules)): State<(Arc<Gate>, Arc<AccessRules>)>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Response {
+    let Admission { rules, gate, message_bytes } = admission;
     let begin = Instant::now();
     let path = request.uri().path().to_owned();
     let callers = request.headers().get("grpc-timeout").and_then(|value| grpc_timeout(value.to_str().ok()?));
     let waits = rules.rule(&path).is_some_and(|rule| rule.waits_for_provider);
     let longer = if waits { LONGEST_WAIT } else { Duration::ZERO };
+    // Not before the message is here: a slow caller costs a connection, but no place among the requests.
+    let (parts, body) = request.into_parts();
+    let reading = timeout(gate.patience(callers), message(body, message_bytes)).await;
+    let Ok(body) = reading else { return status_response(Error::Deadline.into()) };
+    let request = Request::from_parts(parts, body);
+    let callers = callers.map(|callers| callers.saturating_sub(begin.elapsed()));
     match gate.pass_and_wait(callers, longer, next.run(request)).await {
         Ok(response) => response,
         Err(error) => {
@@ -135,6 +147,18 @@ async fn admit(
             status_response(error.into())
         }
     }
+}
+
+/// The whole message of a call; of one that is too large as much as shows it, for refusing it is tonic's.
+async fn message(body: Body, at_most: usize) -> Body {
+    let mut chunks = body.into_data_stream();
+    let (mut read, mut size) = (Vec::new(), 0);
+    while size <= at_most + PREFIX_BYTES {
+        let Some(chunk) = chunks.next().await else { return Body::from_stream(stream::iter(read)) };
+        size += chunk.as_ref().map_or(0, |bytes| bytes.len());
+        read.push(chunk);
+    }
+    Body::from_stream(stream::iter(read).chain(chunks))
 }
 
 /// `{1 to 8 digits}{H|M|S|m|u|n}`, gRPC over HTTP/2, "Timeout". One that cannot be read does not count.

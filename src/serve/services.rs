@@ -5,6 +5,7 @@ use tonic::service::Routes;
 use crate::{
     app::App,
     config::LimitConfig,
+    gate::Places,
     grpc::{
         AccessApi, AlertApi, AppointmentApi, IntegrationApi, OnboardingApi, PatientApi, PlanningApi,
         PrivacyApi, ReviewApi, SyncLogApi, WebhookApi, caller::Authenticate, streams::Streams,
@@ -18,6 +19,7 @@ use crate::{
         review_service_server::ReviewServiceServer, sync_log_service_server::SyncLogServiceServer,
         webhook_service_server::WebhookServiceServer,
     },
+    telemetry::metrics::OPEN_CALLS,
 };
 
 /// All of them, behind the one check of who is calling.
@@ -52,6 +54,8 @@ pub fn services(app: &App, limits: &LimitConfig) -> Routes {
             SyncLogServiceServer::new(SyncLogApi::new(domain(), streams)).max_decoding_message_size(bytes),
         )
         .add_service(WebhookServiceServer::new(WebhookApi::new(domain())).max_decoding_message_size(bytes));
-    let authenticate = Authenticate::new(app.rules.clone(), app.domain.store.clone(), app.issuers.clone());
+    let places = Places::new(limits.max_concurrent_requests, OPEN_CALLS);
+    let authenticate =
+        Authenticate::new(app.rules.clone(), app.domain.store.clone(), app.issuers.clone(), places);
     services.into_axum_router().layer(authenticate).into()
 }

@@ -36,10 +36,11 @@ impl Default for PoolConfig {
 }
 
 /// The service's role and its limits. A statement that outlives its caller would keep a connection busy
-/// (cancelling a future does not cancel the statement), hence the timeouts.
+/// (cancelling a future does not cancel the statement), hence the timeouts. One whose connection was closed
+/// ends within a second: those who hang up behind a lock would otherwise leave more and more waiting there.
 const SERVICE_SESSION: &str = "SET ROLE stellwerk_app; SET standard_conforming_strings = on; \
     SET timezone = 'UTC'; SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
-    SET idle_in_transaction_session_timeout = '60s'";
+    SET idle_in_transaction_session_timeout = '60s'; SET client_connection_check_interval = '1s'";
 
 impl Store {
     /// A store over a pool at `url`. Connects when first used.
@@ -65,7 +66,7 @@ impl Store {
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(Error::internal)?;
-        Ok(Self::new(pool))
+        Ok(Self::new(pool, config))
     }
 }
 

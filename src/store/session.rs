@@ -15,6 +15,8 @@ use futures::{
     future::{BoxFuture, join},
 };
 
+use crate::{ids::TenantId, line::Place};
+
 /// How long the end of an abandoned transaction is waited for.
 const QUICK: Duration = Duration::from_secs(1);
 
@@ -23,12 +25,18 @@ pub(in crate::store) struct Session {
     conn: Object<AsyncPgConnection>,
     /// Not sent yet.
     begin: Option<String>,
+    /// The tenant's right to the connection, given back with it.
+    _place: Option<Place<TenantId>>,
 }
 
 impl Session {
     /// Nothing is sent before the first statement.
-    pub(in crate::store) fn new(conn: Object<AsyncPgConnection>, begin: String) -> Self {
-        Self { conn, begin: Some(begin) }
+    pub(in crate::store) fn new(
+        conn: Object<AsyncPgConnection>,
+        begin: String,
+        place: Option<Place<TenantId>>,
+    ) -> Self {
+        Self { conn, begin: Some(begin), _place: place }
     }
 
     /// For several statements in one flight: those whose futures are polled together travel together.

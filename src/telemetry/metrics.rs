@@ -68,6 +68,9 @@ pub const RECONCILED: &str = "stellwerk_reconciled_total";
 /// Gauge by `state` (`idle`, `busy`, `waiting`): connections of the pool, and callers waiting for one.
 pub const DB_POOL_CONNECTIONS: &str = "stellwerk_db_pool_connections";
 
+/// Gauge: calls under way in this process whose callers are known, watches left aside.
+pub const OPEN_CALLS: &str = "stellwerk_open_calls";
+
 /// Gauge: calls of this process that go on, as watches do.
 pub const OPEN_STREAMS: &str = "stellwerk_open_streams";
 
@@ -138,6 +141,7 @@ fn describe() {
     describe_gauge!(REVIEW_ITEMS, "Review items that wait, by kind");
     describe_counter!(RECONCILED, "Bookings repaired by a look at the provider, by provider");
     describe_gauge!(DB_POOL_CONNECTIONS, "Database connections of the pool, by state");
+    describe_gauge!(OPEN_CALLS, "Calls under way whose callers are known");
     describe_gauge!(OPEN_STREAMS, "Watches and other calls that go on");
 }
 

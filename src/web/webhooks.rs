@@ -218,7 +218,7 @@ fn unknown_endpoint() -> Response {
 
 fn failure_outcome(error: &Error) -> &'static str {
     match error {
-        Error::Unavailable(_) => "unavailable",
+        Error::Unavailable(_) | Error::CommitUnknown(_) => "unavailable",
         Error::Overloaded => "overloaded",
         Error::Deadline => "deadline",
         Error::RateLimited(_) => "rate_limited",

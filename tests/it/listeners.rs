@@ -36,6 +36,7 @@ use crate::support::{
 const SOON: Duration = Duration::from_secs(5);
 
 const DESK: &str = "https://desk.example.org";
+const SETTINGS: &str = "/stellwerk.v1.AccessService/GetTenantSettings";
 
 /// The services of the protos.
 fn services() -> BTreeSet<String> {
@@ -240,6 +241,115 @@ async fn a_call_ends_at_the_servers_deadline_and_leaves_nothing_open() {
         AND application_name = 'stellwerk' AND xact_start IS NOT NULL";
     wait_until("no transaction is open", SOON, async || owner.value(open).await == "0").await;
     assert!(desk::patients(&acme.admin).await.is_empty());
+}
+
+/// P3, P13. A caller who does not send what it asks for takes nothing from the others.
+#[tokio::test]
+async fn calls_that_have_no_message_yet_take_no_place() {
+    let app = TestApp::builder().setting("--max-concurrent-requests=2").start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let key = acme.key(proto::Role::Hr, &[]).await;
+    let stream = tokio::net::TcpStream::connect(app.grpc()).await.unwrap();
+    let (mut calls, connection) = h2::client::handshake(stream).await.unwrap();
+    let driver = tokio::spawn(connection);
+
+    let mut begun = Vec::new();
+    for _ in 0..8 {
+        let request = http::Request::post(format!("http://{}{SETTINGS}", app.grpc()))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("authorization", format!("Bearer {}", key.secret))
+            .body(())
+            .unwrap();
+        calls = calls.ready().await.unwrap();
+        begun.push(calls.send_request(request, false).unwrap());
+    }
+    let another = settings(&globex.admin).await;
+    let (answer, mut sending) = begun.pop().unwrap();
+    sending.send_data(prost::bytes::Bytes::from_static(&[0; 5]), true).unwrap();
+    let answered = answer.await.unwrap();
+    driver.abort();
+
+    assert!(another.is_ok(), "{another:?}");
+    assert_eq!(answered.headers().get("grpc-status"), None, "{answered:?}");
+}
+
+/// P3, P13.
+#[tokio::test]
+async fn a_tenant_takes_half_of_the_places() {
+    let app = TestApp::builder().setting("--max-concurrent-requests=4").start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let owner = app.database.owner().await;
+    let blocker = lock_people_out(&app, &acme).await;
+    let calls = [add_person(&acme, 1), add_person(&acme, 2)];
+    until_waiting(&owner, 2).await;
+
+    let refused = settings(&acme.admin).await.unwrap_err();
+    let another = settings(&globex.admin).await;
+    blocker.run("ROLLBACK").await;
+
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "OVERLOADED"));
+    assert!(another.is_ok(), "{another:?}");
+    for call in calls {
+        assert!(call.await.unwrap().is_ok());
+    }
+}
+
+/// P3, P13. What a practice's changes wait for is locked: the other practices go on, and the process lives.
+#[tokio::test]
+async fn a_tenant_takes_half_of_the_connections() {
+    let app = TestApp::builder().setting("--database-pool-size=4").start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let owner = app.database.owner().await;
+    let blocker = lock_people_out(&app, &acme).await;
+    let calls: Vec<_> = (0..8).map(|number| add_person(&acme, number)).collect();
+    until_waiting(&owner, 2).await;
+
+    for number in 0..20 {
+        desk::add_patient(&globex.admin, person("Max", &format!("Beispiel {number}"))).await;
+    }
+    until_waiting(&owner, 2).await;
+    blocker.run("ROLLBACK").await;
+
+    for call in calls {
+        let added = call.await.unwrap();
+        assert!(added.is_ok(), "{added:?}");
+    }
+}
+
+/// P13. A balancer that took it for dead would send the load to the next one.
+#[tokio::test]
+async fn a_process_whose_connections_are_all_busy_is_full_and_ready() {
+    let app =
+        TestApp::builder().setting("--database-pool-size=2").setting("--database-pool-wait=2s").start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let owner = app.database.owner().await;
+    let blockers = [lock_people_out(&app, &acme).await, lock_people_out(&app, &globex).await];
+    let calls = [add_person(&acme, 1), add_person(&globex, 1)];
+    until_waiting(&owner, 2).await;
+
+    let full = settings(&acme.admin).await.unwrap_err();
+    let ready = client().get(format!("http://{}/readyz", app.http())).send().await.unwrap();
+    for blocker in blockers {
+        blocker.run("ROLLBACK").await;
+    }
+
+    assert_eq!((full.code(), reason(&full).as_str()), (Code::Unavailable, "OVERLOADED"));
+    assert_eq!(ready.status().as_u16(), 200);
+    for call in calls {
+        assert!(call.await.unwrap().is_ok());
+    }
+}
+
+async fn settings(by: &TestCaller) -> Result<proto::GetTenantSettingsResponse, Status> {
+    Ok(by.access().get_tenant_settings(proto::GetTenantSettingsRequest {}).await?.into_inner())
+}
+
+fn add_person(to: &TestTenant, number: usize) -> JoinHandle<Result<(), Status>> {
+    let admin = to.admin.clone();
+    tokio::spawn(async move {
+        admin.patients().create_patient(person("Erika", &format!("Muster {number}"))).await.map(|_| ())
+    })
 }
 
 /// A call by way of this instance, on its way.

@@ -244,7 +244,7 @@ pub(super) async fn take_in(
                     counter!(names::RECONCILED, "provider" => calcom::PROVIDER).increment(1);
                 }
             }
-            Err(error @ Error::Unavailable(_)) => return Err(error.into()),
+            Err(error) if error.is_momentary() => return Err(error.into()),
             Err(error) => {
                 telemetry::log_error("a booking could not be taken in", &error);
                 record.add_error(subject(booking), "INTERNAL");

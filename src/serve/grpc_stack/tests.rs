@@ -5,6 +5,7 @@ use tokio::time::timeout;
 use super::*;
 
 const DESK: &str = "https://desk.example.org";
+const MESSAGE_BYTES: usize = 100;
 
 /// The stack over a service that answers `handler`.
 fn stack(places: u32, deadline: Duration, handler: fn() -> Response) -> Router {
@@ -13,7 +14,13 @@ fn stack(places: u32, deadline: Duration, handler: fn() -> Response) -> Router {
         .route("/test.Quick/Call", axum::routing::post(async move || handler()));
     let rules = Arc::new(AccessRules::read(DESCRIPTORS).unwrap());
     let open = open_services(HealthReporter::new()).unwrap();
-    router(slow.into(), open, rules, Arc::new(Gate::new(places, deadline)), &[DESK.parse().unwrap()])
+    let gate = Arc::new(Gate::new(places, deadline));
+    router(
+        slow.into(),
+        open,
+        Admission { rules, gate, message_bytes: MESSAGE_BYTES },
+        &[DESK.parse().unwrap()],
+    )
 }
 
 fn quick() -> Router {
@@ -109,6 +116,34 @@ async fn a_full_server_sheds_calls_but_answers_probes() {
     assert_eq!(details.error_info().unwrap().reason, "OVERLOADED");
     assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_secs(1)));
     assert_ne!(header(&probe, "grpc-status"), "14");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_send_its_message_takes_no_place_and_is_told_in_the_end() {
+    let stack = stack(1, Duration::from_secs(30), || Status::ok("").into_http());
+    let silent = || stream::pending::<Result<axum::body::Bytes, Infallible>>();
+    let request = call("/test.Quick/Call", "application/grpc").body(Body::from_stream(silent())).unwrap();
+    let mut stalled = Box::pin(stack.clone().oneshot(request));
+    assert!(futures::poll!(&mut stalled).is_pending());
+
+    let another = ask(&stack, call("/test.Quick/Call", "application/grpc")).await;
+    let told = timeout(Duration::from_secs(31), stalled).await.unwrap().unwrap();
+
+    assert_eq!((header(&another, "grpc-status"), header(&told, "grpc-status")), ("0", "4"));
+}
+
+#[tokio::test]
+async fn a_message_arrives_whole_and_a_too_large_one_goes_on_to_be_refused() {
+    let chunks = |count: usize| {
+        let sent = stream::iter(0..count).map(|number| Ok::<_, Infallible>(vec![number as u8; 10]));
+        message(Body::from_stream(sent), MESSAGE_BYTES)
+    };
+
+    for count in [0, 1, 10, 11, 1000] {
+        let read = axum::body::to_bytes(chunks(count).await, usize::MAX).await.unwrap();
+        let expected: Vec<u8> = (0..count).flat_map(|number| [number as u8; 10]).collect();
+        assert_eq!(read, expected, "{count} chunks");
+    }
 }
 
 #[tokio::test(start_paused = true)]

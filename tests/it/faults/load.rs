@@ -165,7 +165,8 @@ impl Shared {
             match caller.patients().create_patient(request.clone()).await {
                 Ok(_) => break,
                 Err(status)
-                    if reason(&status) == "DATABASE_UNAVAILABLE" && status.code() == Code::Unavailable =>
+                    if ["DATABASE_UNAVAILABLE", "COMMIT_UNKNOWN"].contains(&reason(&status).as_str())
+                        && status.code() == Code::Unavailable =>
                 {
                     self.unavailable_to_callers.fetch_add(1, Ordering::SeqCst);
                 }

@@ -140,7 +140,7 @@ impl TestApp {
         self.database.owner().await.run(due).await;
     }
 
-    /// Another instance over the same database, with the same keys.
+    /// Another instance over the same database and its connections, with the same keys.
     pub(crate) async fn second_instance(&self, settings: &[&str]) -> Running {
         let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
         launch(self.domain.clone(), &settings, true).await
@@ -189,8 +189,8 @@ impl TestAppBuilder {
         log_book::secret(root_keys.expose_secret());
         // Most tests post to the address itself; this only has to look like one in `url`.
         let public_url = if self.reachable { "" } else { "http://hooks.example.org" }.to_string();
-        let domain = app::domain(database.service_url(), &Default::default(), &root_keys, public_url)
-            .expect("a domain");
+        let pool = config(&self.settings).database.pool();
+        let domain = app::domain(database.service_url(), &pool, &root_keys, public_url).expect("a domain");
 
         let running = launch(domain, &self.settings, !self.without_worker).await;
         let domain = running.domain.clone();
@@ -200,13 +200,17 @@ impl TestAppBuilder {
     }
 }
 
-/// The only place that knows how the program is put together. Everything listens on free ports of loopback.
-async fn launch(domain: Domain, settings: &[String], works: bool) -> Running {
+fn config(settings: &[String]) -> Config {
     let free =
         ["--grpc-address", "--http-address", "--metrics-address"].map(|name| format!("{name}=127.0.0.1:0"));
     // All tests share one address, so the flood limit is off unless a test asks for it.
     let line = free.into_iter().chain(["--flood-limit=0".to_string()]).chain(settings.iter().cloned());
-    let config = Line::try_parse_from(line).expect("settings that can be read").config;
+    Line::try_parse_from(line).expect("settings that can be read").config
+}
+
+/// The only place that knows how the program is put together. Everything listens on free ports of loopback.
+async fn launch(domain: Domain, settings: &[String], works: bool) -> Running {
+    let config = config(settings);
     let mut app = App::new(domain, &config.callers).expect("a server's rooms");
     let listeners = Listeners::bind(&config).await.expect("free ports");
     let [grpc, http, metrics] = [&listeners.grpc, &listeners.http, &listeners.metrics]

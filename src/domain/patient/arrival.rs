@@ -76,7 +76,8 @@ pub(in crate::domain) struct Arrival {
 
 /// Finds out who somebody who arrives is, and adds them if nobody knows them; for webhooks and imports alike.
 ///
-/// An equal e-mail address links, unless both birth dates are known and differ: families share mailboxes.
+/// An equal e-mail address links, unless both birth dates are known and differ: families share mailboxes. Who
+/// has it by a merge is the person today, whose birth date counts as well.
 /// `from_tool` says that the address is the tool's knowledge (`booking_email`), not the practice's. Call it
 /// under `ARRIVAL_LOCK`.
 pub(in crate::domain) async fn arrive(
@@ -90,8 +91,7 @@ pub(in crate::domain) async fn arrive(
         Some(email) => store::patient::with_email(tx, &email).await?,
         None => Vec::new(),
     };
-    if let Some(known) = same_person(&same_email, newcomer) {
-        let id = store::patient::survivor(tx, known.id).await?;
+    if let Some(id) = same_person(tx, &same_email, newcomer).await? {
         let known = store::patient::find_for_update(tx, id).await?;
         complete(tx, tenant, &known, newcomer, from_tool).await?;
         return Ok(Arrival { who: TakenIn::Matched(id), before: Some(Data::of(&known).kept()?) });
@@ -178,16 +178,32 @@ pub(in crate::domain) fn new_patient(
 }
 
 /// Which of those with the newcomer's e-mail address is the newcomer: one of the same name, else the oldest
-/// whose birth date fits.
-fn same_person<'a>(same_email: &'a [Patient], newcomer: &Newcomer) -> Option<&'a Patient> {
-    let fits = |known: &&Patient| match (known.birth_date, newcomer.birth_date) {
+/// whose birth date fits. Of somebody who was merged that is whom they were merged into, if both fit.
+async fn same_person(
+    tx: &mut TenantTx,
+    same_email: &[Patient],
+    newcomer: &Newcomer,
+) -> Result<Option<PatientId>> {
+    let fits = |known: &Patient| match (known.birth_date, newcomer.birth_date) {
         (Some(one), Some(other)) => one == other,
         _ => true,
     };
     let named = (fold::name(&newcomer.last_name), fold::name(&newcomer.first_name));
-    let mut fitting = same_email.iter().filter(fits);
-    let same_name = |known: &&Patient| (fold::name(&known.last_name), fold::name(&known.first_name)) == named;
-    fitting.clone().find(same_name).or_else(|| fitting.next())
+    let mut oldest = None;
+    for known in same_email.iter().filter(|known| fits(known)) {
+        let mut id = known.id;
+        if let Some(into) = known.merged_into_id {
+            id = store::patient::survivor(tx, into).await?;
+            if !fits(&store::patient::find(tx, id).await?) {
+                continue;
+            }
+        }
+        if (fold::name(&known.last_name), fold::name(&known.first_name)) == named {
+            return Ok(Some(id));
+        }
+        oldest = oldest.or(Some(id));
+    }
+    Ok(oldest)
 }
 
 /// Writes down what was missing of a known person.

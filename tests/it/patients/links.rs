@@ -98,6 +98,43 @@ async fn people_who_share_only_an_address_but_not_a_birth_date_are_two() {
     assert_eq!(candidate.known_patient.as_ref().unwrap().patient_id, mother.patient_id);
 }
 
+/// P12. She who was merged said no birth date; of whom she turned out to be one is known.
+#[tokio::test]
+async fn the_address_of_somebody_who_was_merged_does_not_link_who_was_born_on_another_day() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let erika = |email: &str, birth_date: &str| proto::CreatePatientRequest {
+        email: email.into(),
+        phone: "030 1234567".into(),
+        birth_date: birth_date.into(),
+        ..person("Erika", "Muster")
+    };
+    let known = desk::add_patient(&acme.admin, erika("erika@example.org", "1980-02-01")).await;
+    desk::add_patient(&acme.admin, erika("familie@example.org", "")).await;
+    let pair = desk::candidates(&acme.admin, LinkCandidateState::Open).await.remove(0);
+    desk::decide(&acme.admin, &pair.link_candidate_id, LinkDecision::Merge).await;
+    let registered = |id: &str, first_name: &str, birth_date: &str| {
+        said(
+            "patient.created",
+            json!({ "id": id, "vorname": first_name, "nachname": "Muster", "email": "familie@example.org",
+                "geburtsdatum": birth_date }),
+        )
+    };
+
+    tool.tell(&registered("p-1", "Mia", "2015-05-05")).await.kept();
+    tool.tell(&registered("p-2", "Erika", "1980-02-01")).await.kept();
+
+    assert_eq!(desk::names(&acme.admin).await, ["Erika Muster", "Mia Muster"]);
+    let [candidate] = &desk::candidates(&acme.admin, LinkCandidateState::Open).await[..] else {
+        panic!("one")
+    };
+    assert_eq!(candidate.reasons().collect::<Vec<_>>(), [LikenessReason::SameEmail]);
+    assert_eq!(candidate.known_patient.as_ref().unwrap().patient_id, known.patient_id);
+    let links = desk::patient(&acme.admin, &known.patient_id).await.links;
+    assert_eq!(links.iter().map(|link| link.external_id.as_str()).collect::<Vec<_>>(), ["p-2"]);
+}
+
 #[tokio::test]
 async fn a_person_made_at_the_desk_is_compared_too() {
     let app = TestApp::start().await;

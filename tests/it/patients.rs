@@ -155,6 +155,43 @@ async fn an_update_of_the_tool_changes_what_changed_there_and_nothing_else() {
 
 /// P9.
 #[tokio::test]
+async fn what_the_tool_takes_back_goes_only_where_it_is_the_tools() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let known = proto::CreatePatientRequest {
+        email: "erika@example.org".into(),
+        phone: "030 1".into(),
+        ..person("Erika", "Muster")
+    };
+    let id = desk::add_patient(&acme.admin, known).await.patient_id;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let told = async |phone: Option<&str>, birth_date: Option<&str>| {
+        let mut data = erika();
+        data["telefon"] = phone.into();
+        data["geburtsdatum"] = birth_date.into();
+        tool.tell(&said("patient.updated", data)).await.kept();
+        let patient = desk::patient(&acme.admin, &id).await;
+        (patient.phone, patient.birth_date)
+    };
+    told(Some("0171 2"), Some("1980-02-01")).await;
+    let corrected = proto::UpdatePatientRequest {
+        patient_id: id.clone(),
+        birth_date: "1980-02-10".into(),
+        ..Default::default()
+    };
+    update(&acme.admin, corrected).await;
+
+    let gone = told(None, None).await;
+    let given = told(Some("0171 3"), None).await;
+    let gone_again = told(None, None).await;
+
+    assert_eq!(gone, ("030 1".into(), "1980-02-10".into()));
+    assert_eq!(given, ("0171 3".into(), "1980-02-10".into()));
+    assert_eq!(gone_again, ("".into(), "1980-02-10".into()));
+}
+
+/// P9.
+#[tokio::test]
 async fn when_the_tool_deletes_a_person_the_link_goes_and_the_patient_stays() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

@@ -135,6 +135,35 @@ async fn the_address_of_somebody_who_was_merged_does_not_link_who_was_born_on_an
     assert_eq!(links.iter().map(|link| link.external_id.as_str()).collect::<Vec<_>>(), ["p-2"]);
 }
 
+/// P9.
+#[tokio::test]
+async fn the_news_of_one_record_leave_what_another_said() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let registered = |id: &str, email: Option<&str>, phone: &str| {
+        let erika = json!({ "id": id, "vorname": "Erika", "nachname": "Muster", "email": email,
+            "telefon": phone, "geburtsdatum": "1980-02-01" });
+        said("patient.updated", erika)
+    };
+    tool.tell(&registered("p-1", Some("erika@example.org"), "030 1")).await.kept();
+    let known = desk::only_patient(&acme.admin).await.patient_id;
+    tool.tell(&registered("p-2", None, "030 2")).await.kept();
+    let pair = desk::candidates(&acme.admin, LinkCandidateState::Open).await.remove(0);
+    desk::decide(&acme.admin, &pair.link_candidate_id, LinkDecision::Merge).await;
+
+    tool.tell(&registered("p-2", None, "030 3")).await.kept();
+    let after_one = desk::patient(&acme.admin, &known).await;
+    tool.tell(&registered("p-2", Some("neu@example.org"), "030 3")).await.kept();
+    tool.tell(&registered("p-1", Some("erika@example.org"), "030 4")).await.kept();
+    let after_both = desk::patient(&acme.admin, &known).await;
+    tool.tell(&registered("p-1", None, "030 4")).await.kept();
+
+    assert_eq!((after_one.booking_email.as_str(), after_one.phone.as_str()), ("erika@example.org", "030 3"));
+    assert_eq!((after_both.booking_email.as_str(), after_both.phone.as_str()), ("neu@example.org", "030 4"));
+    assert_eq!(desk::patient(&acme.admin, &known).await.booking_email, "neu@example.org");
+}
+
 #[tokio::test]
 async fn a_person_made_at_the_desk_is_compared_too() {
     let app = TestApp::start().await;

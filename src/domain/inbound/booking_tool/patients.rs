@@ -15,8 +15,8 @@ use crate::{
 /// A younger state was applied before.
 pub(super) const OLDER: &str = "OLDER_STATE";
 
-/// `patient.created` and `patient.updated`: create, link or update. What changed at the tool changes here;
-/// `booking_email` follows the tool, the practice's own e-mail is not touched.
+/// `patient.created` and `patient.updated`: create, link or update. What changed at the tool changes here, and
+/// what is gone there goes here if it was the tool's; the practice's own e-mail is not touched.
 pub(super) async fn upserted(
     tx: &mut TenantTx,
     context: &Context<'_>,
@@ -106,24 +106,37 @@ async fn everybody_told(tx: &mut TenantTx, id: PatientId, link: &PatientLink) ->
     Ok(told)
 }
 
-/// Only what changed at the tool: what the practice corrected since stays. `link` holds what was said before,
-/// perhaps by a file, which may say more than the tool does.
+/// Only what changed at the tool: what the practice corrected since, or another record said, stays. `link` holds
+/// what was said before, perhaps by a file, which may say more than the tool does.
 fn take_over(patient: &mut Patient, link: &PatientLink, said: &ToolPatient) {
     let is_first_word = link.state_time.is_none();
     let first_name = said.first_name.clone().unwrap_or_default();
-    if first_name != link.first_name && !(is_first_word && first_name.is_empty()) {
+    let is_kept = first_name.is_empty() && (is_first_word || patient.first_name != link.first_name);
+    if first_name != link.first_name && !is_kept {
         patient.first_name = first_name;
     }
     if said.last_name != link.last_name {
         patient.last_name.clone_from(&said.last_name);
     }
-    if said.phone != link.phone && !(is_first_word && said.phone.is_none()) {
-        patient.phone.clone_from(&said.phone);
+    follow(&mut patient.phone, &link.phone, &said.phone, is_first_word);
+    follow(&mut patient.birth_date, &link.birth_date, &said.birth_date, is_first_word);
+    // A file's address became the practice's own, so that the tool's first one is news.
+    let email_before = link.email.as_ref().filter(|_| !is_first_word).cloned();
+    follow(&mut patient.booking_email, &email_before, &said.email, is_first_word);
+}
+
+/// Makes what a person `has` what the record says now, if that is not what it said `before`. What it says no
+/// more goes only where it is the record's; a first word takes nothing away.
+fn follow<T: Clone + PartialEq>(
+    has: &mut Option<T>,
+    before: &Option<T>,
+    now: &Option<T>,
+    is_first_word: bool,
+) {
+    let is_kept = now.is_none() && (is_first_word || has != before);
+    if now != before && !is_kept {
+        has.clone_from(now);
     }
-    if said.birth_date != link.birth_date && !(is_first_word && said.birth_date.is_none()) {
-        patient.birth_date = said.birth_date;
-    }
-    patient.booking_email.clone_from(&said.email);
 }
 
 /// `patient.deleted`: the link goes, the person and the tool's data stay.

@@ -184,7 +184,7 @@ async fn undo_merge(
     let Some((mut candidate, merged)) = merge_by(tx, record, from).await? else { return Ok(None) };
     let tenant = store::tenant::current(tx).await?;
     let mut restored = store::patient::find_for_update(tx, merged).await?;
-    take_back(tx, &tenant, &restored).await?;
+    take_back(tx, &tenant, &candidate, &restored).await?;
     restored.merged_into_id = None;
     store::patient::update_data(tx, &restored, &tenant.phone_region).await?;
     for mut link in store::patient_link::of_patients(tx, &[from]).await? {
@@ -225,19 +225,31 @@ async fn merge_by(
     Ok(None)
 }
 
-/// Takes a merged person's data off whom they were merged into, and whom that one was merged into since.
-async fn take_back(tx: &mut TenantTx, tenant: &Tenant, restored: &Patient) -> Result<()> {
+/// Takes a merged person's data off whom they were merged into, and whom that one was merged into since. What
+/// came with them is not what these later merges moved any more.
+async fn take_back(
+    tx: &mut TenantTx,
+    tenant: &Tenant,
+    undone: &LinkCandidate,
+    restored: &Patient,
+) -> Result<()> {
     let theirs = Data::of(restored);
     let mut merged = restored.clone();
     while let Some(into) = merged.merged_into_id {
         let mut survivor = store::patient::find_for_update(tx, into).await?;
-        let merge = store::link_candidate::merge_of(tx, merged.id).await?;
-        if let Some(before) = merge.and_then(|merge| merge.known_before) {
-            Data::read(&before)?.give_back(&mut survivor, &theirs);
-            if merged.id != restored.id {
-                take_what_lacks(&mut survivor, &merged);
+        if let Some(mut merge) = store::link_candidate::merge_of(tx, merged.id).await? {
+            if let Some(before) = &merge.known_before {
+                Data::read(before)?.give_back(&mut survivor, &theirs);
+                if merged.id != restored.id {
+                    take_what_lacks(&mut survivor, &merged);
+                }
+                store::patient::update_data(tx, &survivor, &tenant.phone_region).await?;
             }
-            store::patient::update_data(tx, &survivor, &tenant.phone_region).await?;
+            if merge.id != undone.id {
+                merge.moved_links.retain(|link| !undone.moved_links.contains(link));
+                merge.moved_appointments.retain(|visit| !undone.moved_appointments.contains(visit));
+                store::link_candidate::save(tx, &merge).await?;
+            }
         }
         merged = survivor;
     }

@@ -166,6 +166,8 @@ async fn who_was_merged_first_is_taken_out_alone() {
     assert_eq!(data(&kept), ["Erika", "Müller", "", "p-2@example.org", "030 5553", BORN]);
     assert_eq!(records(&acme.admin, &first).await, ["p-2"]);
     assert_eq!(owners(&acme.admin).await, [&first, &first, &third].map(Clone::clone));
+    // Whom the third is taken out of hear no more of them.
+    tool.tell(&said("patient.updated", twin("p-33", "Mühler"))).await.kept();
     let [alone, restored] = unlink(&acme.admin, &first, "p-2").await;
     assert_eq!(data(&alone), ["Erika", "Müller", "", "", "", BORN]);
     assert_eq!(restored.patient_id, second);

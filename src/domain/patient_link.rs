@@ -167,10 +167,14 @@ async fn merge(tx: &mut TenantTx, caller: &Caller, candidate: &mut LinkCandidate
 
 /// What the survivor lacks is taken over; what they have stays.
 fn take_what_lacks(survivor: &mut Patient, merged: &Patient) {
+    if survivor.first_name.is_empty() {
+        survivor.first_name.clone_from(&merged.first_name);
+    }
     survivor.email = survivor.email.take().or_else(|| merged.email.clone());
     survivor.booking_email = survivor.booking_email.take().or_else(|| merged.booking_email.clone());
     survivor.phone = survivor.phone.take().or_else(|| merged.phone.clone());
     survivor.birth_date = survivor.birth_date.or(merged.birth_date);
+    survivor.practitioner_id = survivor.practitioner_id.or(merged.practitioner_id);
 }
 
 /// If the record came to `from` by a merge, makes the merged person whole again,

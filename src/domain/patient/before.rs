@@ -1,11 +1,12 @@
 //! What a person was before somebody else's data came to them, so that it can be given back.
 
 use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::{
     error::{Error, Result},
+    ids::PractitionerId,
     store::{patient::Patient, patient_link::PatientLink},
 };
 
@@ -18,6 +19,9 @@ pub(in crate::domain) struct Data {
     booking_email: Option<String>,
     phone: Option<String>,
     birth_date: Option<NaiveDate>,
+    /// Absent where nobody says: in records, and in what was kept by merges that gave no practitioner.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    practitioner_id: Option<Option<PractitionerId>>,
 }
 
 impl Data {
@@ -29,6 +33,7 @@ impl Data {
             booking_email: person.booking_email.clone(),
             phone: person.phone.clone(),
             birth_date: person.birth_date,
+            practitioner_id: Some(person.practitioner_id),
         }
     }
 
@@ -41,6 +46,7 @@ impl Data {
             booking_email: record.email.clone(),
             phone: record.phone.clone(),
             birth_date: record.birth_date,
+            practitioner_id: None,
         }
     }
 
@@ -65,7 +71,16 @@ impl Data {
         give_back(&mut person.booking_email, self.booking_email, &theirs.booking_email);
         give_back(&mut person.phone, self.phone, &theirs.phone);
         give_back(&mut person.birth_date, self.birth_date, &theirs.birth_date);
+        // One practitioner has many patients: who had another one was given this one by somebody.
+        if self.practitioner_id == Some(None) && theirs.practitioner_id == Some(person.practitioner_id) {
+            person.practitioner_id = None;
+        }
     }
+}
+
+/// `null` is a value, other than nothing at all.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<PractitionerId>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 fn give_back<T: PartialEq>(has: &mut Option<T>, had: Option<T>, theirs: &Option<T>) {

@@ -103,6 +103,32 @@ async fn what_a_match_by_address_and_the_tool_gave_the_known_person_goes_with_th
     assert_eq!(data(&unlinked), ["Erika", "Mueller-Neu", "", "p-1@example.org", "030 5553", BORN]);
 }
 
+/// Else the merged one's practitioner would lose sight of them.
+#[tokio::test]
+async fn a_merge_gives_a_first_name_and_a_practitioner_and_its_undo_takes_them_back() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let known = proto::CreatePatientRequest { birth_date: BORN.into(), ..person("", "Muster") };
+    let known = desk::add_patient(&acme.admin, known).await.patient_id;
+    let practitioner = desk::add_practitioner(&acme.admin, "Dr. Anna Beispiel", &[]).await.practitioner_id;
+    let settings = proto::UpdateTenantSettingsRequest {
+        default_practitioner_id: practitioner.clone(),
+        ..Default::default()
+    };
+    acme.admin.access().update_tenant_settings(settings).await.unwrap();
+    tool.tell(&said("patient.created", twin("p-1", "Muster"))).await.kept();
+    let pair = desk::candidates(&acme.admin, LinkCandidateState::Open).await.remove(0);
+
+    merge(&acme.admin, &pair.patient.unwrap().patient_id, &known).await;
+    let merged = desk::patient(&acme.admin, &known).await;
+    let [kept, unlinked] = unlink(&acme.admin, &known, "p-1").await;
+
+    assert_eq!((merged.first_name.as_str(), &merged.practitioner_id), ("Erika", &practitioner));
+    assert_eq!((kept.first_name.as_str(), kept.practitioner_id.as_str()), ("", ""));
+    assert_eq!((unlinked.first_name.as_str(), &unlinked.practitioner_id), ("Erika", &practitioner));
+}
+
 /// One at the desk, two of the tool's with an appointment each, the third of whom was merged into the second
 /// and then, as their pair says, into the first. The second has an appointment of the desk's, too.
 async fn three_in_one(acme: &TestTenant) -> (TestBookingTool, [String; 3]) {

@@ -24,7 +24,7 @@ mod booking_link;
 mod delete;
 mod phones;
 
-pub(super) use arrival::{ARRIVAL_LOCK, arrive, change, new_patient};
+pub(super) use arrival::{ARRIVAL_LOCK, arrive, change, compare, new_patient};
 pub use arrival::{Newcomer, Record, TakenIn, take_in};
 pub(super) use before::Data;
 pub use booking_link::booking_link;

@@ -5,7 +5,7 @@ use chrono::Utc;
 use super::{
     Domain,
     idempotency::{Claim, Key, claim},
-    patient::{ARRIVAL_LOCK, Data, Newcomer, Shown, new_patient, show_all, shown},
+    patient::{ARRIVAL_LOCK, Data, Newcomer, Shown, compare, new_patient, show_all, shown},
 };
 use crate::{
     caller::Caller,
@@ -209,6 +209,8 @@ async fn undo_merge(
     candidate.decided_by = Some(caller.subject.clone());
     candidate.decide_time = Some(Utc::now());
     store::link_candidate::save(tx, &candidate).await?;
+    keep_apart(tx, caller, from, merged).await?;
+    compare(tx, &tenant, &restored).await?;
     Ok(Some(merged))
 }
 
@@ -284,7 +286,7 @@ async fn split_off(
         birth_date: record.birth_date,
     };
     let mut patient = new_patient(fresh, &tenant, &newcomer, known.origin);
-    patient.booking_email = newcomer.email;
+    patient.booking_email.clone_from(&newcomer.email);
     store::patient::insert(tx, &patient, &tenant.phone_region).await?;
     let link = PatientLink {
         patient_id: Some(fresh),
@@ -296,6 +298,7 @@ async fn split_off(
     store::patient_link::save(tx, &link).await?;
     move_appointments_of(tx, caller, &link, from, fresh).await?;
     keep_apart(tx, caller, from, fresh).await?;
+    compare(tx, &tenant, &patient).await?;
     Ok(fresh)
 }
 

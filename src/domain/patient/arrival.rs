@@ -234,7 +234,13 @@ pub(in crate::domain) async fn change(
     if said_of(before) == said_of(after) || after.merged_into_id.is_some() {
         return Ok(());
     }
-    let mut emails = vec![&after.email, &after.booking_email];
+    compare(tx, tenant, after).await
+}
+
+/// Puts before an admin who may be this person's twin, unless the pair was before. Call it under
+/// `ARRIVAL_LOCK`.
+pub(in crate::domain) async fn compare(tx: &mut TenantTx, tenant: &Tenant, person: &Patient) -> Result<()> {
+    let mut emails = vec![&person.email, &person.booking_email];
     emails.retain(|email| email.is_some());
     emails.dedup();
     if emails.is_empty() {
@@ -242,14 +248,14 @@ pub(in crate::domain) async fn change(
     }
     for email in emails {
         let said = Newcomer {
-            first_name: after.first_name.clone(),
-            last_name: after.last_name.clone(),
+            first_name: person.first_name.clone(),
+            last_name: person.last_name.clone(),
             email: email.clone(),
-            phone: after.phone.clone(),
-            birth_date: after.birth_date,
+            phone: person.phone.clone(),
+            birth_date: person.birth_date,
         };
-        let twins = twins_of(tx, tenant, &said, Some(after.id)).await?;
-        propose(tx, after.id, twins).await?;
+        let twins = twins_of(tx, tenant, &said, Some(person.id)).await?;
+        propose(tx, person.id, twins).await?;
     }
     Ok(())
 }

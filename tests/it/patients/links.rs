@@ -345,6 +345,33 @@ async fn racing_decisions_about_one_pair_are_one_decision() {
     }
 }
 
+/// P12. Only the new person looks like the third one; of whom the record was taken off that was said before.
+#[tokio::test]
+async fn who_is_taken_off_somebody_is_compared_with_everybody_else() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let known =
+        proto::CreatePatientRequest { email: "privat@example.org".into(), ..person("Erik", "Müller") };
+    let known = desk::add_patient(&acme.admin, known).await.patient_id;
+    let third = proto::CreatePatientRequest { birth_date: "1980-02-01".into(), ..person("Erika", "Mueler") };
+    let third = desk::add_patient(&acme.admin, third).await.patient_id;
+    tool.tell(&said("patient.created", twin("Müller"))).await.kept();
+    for pair in desk::candidates(&acme.admin, LinkCandidateState::Open).await {
+        desk::decide(&acme.admin, &pair.link_candidate_id, LinkDecision::KeepApart).await;
+    }
+    let link = desk::patient(&acme.admin, &known).await.links.remove(0);
+
+    let unlinked = unlink(&acme.admin, &known, &link.patient_link_id).await.unlinked_patient.unwrap();
+
+    assert!(unlinked.possible_twin);
+    let pairs = desk::candidates(&acme.admin, LinkCandidateState::Open).await;
+    let ids = |pair: &proto::LinkCandidate| {
+        [&pair.known_patient, &pair.patient].map(|one| one.clone().unwrap().patient_id)
+    };
+    assert_eq!(pairs.iter().map(ids).collect::<Vec<_>>(), [[third, unlinked.patient_id]]);
+}
+
 /// P11.
 #[tokio::test]
 async fn deleting_the_survivor_forgets_the_merged_person_too() {

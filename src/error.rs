@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use crate::ids::{AppointmentId, SyncLogId};
+use crate::ids::{AppointmentId, PatientId, SyncLogId};
 use crate::words::{
     AppointmentStatus, CandidateState, ImportState, IntegrationState, PhaseField, Presence, Resolution,
     ReviewKind, Role,
@@ -103,6 +103,10 @@ pub enum Error {
     AppointmentStatus(AppointmentStatus),
     #[error("no booking URL is configured; set it with UpdateTenantSettings")]
     BookingUrlNotConfigured,
+    #[error(
+        "the person was merged into another one; ask it of that one, or undo the merge with UnlinkPatient"
+    )]
+    PatientMerged(PatientId),
     #[error("the candidate was decided already: {0}")]
     CandidateDecided(CandidateState),
     #[error("the import is {0}")]

@@ -79,6 +79,7 @@ impl Error {
             Self::BookingUrlNotConfigured => {
                 (Code::FailedPrecondition, 409, ErrorReason::BookingUrlNotConfigured)
             }
+            Self::PatientMerged(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientMerged),
             Self::CandidateDecided(_) => (Code::FailedPrecondition, 409, ErrorReason::LinkCandidateDecided),
             Self::ImportState(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientImportState),
             Self::ImportOffset(_) => (Code::FailedPrecondition, 409, ErrorReason::PatientImportOffset),
@@ -146,6 +147,7 @@ impl Error {
             Self::NameTaken { field } => Some(("field", field.clone())),
             Self::HoldExpired(hold) => Some(("appointment_id", hold.to_string())),
             Self::AppointmentStatus(status) => Some(("status", status.to_string())),
+            Self::PatientMerged(into) => Some(("merged_into_patient_id", into.to_string())),
             Self::CandidateDecided(state) => Some(("state", state.to_string())),
             Self::ImportState(state) => Some(("state", state.to_string())),
             Self::ImportOffset(offset) => Some(("expected_offset", offset.to_string())),

@@ -9,7 +9,9 @@ use chrono::{DateTime, Utc};
 use super::{
     Domain,
     idempotency::{Claim, Key, claim},
-    integration, sync_log,
+    integration,
+    patient::check_unmerged,
+    sync_log,
 };
 use crate::{
     caller::{Caller, Person},
@@ -53,7 +55,7 @@ pub struct Whence {
 
 /// Keeps a consent. What waited for it goes on at once.
 ///
-/// Errors: `NotFound` (integration, patient), `Invalid`, `LimitReached`, `IdempotencyKeyReused`.
+/// Errors: `NotFound` (integration, patient), `Invalid`, `PatientMerged`, `LimitReached`, `IdempotencyKeyReused`.
 pub async fn grant(
     domain: &Domain,
     caller: &Caller,
@@ -76,7 +78,11 @@ pub async fn grant(
     }
     let to = store::integration::find(&mut tx, new.integration).await?;
     if let Some(patient) = patient {
-        store::patient::find(&mut tx, patient).await?;
+        let patient = store::patient::find(&mut tx, patient).await?;
+        // Who calls for themselves may not see whom they were merged into.
+        if caller.role != Role::Patient {
+            check_unmerged(&mut tx, &patient).await?;
+        }
     }
     if store::consent::count_living(&mut tx, to.id).await? >= LIVING_AT_MOST {
         return Err(Error::LimitReached("10000 consents of an integration"));

@@ -103,6 +103,7 @@ pub async fn list(
 }
 
 /// Changes the practice's own data of a person. Like a newcomer's, new data are compared with everybody's.
+/// Errors: `Invalid`, `NotFound` (patient, practitioner), `PatientMerged`, `IdempotencyKeyReused`.
 pub async fn update(
     domain: &Domain,
     caller: &Caller,
@@ -119,6 +120,7 @@ pub async fn update(
         tx.lock(ARRIVAL_LOCK).await?;
         let tenant = store::tenant::current(&mut tx).await?;
         let before = store::patient::find_for_update(&mut tx, id).await?;
+        check_unmerged(&mut tx, &before).await?;
         let mut patient = before.clone();
         patient.first_name = changes.first_name.unwrap_or(patient.first_name);
         patient.last_name = changes.last_name.unwrap_or(patient.last_name);
@@ -149,6 +151,15 @@ pub(super) async fn show_all(tx: &mut TenantTx, patients: Vec<Patient>) -> Resul
         patient,
     };
     Ok(patients.into_iter().map(show).collect())
+}
+
+/// Refuses what is asked of somebody who was merged: they are hidden behind whom they were merged into, and
+/// nobody would see that it came to nothing. Errors: `PatientMerged`.
+pub(super) async fn check_unmerged(tx: &mut TenantTx, patient: &Patient) -> Result<()> {
+    match patient.merged_into_id {
+        Some(into) => Err(Error::PatientMerged(store::patient::survivor(tx, into).await?)),
+        None => Ok(()),
+    }
 }
 
 fn check_birth_date(birth_date: Option<NaiveDate>) -> Result<()> {

@@ -61,6 +61,12 @@ pub(crate) fn reason(status: &Status) -> String {
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
 }
 
+/// What a refusal says beside its reason; empty when it does not have it.
+pub(crate) fn metadata(status: &Status, name: &str) -> String {
+    let info = status.get_details_error_info();
+    info.and_then(|info| info.metadata.get(name).cloned()).unwrap_or_default()
+}
+
 /// The fields that a refusal complains of, from its `BadRequest`.
 pub(crate) fn fields(status: &Status) -> Vec<String> {
     let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();

@@ -5,6 +5,7 @@ use crate::{
     domain::{
         Domain,
         idempotency::{Claim, Key, claim},
+        patient::check_unmerged,
     },
     error::{Error, Noun, Result},
     ids::{ApiKeyId, SubjectLinkId},
@@ -17,7 +18,8 @@ pub const API_KEY_ISSUER: &str = "api_key";
 
 /// Says whom a subject is; an API key is named by its id.
 ///
-/// Errors: `Invalid`, `NotFound` for the person, `SubjectAlreadyLinked`, `IdempotencyKeyReused`.
+/// Errors: `Invalid`, `NotFound` for the person, `PatientMerged`, `SubjectAlreadyLinked`,
+/// `IdempotencyKeyReused`.
 pub async fn link_subject(
     domain: &Domain,
     caller: &Caller,
@@ -32,11 +34,17 @@ pub async fn link_subject(
     let id = SubjectLinkId::new();
     let link = match claim(&mut tx, caller, key, id).await? {
         Claim::Repeat(id) => store::subject_link::find(&mut tx, SubjectLinkId(id)).await?,
-        Claim::First if issuer == API_KEY_ISSUER => {
-            let subject = api_key_subject(&mut tx, subject).await?;
+        Claim::First => {
+            if let Person::Patient(patient) = person {
+                let patient = store::patient::find_for_update(&mut tx, patient).await?;
+                check_unmerged(&mut tx, &patient).await?;
+            }
+            let subject = match issuer {
+                API_KEY_ISSUER => api_key_subject(&mut tx, subject).await?,
+                _ => subject.to_string(),
+            };
             store::subject_link::insert(&mut tx, id, issuer, &subject, person).await?
         }
-        Claim::First => store::subject_link::insert(&mut tx, id, issuer, subject, person).await?,
     };
     tx.commit().await?;
     Ok(link)

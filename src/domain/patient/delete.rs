@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use super::ARRIVAL_LOCK;
+use super::{ARRIVAL_LOCK, check_unmerged};
 use crate::{
     caller::Caller,
     domain::{
@@ -18,7 +18,7 @@ use crate::{
 
 /// Forgets a person here: links, cached appointments, keys of kept bodies; a keyed tombstone stays, so that
 /// late events of the tool do not bring the person back. Those who were merged into the person are the
-/// person, and go too.
+/// person, and go too. Errors: `NotFound`, `PatientMerged`, `IdempotencyKeyReused`.
 pub async fn delete(domain: &Domain, caller: &Caller, key: &Key, id: PatientId) -> Result<()> {
     let tenant_key = domain.tenant_key(caller.tenant).await?;
     retry_deadlocks(|| delete_once(domain, caller, &tenant_key, key, id)).await
@@ -36,7 +36,8 @@ async fn delete_once(
         return Ok(());
     }
     tx.lock(ARRIVAL_LOCK).await?;
-    store::patient::find(&mut tx, id).await?;
+    let patient = store::patient::find(&mut tx, id).await?;
+    check_unmerged(&mut tx, &patient).await?;
     let mut bodies = vec![id];
     let mut seen = 0;
     while let Some(next) = bodies.get(seen).copied() {

@@ -16,7 +16,7 @@ use crate::support::{
     app::TestApp,
     caller::TestCaller,
     desk::{self, person},
-    reason,
+    metadata, reason,
     said::said,
     wait_until,
 };
@@ -188,12 +188,6 @@ async fn a_repeated_chunk_changes_nothing_and_a_gap_is_told() {
     }
     assert_eq!(reason(&late), "PATIENT_IMPORT_STATE");
     assert_eq!(report.patient_import.unwrap().processed_rows, 6);
-}
-
-fn metadata(status: &Status, name: &str) -> String {
-    use tonic_types::StatusExt;
-    let info = status.get_details_error_info().unwrap();
-    info.metadata.get(name).cloned().unwrap_or_default()
 }
 
 #[tokio::test]

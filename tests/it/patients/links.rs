@@ -13,7 +13,7 @@ use crate::support::{
     booking_tool::TestBookingTool,
     caller::TestCaller,
     desk::{self, person},
-    reason,
+    metadata, reason,
     said::{said, written},
     tenant::TestTenant,
 };
@@ -370,6 +370,57 @@ async fn who_is_taken_off_somebody_is_compared_with_everybody_else() {
         [&pair.known_patient, &pair.patient].map(|one| one.clone().unwrap().patient_id)
     };
     assert_eq!(pairs.iter().map(ids).collect::<Vec<_>>(), [[third, unlinked.patient_id]]);
+}
+
+/// P11, P12. Else a caller would take somebody for changed or forgotten who is as they were, and no admin could
+/// take the two apart any more.
+#[tokio::test]
+async fn what_is_asked_of_somebody_who_was_merged_is_refused_and_says_who_they_are() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (tool, known, candidate) = twins(&acme).await;
+    let patient_id = candidate.patient.as_ref().unwrap().patient_id.clone();
+    desk::decide(&acme.admin, &candidate.link_candidate_id, LinkDecision::Merge).await;
+    let before = desk::patient(&acme.admin, &patient_id).await;
+    let changed = proto::UpdatePatientRequest {
+        patient_id: patient_id.clone(),
+        phone: "030 7654321".into(),
+        ..Default::default()
+    };
+    let forgotten = proto::DeletePatientRequest { patient_id: patient_id.clone(), ..Default::default() };
+    let subject = proto::LinkSubjectRequest {
+        issuer: "https://id.example.org".into(),
+        subject: "erika".into(),
+        person: Some(proto::link_subject_request::Person::PatientId(patient_id.clone())),
+        ..Default::default()
+    };
+    let consent = proto::GrantConsentRequest {
+        integration_id: tool.endpoint.integration_id.clone(),
+        patient_id: patient_id.clone(),
+        scopes: vec![proto::ConsentScope::Appointments.into()],
+        text_version: "2026-11".into(),
+        ..Default::default()
+    };
+
+    let refused = [
+        acme.admin.patients().update_patient(changed).await.unwrap_err(),
+        acme.admin.patients().delete_patient(forgotten).await.unwrap_err(),
+        acme.admin.access().link_subject(subject).await.unwrap_err(),
+        acme.admin.privacy().grant_consent(consent).await.unwrap_err(),
+    ];
+
+    for status in &refused {
+        assert_eq!(
+            (status.code(), reason(status).as_str()),
+            (Code::FailedPrecondition, "PATIENT_MERGED"),
+            "{status:?}"
+        );
+        assert_eq!(metadata(status, "merged_into_patient_id"), known.patient_id);
+    }
+    assert_eq!(desk::patient(&acme.admin, &patient_id).await, before);
+    let link = desk::patient(&acme.admin, &known.patient_id).await.links.remove(0);
+    let apart = unlink(&acme.admin, &known.patient_id, &link.patient_link_id).await;
+    assert_eq!(apart.unlinked_patient.unwrap().patient_id, patient_id);
 }
 
 /// P11.

@@ -34,6 +34,8 @@ pub use run::{give_up, run};
 pub const OPEN_AT_MOST: i64 = 10;
 /// Bytes of one file, at most: 256 MiB.
 pub const BYTES_AT_MOST: i64 = 256 * 1024 * 1024;
+/// Bytes of a tenant's files, open or tried, with which none is begun any more: 1 GiB.
+pub const KEPT_BYTES_AT_MOST: i64 = 4 * BYTES_AT_MOST;
 
 /// Which run a message asks for.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -70,6 +72,10 @@ pub async fn start(
             tx.lock("patient_import").await?;
             if store::patient_import::count_open(&mut tx).await? >= OPEN_AT_MOST {
                 return Err(Error::LimitReached("ten open imports"));
+            }
+            // A file that was tried is open no more, and kept to be taken over.
+            if store::patient_import::all_kept_bytes(&mut tx).await? >= KEPT_BYTES_AT_MOST {
+                return Err(Error::LimitReached("1 GiB of kept import files"));
             }
             store::patient_import::insert(&mut tx, fresh, integration, caller.origin).await?;
             fresh

@@ -159,6 +159,12 @@ pub async fn kept_bytes(tx: &mut TenantTx, id: PatientImportId) -> Result<i64> {
         .await?)
 }
 
+/// The same of all files.
+pub async fn all_kept_bytes(tx: &mut TenantTx) -> Result<i64> {
+    let query = patient_import_chunk::table.select(sql::<BigInt>("coalesce(sum(size_bytes), 0)::bigint"));
+    Ok(query.first(tx.conn()).await?)
+}
+
 /// Begins the next run, from the first row.
 pub async fn begin_run(tx: &mut TenantTx, id: PatientImportId, dry_run: bool) -> Result<()> {
     let no_words: Vec<String> = Vec::new();

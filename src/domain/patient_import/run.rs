@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
     ids::TenantId,
     store::{
-        self,
+        self, TenantTx,
         outbox::Outcome,
         patient_import::{Ending, PatientImport},
     },
@@ -80,9 +80,18 @@ pub async fn give_up(domain: &Domain, tenant: TenantId, payload: &Value) -> Resu
     let at = Checkpoint { import: import.id, run: order.run, processed_rows: import.processed_rows };
     if at.turn(&import) == Turn::Ours {
         let ending = Ending { failure_reason: "INTERNAL".into(), ..Ending::default() };
-        store::patient_import::end_run(&mut tx, import.id, &ending).await?;
+        end(&mut tx, &import, &ending).await?;
     }
     tx.commit().await
+}
+
+/// Ends the run. After one for real there is no other, however it ended, and nobody reads the file again.
+async fn end(tx: &mut TenantTx, import: &PatientImport, ending: &Ending) -> Result<()> {
+    store::patient_import::end_run(tx, import.id, ending).await?;
+    if !import.dry_run {
+        store::patient_import::delete_chunks(tx, import.id).await?;
+    }
+    Ok(())
 }
 
 fn order(payload: &Value) -> Result<RunOrder> {
@@ -173,10 +182,7 @@ impl Run<'_> {
         let mut tx = self.domain.store.tenant(self.tenant).await?;
         let import = store::patient_import::find_locked(&mut tx, self.import.id).await?;
         proceed(self.at.turn(&import))?;
-        store::patient_import::end_run(&mut tx, import.id, ending).await?;
-        if !import.dry_run {
-            store::patient_import::delete_chunks(&mut tx, import.id).await?;
-        }
+        end(&mut tx, &import, ending).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -5,6 +5,7 @@ mod large;
 mod tool;
 
 use serde_json::json;
+use stellwerk::domain::upkeep;
 use stellwerk::proto::{
     self, LikenessReason, LinkCandidateState, PatientImportOutcome, PatientImportState, PatientLinkOrigin,
     SignatureScheme,
@@ -304,4 +305,57 @@ async fn imports_stay_inside_their_tenant_and_their_number_is_bounded() {
     assert_eq!((strangers.code(), reason(&strangers).as_str()), (Code::NotFound, "PATIENT_IMPORT_NOT_FOUND"));
     assert_eq!((eleventh.code(), reason(&eleventh).as_str()), (Code::ResourceExhausted, "LIMIT_REACHED"));
     start(&globex.admin, "").await;
+}
+
+/// P13. A file that was tried is open no more, and is kept nevertheless.
+#[tokio::test]
+async fn files_are_kept_up_to_a_bound_of_the_tenants() {
+    let app = TestApp::start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let id = start(&acme.admin, "").await;
+    upload(&acme.admin, &id, 0, b"vorname\nErika\n").await.unwrap();
+    let tried = run(&acme.admin, &id, true).await.patient_import.unwrap();
+    let owner = app.database.owner().await;
+    owner.run("UPDATE patient_import_chunk SET size_bytes = 1024 * 1024 * 1024").await;
+
+    let another =
+        acme.admin.patients().start_patient_import(proto::StartPatientImportRequest::default()).await;
+    let another = another.unwrap_err();
+    start(&globex.admin, "").await;
+    owner.run("UPDATE patient_import_chunk SET size_bytes = size_bytes - 1").await;
+    start(&acme.admin, "").await;
+
+    assert_eq!(tried.failure_reason, "MISSING_COLUMN");
+    assert_eq!((another.code(), reason(&another).as_str()), (Code::ResourceExhausted, "LIMIT_REACHED"));
+    assert_eq!(metadata(&another, "limit"), "1 GiB of kept import files");
+}
+
+/// P11, P13.
+#[tokio::test]
+async fn the_report_of_an_import_is_swept_after_90_days_and_its_counts_stay() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let owner = app.database.owner().await;
+    let mut ids = Vec::new();
+    for age in ["89 days", "91 days"] {
+        let id = start(&acme.admin, "").await;
+        upload(&acme.admin, &id, 0, b"nachname\nMuster\n").await.unwrap();
+        run(&acme.admin, &id, false).await;
+        let aged = format!("end_time = now() - interval '{age}' WHERE id = '{id}'");
+        owner.run(&format!("UPDATE patient_import SET {aged}")).await;
+        ids.push(id);
+    }
+
+    wait_until("the chores are done", PATIENCE, async || {
+        upkeep::run(&app.domain).await;
+        owner.value("SELECT count(*) FROM patient_import_row").await == "1"
+    })
+    .await;
+
+    let mut told = Vec::new();
+    for id in ids {
+        let report = report(&acme.admin, &id).await;
+        told.push((report.rows.len(), report.patient_import.unwrap().created_rows));
+    }
+    assert_eq!(told, [(1, 1), (0, 1)]);
 }

@@ -75,6 +75,7 @@ async fn an_import_that_cannot_go_on_is_told_as_failed() {
     let failed = import_of(&acme.admin, &id).await;
     assert_eq!((failed.state(), failed.failure_reason.as_str()), (PatientImportState::Failed, "INTERNAL"));
     assert!(desk::patients(&acme.admin).await.is_empty());
+    assert_eq!(owner.value("SELECT count(*) FROM patient_import_chunk").await, "0");
     wait_until("the message is dead", PATIENCE, async || {
         owner.lines("SELECT kind || ' ' || state FROM outbox").await == ["patient_import dead"]
     })

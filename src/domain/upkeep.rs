@@ -30,6 +30,10 @@ pub async fn run(domain: &Domain) {
                 chores.events_without_month().await,
             );
             tell("partitions dropped", chores.drop_partitions().await);
+            tell("events swept that their tenants no longer keep", chores.sweep_events().await);
+            tell("bodies erased that their tenants no longer keep", chores.sweep_body_keys().await);
+            tell("delivery ids swept", chores.sweep_delivery_ids().await);
+            tell("idempotency records swept", chores.sweep_idempotency_records().await);
             tell("import chunks swept", chores.sweep_imports().await);
             tell("attempts to connect swept", chores.sweep_authorizations().await);
             tell("writes of phases swept", chores.sweep_phase_intents().await);

@@ -56,7 +56,27 @@ impl Chores {
 
     /// Drops the months that no tenant keeps any longer. Returns how many.
     pub async fn drop_partitions(&mut self) -> Result<i64> {
-        self.count("SELECT stellwerk_drop_partitions()::bigint AS count").await
+        self.until_done("SELECT stellwerk_drop_partitions()::bigint AS count").await
+    }
+
+    /// Deletes events that their own tenant no longer keeps from months that others do. Returns how many.
+    pub async fn sweep_events(&mut self) -> Result<i64> {
+        self.until_done("SELECT stellwerk_sweep_events() AS count").await
+    }
+
+    /// Erases bodies that their tenant no longer keeps, by destroying their keys. Returns how many.
+    pub async fn sweep_body_keys(&mut self) -> Result<i64> {
+        self.until_done("SELECT stellwerk_sweep_body_keys() AS count").await
+    }
+
+    /// Lets go of the ids of deliveries whose events are no longer kept. Returns how many.
+    pub async fn sweep_delivery_ids(&mut self) -> Result<i64> {
+        self.until_done("SELECT stellwerk_sweep_delivery_ids() AS count").await
+    }
+
+    /// Deletes what idempotency keys did more than seven days ago. Returns how many.
+    pub async fn sweep_idempotency_records(&mut self) -> Result<i64> {
+        self.until_done("SELECT stellwerk_sweep_idempotency_records() AS count").await
     }
 
     /// Deletes imported files that nobody will read again. Returns how many chunks.
@@ -89,6 +109,17 @@ impl Chores {
     /// Deletes writes of phases that ended more than a month ago. Returns how many.
     pub async fn sweep_phase_intents(&mut self) -> Result<i64> {
         self.count("SELECT stellwerk_sweep_phase_intents() AS count").await
+    }
+
+    /// Does a part at a time, each in a transaction of its own: one that cannot be done undoes none before it.
+    async fn until_done(&mut self, sql: &'static str) -> Result<i64> {
+        let mut all = 0;
+        loop {
+            match self.count(sql).await? {
+                0 => return Ok(all),
+                part => all += part,
+            }
+        }
     }
 
     async fn count(&mut self, sql: &'static str) -> Result<i64> {

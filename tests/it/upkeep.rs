@@ -18,6 +18,7 @@ use crate::support::{
     database::{Session, TestDatabase},
     desk, reason,
     said::said,
+    tenant::TestTenant,
     wait_until,
 };
 
@@ -55,6 +56,29 @@ async fn add_month(owner: &Session, offset: i32) {
             "CREATE TABLE webhook_event_{this} PARTITION OF webhook_event \
              FOR VALUES FROM ('{}') TO ('{}')",
             bounds[0], bounds[1]
+        ))
+        .await;
+}
+
+/// So many months, besides this one.
+async fn keep_months(tenant: &TestTenant, event_retention_months: i32) {
+    let request = proto::UpdateTenantSettingsRequest { event_retention_months, ..Default::default() };
+    tenant.admin.access().update_tenant_settings(request).await.expect("a new setting");
+}
+
+/// Makes an event one that came when a month began, with all that is kept of it; its body opens no more.
+async fn age(owner: &Session, event: &str, offset: i32) {
+    let begin = format!("'{}-01 00:00Z'", month(offset).replace('_', "-"));
+    let id = format!("overlay('{event}' PLACING left(stellwerk_uuid_floor({begin})::text, 13) FROM 1)::uuid");
+    owner
+        .run(&format!(
+            "ALTER TABLE webhook_event DISABLE TRIGGER webhook_event_is_append_only; \
+             UPDATE webhook_event SET id = {id}, receive_time = {begin} WHERE id = '{event}'; \
+             ALTER TABLE webhook_event ENABLE TRIGGER webhook_event_is_append_only; \
+             UPDATE webhook_body_key SET webhook_event_id = {id}, create_time = {begin} \
+                 WHERE webhook_event_id = '{event}'; \
+             UPDATE webhook_dedupe SET webhook_event_id = {id}, create_time = {begin} \
+                 WHERE webhook_event_id = '{event}'"
         ))
         .await;
 }
@@ -155,19 +179,72 @@ async fn months_that_no_tenant_keeps_are_dropped() {
     assert_eq!(kept, [-24, -23, 0, 1, 2, 3].map(month));
 }
 
-/// P11, P13. The month stays for those who keep more; what a tenant no longer keeps cannot be opened.
+/// P13. The house keeps no events, so what is set for it counts for nobody.
+#[tokio::test]
+async fn where_every_tenant_keeps_a_month_older_ones_are_dropped() {
+    let database = TestDatabase::new().await;
+    let (owner, domain) = (database.owner().await, rooms(&database));
+    owner
+        .run(
+            "INSERT INTO tenant (tenant_id, name, event_retention_months) \
+             VALUES (gen_random_uuid(), 'acme', 1)",
+        )
+        .await;
+    for offset in [-3, -2, -1] {
+        add_month(&owner, offset).await;
+    }
+
+    upkeep::run(&domain).await;
+
+    assert_eq!(months(&owner).await, [-1, 0, 1, 2, 3].map(month));
+}
+
+/// P11, P13. What a tenant no longer keeps goes out of a month that others still do.
+#[tokio::test]
+async fn a_month_stays_for_those_who_keep_it_and_for_nobody_else() {
+    let app = TestApp::start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    keep_months(&acme, 1).await;
+    let owner = app.database.owner().await;
+    for tenant in [&acme, &globex] {
+        let tool = tenant.booking_tool(SignatureScheme::Standard).await;
+        for offset in [-2, -1, 0] {
+            let told = tool.tell(&said("ping", json!({}))).await;
+            told.kept();
+            age(&owner, told.event_id(), offset).await;
+        }
+    }
+
+    // The server's own worker may be at it in this moment.
+    wait_until("the chores are done", PATIENCE, async || {
+        upkeep::run(&app.domain).await;
+        owner.value("SELECT count(*) FROM webhook_event").await == "5"
+    })
+    .await;
+
+    for (tenant, kept) in [(&acme, "2"), (&globex, "3")] {
+        let theirs = format!("SELECT count(*) FROM webhook_event WHERE tenant_id = '{}'", tenant.id);
+        assert_eq!(owner.value(&theirs).await, kept);
+    }
+    for table in ["webhook_event".to_string(), format!("webhook_event_{}", month(-2))] {
+        let refused = owner.attempt(&format!("DELETE FROM {table}")).await;
+        assert_eq!(refused, Err(SqlState::RESTRICT_VIOLATION), "{table}");
+    }
+}
+
+/// P11, P13. Months are kept whole, and bodies to the day.
 #[tokio::test]
 async fn bodies_are_kept_as_long_as_their_own_tenant_says() {
     let app = TestApp::start().await;
     let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
-    let brief = proto::UpdateTenantSettingsRequest { event_retention_months: 1, ..Default::default() };
-    acme.admin.access().update_tenant_settings(brief).await.unwrap();
+    keep_months(&acme, 1).await;
     let person = said("patient.created", json!({ "id": "p-1", "nachname": "Muster" }));
-    for tenant in [&acme, &globex] {
-        tenant.booking_tool(SignatureScheme::Standard).await.tell(&person).await.kept();
-    }
     let owner = app.database.owner().await;
-    owner.run("UPDATE webhook_body_key SET create_time = now() - interval '2 months'").await;
+    for tenant in [&acme, &globex] {
+        let told = tenant.booking_tool(SignatureScheme::Standard).await.tell(&person).await;
+        told.kept();
+        age(&owner, told.event_id(), -1).await;
+    }
 
     // The server's own worker may be at it in this moment.
     wait_until("the chores are done", PATIENCE, async || {
@@ -176,9 +253,9 @@ async fn bodies_are_kept_as_long_as_their_own_tenant_says() {
     })
     .await;
 
-    let (gone, kept) = (desk::events(&acme.admin).await, desk::events(&globex.admin).await);
+    assert_eq!(owner.value("SELECT tenant_id FROM webhook_body_key").await, globex.id.to_string());
+    let gone = desk::events(&acme.admin).await;
     assert_eq!((gone.len(), gone[0].body_preview.as_str()), (1, ""));
-    assert!(!kept[0].body_preview.is_empty());
     let request = proto::ReplayWebhookEventRequest {
         webhook_event_id: gone[0].webhook_event_id.clone(),
         ..Default::default()
@@ -192,18 +269,14 @@ async fn bodies_are_kept_as_long_as_their_own_tenant_says() {
 async fn a_delivery_is_taken_once_for_as_long_as_its_event_is_kept() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let brief = proto::UpdateTenantSettingsRequest { event_retention_months: 3, ..Default::default() };
-    acme.admin.access().update_tenant_settings(brief).await.unwrap();
+    keep_months(&acme, 3).await;
     let tool = acme.booking_tool(SignatureScheme::Legacy).await;
     let named = |id: &str, name: &str| json!({ "id": id, "event": "patient.updated", "data": { "id": "p-1", "nachname": name } });
     let owner = app.database.owner().await;
-    for (id, name, age) in
-        [("e-1", "Muster", "4 months"), ("e-2", "Beispiel", "2 months"), ("e-3", "Neu", "0")]
-    {
+    for (id, name, offset) in [("e-1", "Muster", -4), ("e-2", "Beispiel", -3), ("e-3", "Neu", 0)] {
         let told = tool.tell(&named(id, name)).await;
-        let aged = format!("create_time = now() - interval '{age}'");
-        let event = format!("webhook_event_id = '{}'", told.event_id());
-        owner.run(&format!("UPDATE webhook_dedupe SET {aged} WHERE {event}")).await;
+        told.kept();
+        age(&owner, told.event_id(), offset).await;
     }
 
     // The server's own worker may be at it in this moment.
@@ -216,6 +289,7 @@ async fn a_delivery_is_taken_once_for_as_long_as_its_event_is_kept() {
 
     assert_eq!(again.kept(), "duplicate");
     assert_eq!(desk::names(&acme.admin).await, [" Neu"]);
+    assert_eq!(owner.value("SELECT count(*) FROM webhook_event").await, "3");
 }
 
 /// P11, P13.

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     config::CallerConfig,
-    domain::{Domain, inbound::Turns},
+    domain::Domain,
     egress::{Egress, EgressConfig, EgressError},
     error::Error,
     grpc::access_rules::{AccessRuleError, AccessRules, DESCRIPTORS},
@@ -58,7 +58,6 @@ pub fn domain(
         public_url,
         deployments: Arc::default(),
         key_rings: Arc::default(),
-        turns: Arc::new(Turns::new(pool.size)),
     })
 }
 

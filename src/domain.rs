@@ -51,8 +51,6 @@ pub struct Domain {
     pub deployments: Arc<Deployments>,
     /// What some providers sign deliveries with.
     pub key_rings: Arc<inbound::KeyRings>,
-    /// Whose deliveries may take a connection.
-    pub turns: Arc<inbound::Turns>,
 }
 
 impl Domain {

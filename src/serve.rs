@@ -21,9 +21,10 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     app::App,
     config::Config,
+    domain::inbound::Turns,
     gate::Gate,
     telemetry::install_metrics,
-    web::{self, CronSecret, Web, flood::FloodLimit, health::Readiness},
+    web::{self, CronSecret, Web, bodies::Bodies, flood::FloodLimit, health::Readiness},
 };
 use connections::Protocol;
 use grpc_stack::{Admission, ReflectionError};
@@ -123,6 +124,8 @@ pub async fn serve(
         readiness: readiness.clone(),
         gate,
         flood: FloodLimit::new(limits.flood_limit, limits.flood_window, Instant::now()),
+        bodies: Bodies::new(limits.max_bodies_bytes as usize),
+        turns: Turns::new(app.domain.store.connections().at_most, limits.max_concurrent_requests as usize),
         trusted_proxies: config.callers.trusted_proxies.clone(),
         cron: config.callers.cron_secret().map(CronSecret::new),
     });

@@ -102,6 +102,7 @@ pub struct Connections {
     pub idle: usize,
     pub busy: usize,
     pub waiting: usize,
+    pub at_most: usize,
 }
 
 /// A transaction inside one tenant. Dropped without `commit` it is rolled back at once, or its connection is
@@ -186,7 +187,7 @@ impl Store {
     pub fn connections(&self) -> Connections {
         let status = self.pool.status();
         let busy = status.size.saturating_sub(status.available);
-        Connections { idle: status.available, busy, waiting: status.waiting }
+        Connections { idle: status.available, busy, waiting: status.waiting, at_most: status.max_size }
     }
 
     async fn begin(

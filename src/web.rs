@@ -13,15 +13,22 @@ use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    domain::Domain, error::Error, gate::Gate, ids::WebhookEventId, network::Network, status::reason_name,
+    domain::{Domain, inbound::Turns},
+    error::Error,
+    gate::Gate,
+    ids::WebhookEventId,
+    network::Network,
+    status::reason_name,
 };
 
 mod authorization;
+pub mod bodies;
 mod cron;
 pub mod flood;
 pub mod health;
 mod webhooks;
 
+use bodies::Bodies;
 pub use cron::CronSecret;
 use flood::FloodLimit;
 use health::Readiness;
@@ -32,6 +39,10 @@ pub struct Web {
     pub readiness: Arc<Readiness>,
     pub gate: Arc<Gate>,
     pub flood: FloodLimit,
+    /// Memory for what is not yet known to be anybody's.
+    pub bodies: Bodies,
+    /// Whose deliveries may take a connection.
+    pub turns: Turns,
     pub trusted_proxies: Vec<Network>,
     /// What an outside scheduler must show; without it there is no route for one.
     pub cron: Option<CronSecret>,

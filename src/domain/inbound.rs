@@ -96,7 +96,7 @@ pub fn is_told_nothing(provider: &str) -> bool {
 /// Takes a delivery in. Errors: `Unavailable` when it could not be committed, `Overloaded` when those before
 /// it take too long, `IssuerUnavailable` when nobody can say whether it is authentic; the provider then repeats
 /// it.
-pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> {
+pub async fn receive(domain: &Domain, turns: &Turns, delivery: Delivery<'_>) -> Result<Answer> {
     let Some(endpoint) = domain.store.resolve_endpoint(&vault::hash(delivery.token.as_bytes())).await? else {
         return Ok(Answer::UnknownEndpoint);
     };
@@ -131,7 +131,7 @@ pub async fn receive(domain: &Domain, delivery: Delivery<'_>) -> Result<Answer> 
         return Ok(answer);
     }
 
-    let _turn = domain.turns.wait(endpoint.tenant_id, endpoint.id.0).await?;
+    let _turn = turns.wait(endpoint.tenant_id, endpoint.id.0).await?;
     let mut tx = domain.store.tenant(endpoint.tenant_id).await?;
     let admission = store::webhook_endpoint::admit(&mut tx, endpoint.id, endpoint.limit_per_minute).await?;
     if !admission.admitted {

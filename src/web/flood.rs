@@ -57,7 +57,7 @@ impl State {
 }
 
 /// One IPv6 customer has a /64 at least (RFC 6177), and could send from every address of it.
-fn household(sender: IpAddr) -> IpAddr {
+pub(super) fn household(sender: IpAddr) -> IpAddr {
     match sender {
         IpAddr::V4(_) => sender,
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),

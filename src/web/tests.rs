@@ -1,6 +1,7 @@
 //! Holds P2, P12 and P13: every refusal says why, and nothing is taken beyond its bounds.
 
 use axum::body::{Body, to_bytes};
+use futures::StreamExt;
 use http::{Method, Request};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -8,7 +9,6 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
-    domain::inbound::Turns,
     peer::Peer,
     store::{Store, connect::PoolConfig},
     vault::Vault,
@@ -34,10 +34,11 @@ fn web(flood_limit: u32, stop: &CancellationToken) -> Arc<Web> {
             egress: Arc::new(egress),
             deployments: Arc::default(),
             key_rings: Arc::default(),
-            turns: Arc::new(Turns::new(pool.size)),
         },
         gate: Arc::new(Gate::new(10, Duration::from_secs(5))),
         flood: FloodLimit::new(flood_limit, Duration::from_secs(3600), std::time::Instant::now()),
+        bodies: Bodies::new(64 * 1024 * 1024),
+        turns: Turns::new(pool.size, 10),
         trusted_proxies: Vec::new(),
         cron: None,
     })
@@ -85,6 +86,20 @@ async fn a_body_above_1_mib_is_refused_before_the_database_is_asked() {
             (StatusCode::PAYLOAD_TOO_LARGE, json!({ "status": "refused", "reason": "BODY_TOO_LARGE" }))
         );
     }
+}
+
+/// By the clock of the runtime, which runs ahead when there is nothing to do.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_hangs_is_waited_for_for_30_seconds() {
+    let routes = routes(0, &CancellationToken::new());
+    let begin = tokio::time::Instant::now();
+    let said = futures::stream::iter([Ok::<_, std::io::Error>(vec![b'{'])]);
+    let hanging = Body::from_stream(said.chain(futures::stream::pending()));
+
+    let (status, _, body) = ask(&routes, Method::POST, "/api/webhooks/booking/x", hanging).await;
+
+    assert_eq!((status, &body["reason"]), (StatusCode::REQUEST_TIMEOUT, &json!("BODY_TOO_SLOW")));
+    assert_eq!(begin.elapsed(), Duration::from_secs(30));
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_LENGTH, r
 use metrics::{counter, histogram};
 use secrecy::ExposeSecret;
 
-use super::{Answer, Web, failed, refused, with_retry_after};
+use super::{Answer, Web, bodies::Held, failed, refused, with_retry_after};
 use crate::{
     domain::inbound::{self, ClientDelivery, Delivery, Handshake},
     error::Error,
@@ -41,6 +41,8 @@ enum BodyProblem {
     TooLarge,
     TooSlow,
     Broken,
+    /// There is no memory for it now.
+    NoRoom,
 }
 
 /// A request without its body.
@@ -100,7 +102,7 @@ async fn take(web: &Web, provider: &str, token: Option<&str>, request: &Incoming
         Err(wait) => {
             ("flooded", with_retry_after(refused(StatusCode::TOO_MANY_REQUESTS, "FLOODED"), Some(wait)))
         }
-        Ok(()) => deliver(web, (provider, token), request, body).await,
+        Ok(()) => deliver(web, (provider, token), request, (body, web.bodies.hold(from))).await,
     };
 
     // A label holds what is in the code, never what a stranger wrote.
@@ -114,12 +116,12 @@ async fn deliver(
     web: &Web,
     (provider, token): (&str, Option<&str>),
     request: &Incoming,
-    body: Body,
+    (body, held): (Body, Held<'_>),
 ) -> (&'static str, Response) {
     let Incoming { method, query, headers, .. } = request;
     // Not before the body is here: a slow sender costs a connection, but no place among the requests.
-    let body = match read(headers, body).await {
-        Ok(body) => body,
+    let (body, _held) = match read(headers, body, held).await {
+        Ok(read) => read,
         Err(BodyProblem::TooLarge) => {
             return ("too_large", refused(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"));
         }
@@ -127,16 +129,17 @@ async fn deliver(
             return ("too_slow", refused(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW"));
         }
         Err(BodyProblem::Broken) => return ("broken", refused(StatusCode::BAD_REQUEST, "BODY_BROKEN")),
+        Err(BodyProblem::NoRoom) => return ("overloaded", failed(&Error::Overloaded)),
     };
     let (body, receive_time) = (&body, Utc::now());
     let passed = match token {
         Some(token) => {
             let delivery = Delivery { provider, token, method, query, headers, body, receive_time };
-            web.gate.pass(None, inbound::receive(&web.domain, delivery)).await
+            web.gate.pass(None, inbound::receive(&web.domain, &web.turns, delivery)).await
         }
         None => {
             let delivery = ClientDelivery { provider, method, query, headers, body, receive_time };
-            web.gate.pass(None, inbound::receive_for_client(&web.domain, delivery)).await
+            web.gate.pass(None, inbound::receive_for_client(&web.domain, &web.turns, delivery)).await
         }
     };
     match passed {
@@ -227,22 +230,34 @@ fn failure_outcome(error: &Error) -> &'static str {
     }
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, BodyProblem> {
+/// Reads a body, and holds the memory for it.
+async fn read<'a>(headers: &HeaderMap, body: Body, held: Held<'a>) -> Result<(Bytes, Held<'a>), BodyProblem> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let reading = read_at_most(announced.unwrap_or_default(), body);
+    let reading = read_at_most(announced.unwrap_or_default(), body, held);
     tokio::time::timeout(BODY_TIMEOUT, reading).await.map_err(|_| BodyProblem::TooSlow)?
 }
 
-async fn read_at_most(announced: usize, body: Body) -> Result<Bytes, BodyProblem> {
+/// What is announced takes no memory before it is here.
+async fn read_at_most<'a>(
+    announced: usize,
+    body: Body,
+    held: Held<'a>,
+) -> Result<(Bytes, Held<'a>), BodyProblem> {
     let mut chunks = body.into_data_stream();
-    let (mut taken, mut size) = (Vec::with_capacity(announced.min(MAX_BODY_BYTES)), 0usize);
+    let (mut taken, mut held, mut size) = (Vec::new(), Some(held), 0usize);
     while size <= DISCARD_BYTES && announced <= DISCARD_BYTES {
         let Some(chunk) = chunks.next().await else { break };
         let chunk = chunk.map_err(|_| BodyProblem::Broken)?;
         size = size.saturating_add(chunk.len());
-        if size.max(announced) <= MAX_BODY_BYTES {
+        let is_too_large = size.max(announced) > MAX_BODY_BYTES;
+        if !is_too_large && held.as_mut().is_some_and(|held| held.grow(chunk.len())) {
             taken.extend_from_slice(&chunk);
+        } else {
+            (taken, held) = (Vec::new(), None);
         }
     }
-    if size.max(announced) > MAX_BODY_BYTES { Err(BodyProblem::TooLarge) } else { Ok(taken.into()) }
+    if size.max(announced) > MAX_BODY_BYTES {
+        return Err(BodyProblem::TooLarge);
+    }
+    held.map(|held| (taken.into(), held)).ok_or(BodyProblem::NoRoom)
 }

@@ -1,5 +1,6 @@
 //! What the booking tool posts: taken, refused, kept, and shown to an admin.
 
+mod bodies;
 mod endpoints;
 mod events;
 mod limits;

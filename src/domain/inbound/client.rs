@@ -6,7 +6,7 @@ use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, greeting,
+    Answer, Turns, greeting,
     keep::{Arrival, keep},
     trust, unadapted,
 };
@@ -47,7 +47,11 @@ pub struct ClientDelivery<'a> {
 ///
 /// Errors: `Unavailable` and `Overloaded` when it could not be committed for every tenant that it is for;
 /// the provider then repeats it.
-pub async fn receive_for_client(domain: &Domain, delivery: ClientDelivery<'_>) -> Result<Answer> {
+pub async fn receive_for_client(
+    domain: &Domain,
+    turns: &Turns,
+    delivery: ClientDelivery<'_>,
+) -> Result<Answer> {
     let row = catalog::find(delivery.provider);
     let webhook = row.and_then(|row| row.webhook.as_ref()).filter(|one| one.address == Address::PerClient);
     let proven = webhook.and_then(|webhook| {
@@ -84,7 +88,7 @@ pub async fn receive_for_client(domain: &Domain, delivery: ClientDelivery<'_>) -
     for account in &found {
         let body = named.part_of(&account.account_id, delivery.body);
         let one = (account, verification.scheme);
-        let kept = keep_for(domain, one, &delivery, &body, verified.delivery_id.clone()).await?;
+        let kept = keep_for((domain, turns), one, &delivery, &body, verified.delivery_id.clone()).await?;
         if let (Answer::Nobodys, Some(kept)) = (&answer, kept) {
             answer = kept;
         }
@@ -125,14 +129,14 @@ impl Named {
 
 /// Keeps a delivery for one of the integrations it is for. `None`: that one does not take any.
 async fn keep_for(
-    domain: &Domain,
+    (domain, turns): (&Domain, &Turns),
     (account, scheme): (&ResolvedAccount, SignatureScheme),
     delivery: &ClientDelivery<'_>,
     body: &[u8],
     signed_id: Option<String>,
 ) -> Result<Option<Answer>> {
     let key = domain.tenant_key(account.tenant_id).await?;
-    let _turn = domain.turns.wait(account.tenant_id, account.integration_id.0).await?;
+    let _turn = turns.wait(account.tenant_id, account.integration_id.0).await?;
     let mut tx = domain.store.tenant(account.tenant_id).await?;
     let whose = (account, delivery.provider, scheme);
     let endpoint = stand_in(&mut tx, &key, whose, delivery.receive_time).await?;

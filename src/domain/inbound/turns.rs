@@ -27,7 +27,7 @@ use crate::{
 const PLACES_OF_A_RECEIVER: usize = 2;
 /// Deliveries to one receiver at once, those that wait included: each holds its body, and one of the places
 /// of all requests.
-const AT_MOST: usize = 128;
+const OF_A_RECEIVER_AT_MOST: usize = 128;
 /// As long as a connection waits for a lock.
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -46,6 +46,8 @@ pub(super) struct Turn<'a> {
 /// Places of each key, taken in the order of asking.
 struct Line<K: Copy + Eq + Hash> {
     places: usize,
+    /// Those who wait included.
+    at_most: usize,
     inside: Mutex<HashMap<K, Inside>>,
 }
 
@@ -55,55 +57,62 @@ struct Inside {
     count: usize,
 }
 
+/// Who stands in a line; with a permit, who has a place.
 struct Place<'a, K: Copy + Eq + Hash> {
     line: &'a Line<K>,
     key: K,
+    places: Arc<Semaphore>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Turns {
-    /// Deliveries of one tenant take a quarter of so many connections.
-    pub fn new(connections: usize) -> Self {
-        Self { receivers: Line::new(PLACES_OF_A_RECEIVER), tenants: Line::new((connections / 4).max(1)) }
+    /// Deliveries of one tenant take a quarter of so many connections, and with those that wait a quarter of
+    /// so many requests.
+    pub fn new(connections: usize, requests: usize) -> Self {
+        Self {
+            receivers: Line::new(PLACES_OF_A_RECEIVER, OF_A_RECEIVER_AT_MOST),
+            tenants: Line::new((connections / 4).max(1), (requests / 4).max(1)),
+        }
     }
 
     /// Waits for the turn of a delivery to a tenant's endpoint, or to another receiver of its own.
     /// Errors: `Overloaded`.
     pub(super) async fn wait(&self, tenant: TenantId, receiver: Uuid) -> Result<Turn<'_>> {
         let until = Instant::now() + WAIT;
-        let receiver = self.receivers.wait(receiver, until).await?;
-        let tenant = self.tenants.wait(tenant, until).await?;
-        Ok(Turn { _receiver: receiver, _tenant: tenant })
+        let tenant = self.tenants.enter(tenant)?;
+        let receiver = self.receivers.enter(receiver)?.wait(until).await?;
+        Ok(Turn { _receiver: receiver, _tenant: tenant.wait(until).await? })
     }
 }
 
 impl<K: Copy + Eq + Hash> Line<K> {
-    fn new(places: usize) -> Self {
-        Self { places, inside: Mutex::default() }
+    fn new(places: usize, at_most: usize) -> Self {
+        Self { places, at_most, inside: Mutex::default() }
     }
 
-    async fn wait(&self, key: K, until: Instant) -> Result<Place<'_, K>> {
-        let (places, mut place) = self.enter(key)?;
-        let permit = timeout_at(until, places.acquire_owned()).await.map_err(|_| Error::Overloaded)?;
-        place.permit = Some(permit.map_err(Error::internal)?);
-        Ok(place)
-    }
-
-    fn enter(&self, key: K) -> Result<(Arc<Semaphore>, Place<'_, K>)> {
+    fn enter(&self, key: K) -> Result<Place<'_, K>> {
         let mut inside = self.inside();
         let of_key = inside
             .entry(key)
             .or_insert_with(|| Inside { places: Arc::new(Semaphore::new(self.places)), count: 0 });
-        if of_key.count >= AT_MOST {
+        if of_key.count >= self.at_most {
             return Err(Error::Overloaded);
         }
         of_key.count += 1;
-        Ok((of_key.places.clone(), Place { line: self, key, permit: None }))
+        Ok(Place { line: self, key, places: of_key.places.clone(), permit: None })
     }
 
     fn inside(&self) -> MutexGuard<'_, HashMap<K, Inside>> {
         // Every change is one count, so there is no half-made state to fear after a panic.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Copy + Eq + Hash> Place<'_, K> {
+    async fn wait(mut self, until: Instant) -> Result<Self> {
+        let permit = timeout_at(until, self.places.clone().acquire_owned()).await;
+        self.permit = Some(permit.map_err(|_| Error::Overloaded)?.map_err(Error::internal)?);
+        Ok(self)
     }
 }
 
@@ -132,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_third_delivery_of_an_endpoint_waits_until_one_has_ended_and_no_other_endpoint_does() {
-        let (turns, acme, tool) = (Turns::new(16), tenant(), Uuid::now_v7());
+        let (turns, acme, tool) = (Turns::new(16, 1024), tenant(), Uuid::now_v7());
         let first = turns.wait(acme, tool).await.unwrap();
         let _second = turns.wait(acme, tool).await.unwrap();
 
@@ -146,7 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_tenants_endpoints_together_take_a_quarter_of_the_connections() {
-        let (turns, acme) = (Turns::new(16), tenant());
+        let (turns, acme) = (Turns::new(16, 1024), tenant());
         let busy = join_all((0..4).map(|_| turns.wait(acme, Uuid::now_v7()))).await;
         assert!(busy.iter().all(Result::is_ok));
 
@@ -160,11 +169,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_too_long_or_behind_too_many_is_told_that_it_is_full() {
-        let (turns, acme, tool) = (Turns::new(16), tenant(), Uuid::now_v7());
+        let (turns, acme, tool) = (Turns::new(16, 1024), tenant(), Uuid::now_v7());
         let _busy = (turns.wait(acme, tool).await.unwrap(), turns.wait(acme, tool).await.unwrap());
         let begin = Instant::now();
 
-        let waiting = join_all((2..AT_MOST + 1).map(|_| async {
+        let waiting = join_all((2..OF_A_RECEIVER_AT_MOST + 1).map(|_| async {
             let refused = turns.wait(acme, tool).await.err();
             (matches!(refused, Some(Error::Overloaded)), begin.elapsed())
         }))
@@ -176,8 +185,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_tenants_endpoints_together_take_a_quarter_of_the_requests() {
+        let (turns, acme) = (Turns::new(16, 40), tenant());
+        let tools = [(); 3].map(|()| Uuid::now_v7());
+        let busy = [turns.wait(acme, tools[0]).await.unwrap(), turns.wait(acme, tools[0]).await.unwrap()];
+        let mut waiting: Vec<_> = (0..8).map(|_| Box::pin(turns.wait(acme, tools[0]))).collect();
+        for one in &mut waiting {
+            assert!(poll!(one).is_pending());
+        }
+
+        let beyond = turns.wait(acme, tools[1]).await.err();
+        let others = turns.wait(tenant(), tools[2]).await;
+
+        assert!(matches!(beyond, Some(Error::Overloaded)) && others.is_ok());
+        drop(waiting.pop());
+        assert!(turns.wait(acme, tools[1]).await.is_ok());
+        drop(busy);
+    }
+
+    #[tokio::test]
     async fn whoever_hangs_up_leaves_nothing_behind() {
-        let (turns, acme, tool) = (Turns::new(16), tenant(), Uuid::now_v7());
+        let (turns, acme, tool) = (Turns::new(16, 1024), tenant(), Uuid::now_v7());
         let busy = (turns.wait(acme, tool).await.unwrap(), turns.wait(acme, tool).await.unwrap());
         let mut third = Box::pin(turns.wait(acme, tool));
         assert!(poll!(&mut third).is_pending());

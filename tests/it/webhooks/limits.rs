@@ -1,7 +1,9 @@
 //! The shared limit: one for all instances, and only for those who are who they say. And how little of a
 //! process is taken by deliveries that have to wait.
 
-use futures::future::join_all;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use serde_json::{Value, json};
 use stellwerk::proto::SignatureScheme;
 
@@ -126,4 +128,40 @@ async fn deliveries_that_wait_leave_the_connections_to_other_tenants() {
     assert_eq!((told, taken.as_str()), (vec![200; 20], "2"));
     assert!(waited.iter().all(|answer| answer.status == 200), "{waited:?}");
     assert_eq!(owner.value("SELECT count(*) FROM patient").await, "52");
+}
+
+/// For as long a delivery waits for its turn.
+const TURN: Duration = Duration::from_secs(10);
+
+/// P3, P13. However many endpoints it has: of sixteen requests at once, the deliveries of one practice are
+/// four, those that wait included.
+#[tokio::test]
+async fn deliveries_that_wait_leave_the_places_of_requests_to_other_tenants() {
+    let app = TestApp::builder().setting("--max-concurrent-requests=16").start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let stuck = [
+        acme.booking_tool(SignatureScheme::Standard).await,
+        acme.booking_tool(SignatureScheme::Standard).await,
+    ];
+    let calm = globex.booking_tool(SignatureScheme::Standard).await;
+    let blocker = app.database.owner().await;
+    let arrivals = format!("pg_advisory_xact_lock(hashtextextended('{}/patients', 0))", acme.id);
+    blocker.run(&format!("BEGIN; SELECT {arrivals}")).await;
+
+    let begin = Instant::now();
+    let mut waiting: FuturesUnordered<_> =
+        (0..16).map(|number| stuck[number % 2].tell_bytes(registration(number).to_string().into())).collect();
+    let refused: Vec<_> = waiting.by_ref().take(12).collect().await;
+    let after = begin.elapsed();
+    let meanwhile = calm.tell(&registration(1)).await;
+    blocker.run("ROLLBACK").await;
+    let waited: Vec<_> = waiting.collect().await;
+
+    assert!(after < TURN, "{after:?}");
+    for answer in &refused {
+        assert_eq!((answer.status.as_u16(), answer.reason()), (503, "OVERLOADED"));
+        assert!(answer.retry_after().is_some());
+    }
+    assert_eq!(meanwhile.kept(), "success");
+    assert_eq!(waited.iter().map(Answer::kept).collect::<Vec<_>>(), ["success"; 4]);
 }

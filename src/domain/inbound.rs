@@ -97,23 +97,32 @@ pub fn is_told_nothing(provider: &str) -> bool {
 /// it take too long, `IssuerUnavailable` when nobody can say whether it is authentic; the provider then repeats
 /// it.
 pub async fn receive(domain: &Domain, turns: &Turns, delivery: Delivery<'_>) -> Result<Answer> {
+    loop {
+        if let Some(answer) = try_receive(domain, turns, &delivery).await? {
+            return Ok(answer);
+        }
+    }
+}
+
+/// The same once. `None`: somebody took back what it was judged by, while it waited for its turn.
+async fn try_receive(domain: &Domain, turns: &Turns, delivery: &Delivery<'_>) -> Result<Option<Answer>> {
     let Some(endpoint) = domain.store.resolve_endpoint(&vault::hash(delivery.token.as_bytes())).await? else {
-        return Ok(Answer::UnknownEndpoint);
+        return Ok(Some(Answer::UnknownEndpoint));
     };
     if endpoint.provider != delivery.provider {
-        return Ok(Answer::UnknownEndpoint);
+        return Ok(Some(Answer::UnknownEndpoint));
     }
     let Some((webhook, verification)) = catalog::verification(&endpoint.provider, endpoint.scheme) else {
-        return Ok(Answer::UnknownEndpoint);
+        return Ok(Some(Answer::UnknownEndpoint));
     };
     if let Some(answer) = greeting::unsigned(webhook, delivery.method, delivery.query) {
-        return Ok(answer);
+        return Ok(Some(answer));
     }
     if *delivery.method != Method::POST {
-        return Ok(Answer::UnknownEndpoint);
+        return Ok(Some(Answer::UnknownEndpoint));
     }
-    if let Some(answer) = handshake::told(domain, (webhook, verification), &endpoint, &delivery).await? {
-        return Ok(answer);
+    if let Some(answer) = handshake::told(domain, (webhook, verification), &endpoint, delivery).await? {
+        return Ok(Some(answer));
     }
     let key = domain.vault.tenant_key(endpoint.tenant_id, &endpoint.tenant_key()).map_err(Error::internal)?;
     let base = endpoint.base_url.as_deref().unwrap_or(&domain.public_url);
@@ -125,18 +134,22 @@ pub async fn receive(domain: &Domain, turns: &Turns, delivery: Delivery<'_>) -> 
     let judged = trust::judge(domain, known, &request, (&secrets, client.as_deref()), delivery.receive_time);
     let verified = match judged.await? {
         Ok(verified) => verified,
-        Err(refusal) => return Ok(Answer::Refused(refusal)),
+        Err(refusal) => return Ok(Some(Answer::Refused(refusal))),
     };
     if let Some(answer) = greeting::signed(webhook, delivery.body) {
-        return Ok(answer);
+        return Ok(Some(answer));
     }
 
     let _turn = turns.wait(endpoint.tenant_id, endpoint.id.0).await?;
     let mut tx = domain.store.tenant(endpoint.tenant_id).await?;
-    let admission = store::webhook_endpoint::admit(&mut tx, endpoint.id, endpoint.limit_per_minute).await?;
+    let (id, secrets, limit) = (endpoint.id, &endpoint.secret_ids, endpoint.limit_per_minute);
+    let admission = store::webhook_endpoint::admit(&mut tx, id, secrets, limit).await?;
+    if !admission.is_open {
+        return Ok(None);
+    }
     if !admission.admitted {
         let seconds = u64::try_from(admission.retry_after_s).unwrap_or(1);
-        return Ok(Answer::Limited { retry_after: Duration::from_secs(seconds) });
+        return Ok(Some(Answer::Limited { retry_after: Duration::from_secs(seconds) }));
     }
     let arrival = Arrival {
         endpoint: endpoint.id,
@@ -149,7 +162,7 @@ pub async fn receive(domain: &Domain, turns: &Turns, delivery: Delivery<'_>) -> 
     };
     let answer = keep(&mut tx, &arrival, &key, verified.delivery_id.clone()).await?;
     tx.commit().await?;
-    Ok(answer)
+    Ok(Some(answer))
 }
 
 /// Where a secret is sealed.

@@ -6,10 +6,11 @@ use diesel::{
     insert_into,
     prelude::{Insertable, Queryable},
     sql_query,
-    sql_types::{Bool, Integer, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, Bool, Integer, Timestamptz, Uuid as SqlUuid},
     update,
 };
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 use super::{
     Cached, TenantTx,
@@ -57,9 +58,12 @@ pub struct WebhookSecret {
     pub show_time: Option<DateTime<Utc>>,
 }
 
-/// Whether a delivery is within the limit.
+/// Whether a delivery is taken, and is within the limit.
 #[derive(Debug, QueryableByName)]
 pub struct Admission {
+    /// The endpoint is open, and all that the delivery was judged by is still valid.
+    #[diesel(sql_type = Bool)]
+    pub is_open: bool,
     #[diesel(sql_type = Bool)]
     pub admitted: bool,
     /// Seconds until the window ends.
@@ -81,9 +85,12 @@ pub async fn insert(tx: &mut TenantTx, endpoint: &WebhookEndpoint) -> Result<()>
     Ok(())
 }
 
-/// How many endpoints the tenant has for deliveries of a provider.
-pub async fn count(tx: &mut TenantTx, provider: &str) -> Result<i64> {
-    let query = webhook_endpoint::table.filter(webhook_endpoint::provider.eq(provider)).count();
+/// How many open endpoints the tenant has for deliveries of a provider.
+pub async fn count_open(tx: &mut TenantTx, provider: &str) -> Result<i64> {
+    let query = webhook_endpoint::table
+        .filter(webhook_endpoint::provider.eq(provider))
+        .filter(webhook_endpoint::disable_time.is_null())
+        .count();
     Ok(query.get_result(tx.conn()).await?)
 }
 
@@ -173,13 +180,13 @@ pub async fn list(
     Ok(page.cut(rows, |row: &WebhookEndpoint| row.id))
 }
 
-/// Makes the address answer 404 from `now` on.
+/// Makes the address answer 404 from `now` on; its secrets end with it.
 pub async fn disable(tx: &mut TenantTx, id: WebhookEndpointId, now: DateTime<Utc>) -> Result<()> {
     let open = webhook_endpoint::table
         .filter(webhook_endpoint::id.eq(id))
         .filter(webhook_endpoint::disable_time.is_null());
     Cached(update(open).set(webhook_endpoint::disable_time.eq(now))).execute(tx.conn()).await?;
-    Ok(())
+    expire_secrets(tx, id, now).await
 }
 
 /// Uses up an endpoint's one handshake. False: it was used, is over, or never was to be.
@@ -252,10 +259,12 @@ pub async fn last_deliveries(
 /// Counts an authentic delivery against the shared limit; 0 is none. The row stays locked until the
 /// transaction ends, which also makes the deliveries of one endpoint apply one by one; a refused one rolls
 /// back and leaves no trace. A window begins with its first delivery and lasts 60 s by the database's clock,
-/// the one clock that all instances share.
+/// the one clock that all instances share. `secrets` are those of the endpoint's own that the delivery was
+/// judged by: somebody may have taken them back while it waited for the row.
 pub async fn admit(
     tx: &mut TenantTx,
     endpoint: WebhookEndpointId,
+    secrets: &[Uuid],
     limit_per_minute: i32,
 ) -> Result<Admission> {
     let query = sql_query(
@@ -265,11 +274,14 @@ pub async fn admit(
              window_count = CASE WHEN window_start_time <= clock_timestamp() - interval '60 s' THEN 1 \
                  ELSE window_count + 1 END \
          WHERE webhook_endpoint_id = $1 \
-         RETURNING $2 = 0 OR window_count <= $2 AS admitted, \
+         RETURNING stellwerk_endpoint_takes($1, $3) AS is_open, $2 = 0 OR window_count <= $2 AS admitted, \
              greatest(1, ceil(60 - extract(epoch FROM clock_timestamp() - window_start_time)))::integer \
                  AS retry_after_s, \
              clock_timestamp() AS admit_time",
     );
-    let bound = query.bind::<SqlUuid, _>(endpoint).bind::<Integer, _>(limit_per_minute);
+    let bound = query
+        .bind::<SqlUuid, _>(endpoint)
+        .bind::<Integer, _>(limit_per_minute)
+        .bind::<Array<SqlUuid>, _>(secrets);
     Ok(Cached(bound).get_result(tx.conn()).await?)
 }

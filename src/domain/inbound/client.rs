@@ -140,11 +140,11 @@ async fn keep_for(
     let mut tx = domain.store.tenant(account.tenant_id).await?;
     let whose = (account, delivery.provider, scheme);
     let endpoint = stand_in(&mut tx, &key, whose, delivery.receive_time).await?;
-    if endpoint.disable_time.is_some() {
+    // There is no limit; this is the sign of life, and makes the deliveries of one account apply one by one.
+    let admission = store::webhook_endpoint::admit(&mut tx, endpoint.id, &[], 0).await?;
+    if !admission.is_open {
         return Ok(None);
     }
-    // There is no limit; this is the sign of life, and makes the deliveries of one account apply one by one.
-    let admission = store::webhook_endpoint::admit(&mut tx, endpoint.id, 0).await?;
     let arrival = Arrival {
         endpoint: endpoint.id,
         integration: account.integration_id,

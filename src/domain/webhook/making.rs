@@ -21,7 +21,7 @@ use crate::{
     words::SignatureScheme,
 };
 
-/// Endpoints of a tenant and provider, at most.
+/// Open endpoints of a tenant and provider, at most.
 const MAX_ENDPOINTS: i64 = 100;
 /// Valid secrets of an endpoint, at most: every delivery, a forged one too, is held against each of them.
 const MAX_SECRETS: usize = 5;
@@ -66,8 +66,8 @@ pub async fn create_endpoint(
         return Ok((shown(domain, &mut tx, &tenant_key, WebhookEndpointId(made), now).await?, None));
     }
     tx.lock("webhook_endpoints").await?;
-    if store::webhook_endpoint::count(&mut tx, provider.id).await? >= MAX_ENDPOINTS {
-        return Err(Error::LimitReached("100 webhook endpoints"));
+    if store::webhook_endpoint::count_open(&mut tx, provider.id).await? >= MAX_ENDPOINTS {
+        return Err(Error::LimitReached("100 open webhook endpoints"));
     }
     let integration = integration(&mut tx, provider, new.integration, now).await?;
     let limit_per_minute = match new.limit_per_minute {

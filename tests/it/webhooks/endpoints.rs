@@ -111,6 +111,42 @@ async fn a_disabled_endpoint_stays_disabled_and_gets_no_new_secret() {
     );
 }
 
+/// P10. Nothing is held against them any more.
+#[tokio::test]
+async fn the_secrets_of_a_disabled_endpoint_end_with_it() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (made, _) = create(&acme.admin, request("front desk")).await;
+    rotate(&acme.admin, &made.webhook_endpoint_id, "").await.unwrap();
+
+    let disabled = disable(&acme.admin, &made.webhook_endpoint_id).await;
+
+    assert_eq!(disabled.secrets, []);
+    let lasting = "SELECT count(*) FROM webhook_secret WHERE expire_time IS NULL OR expire_time > now()";
+    assert_eq!(app.database.owner().await.value(lasting).await, "0");
+}
+
+/// Ninety-nine more like the one that there is.
+const COPIES: &str = "CREATE TEMP TABLE copy AS SELECT e.* FROM webhook_endpoint e, generate_series(1, 99); \
+    UPDATE copy SET id = gen_random_uuid(), token_hash = sha256(gen_random_uuid()::text::bytea); \
+    INSERT INTO webhook_endpoint SELECT * FROM copy";
+
+/// P13.
+#[tokio::test]
+async fn a_hundred_open_endpoints_are_the_most_and_disabled_ones_make_room() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (made, _) = create(&acme.admin, request("front desk")).await;
+    app.database.owner().await.run(COPIES).await;
+
+    let beyond = acme.admin.webhooks().create_webhook_endpoint(request("one more")).await.unwrap_err();
+    disable(&acme.admin, &made.webhook_endpoint_id).await;
+    let instead = acme.admin.webhooks().create_webhook_endpoint(request("instead")).await;
+
+    assert_eq!((beyond.code(), reason(&beyond).as_str()), (Code::ResourceExhausted, "LIMIT_REACHED"));
+    assert!(instead.is_ok(), "{instead:?}");
+}
+
 /// P10.
 #[tokio::test]
 async fn of_two_rotations_at_once_one_secret_lasts() {

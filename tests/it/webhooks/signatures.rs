@@ -17,7 +17,7 @@ use crate::support::{
     app::TestApp,
     booking_tool::{TestBookingTool, headers},
     caller::TestCaller,
-    database::Session,
+    database::{Session, until_waiting},
     desk,
     said::said,
 };
@@ -286,5 +286,43 @@ async fn a_rotation_without_grace_ends_every_older_secret() {
 
     let told = statuses([&first, &second, &third]).await;
     assert_eq!(told, [401, 401, 200]);
+    assert_eq!(desk::events(&acme.admin).await.len(), 1);
+}
+
+/// P2, P10. What somebody takes back binds the deliveries, too, that have been judged and wait for their turn.
+#[tokio::test]
+async fn a_delivery_that_waited_is_judged_by_what_is_valid_when_its_turn_comes() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (owner, blocker) = (app.database.owner().await, app.database.owner().await);
+    let [disabled, rotated, graced] = [
+        acme.booking_tool(SignatureScheme::Legacy).await,
+        acme.booking_tool(SignatureScheme::Legacy).await,
+        acme.booking_tool(SignatureScheme::Legacy).await,
+    ];
+    let id = |tool: &TestBookingTool| tool.endpoint.webhook_endpoint_id.clone();
+    let disable =
+        proto::DisableWebhookEndpointRequest { webhook_endpoint_id: id(&disabled), ..Default::default() };
+    let rotate = |tool: &TestBookingTool, seconds| proto::RotateWebhookSecretRequest {
+        webhook_endpoint_id: id(tool),
+        grace_period: Some(prost_types::Duration { seconds, nanos: 0 }),
+        ..Default::default()
+    };
+    let (at_once, later) = (rotate(&rotated, 0), rotate(&graced, 3600));
+    let body = said("patient.created", erika());
+    blocker.run("BEGIN; SELECT FROM webhook_activity FOR UPDATE").await;
+
+    let (of_disabled, of_rotated, of_graced, ()) =
+        tokio::join!(disabled.tell(&body), rotated.tell(&body), graced.tell(&body), async {
+            until_waiting(&owner, 3).await;
+            acme.admin.webhooks().disable_webhook_endpoint(disable).await.unwrap();
+            acme.admin.webhooks().rotate_webhook_secret(at_once).await.unwrap();
+            acme.admin.webhooks().rotate_webhook_secret(later).await.unwrap();
+            blocker.run("ROLLBACK").await;
+        });
+
+    assert_eq!((of_disabled.status.as_u16(), of_disabled.reason()), (404, "WEBHOOK_ENDPOINT_NOT_FOUND"));
+    assert_eq!((of_rotated.status.as_u16(), of_rotated.reason()), (401, "MISMATCH"));
+    assert_eq!(of_graced.kept(), "success");
     assert_eq!(desk::events(&acme.admin).await.len(), 1);
 }

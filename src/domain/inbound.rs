@@ -36,6 +36,7 @@ mod turns;
 mod unadapted;
 
 pub use again::{give_up, replay, retry};
+pub(super) use apply::PAUSED;
 pub(super) use booking_tool::settle_waiting;
 pub use client::{ClientDelivery, receive_for_client};
 pub use handshake::Handshake;

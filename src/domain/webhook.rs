@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{
     Domain,
     idempotency::{Claim, Key, claim},
-    inbound::secret_place,
+    inbound::{PAUSED, secret_place},
 };
 use crate::{
     caller::Caller,
@@ -20,7 +20,7 @@ use crate::{
     store::{
         self, TenantTx,
         webhook_endpoint::{WebhookEndpoint, WebhookSecret},
-        webhook_event::{Filter, WebhookEvent, body_place},
+        webhook_event::{Filter, Repetitions, WebhookEvent, body_place},
     },
     vault::{self, Place, TenantKey},
     words::{EventStatus, SignatureScheme},
@@ -100,22 +100,43 @@ pub async fn list_events(
     let mut tx = domain.store.caller(caller).await?;
     let paged = store::webhook_event::list(&mut tx, filter, page).await?;
     let ids: Vec<WebhookEventId> = paged.rows.iter().map(|event| event.id).collect();
-    let repetitions = store::webhook_event::newest_repetitions(&mut tx, &ids).await?;
+    let repetitions = store::webhook_event::repetitions(&mut tx, &ids, PAUSED).await?;
+    let repetitions: HashMap<_, _> = repetitions.into_iter().map(|one| (one.original_id, one)).collect();
+    let queued_again = queued_again(&mut tx, &paged.rows, &repetitions).await?;
     let mut rows = Vec::with_capacity(paged.rows.len());
     let mut previews = previews(&mut tx, &key, &ids).await?;
     for event in paged.rows {
-        let newest =
-            repetitions.iter().find(|(original, _)| *original == Some(event.id)).map(|(_, status)| *status);
         let preview = previews.remove(&event.id).unwrap_or_default();
+        let repeated = repetitions.get(&event.id);
         rows.push(ShownEvent {
-            effective_status: newest.unwrap_or(event.status),
-            will_retry: event.will_retry && newest.is_none(),
+            effective_status: repeated.map_or(event.status, |repeated| repeated.newest_status),
+            // What is settled is not tried again, also where the queue still has it.
+            will_retry: event.will_retry
+                && repeated.is_none_or(|repeated| {
+                    !repeated.is_settled && (!repeated.has_ended || queued_again.contains(&event.id))
+                }),
             event,
             preview,
         });
     }
     tx.end_reading();
     Ok(Paged { rows, next: paged.next })
+}
+
+/// Those that were given up and that somebody put into the queue again.
+async fn queued_again(
+    tx: &mut TenantTx,
+    events: &[WebhookEvent],
+    repetitions: &HashMap<WebhookEventId, Repetitions>,
+) -> Result<Vec<WebhookEventId>> {
+    let is_given_up = |event: &&WebhookEvent| {
+        event.will_retry && repetitions.get(&event.id).is_some_and(|one| one.has_ended)
+    };
+    let given_up: Vec<WebhookEvent> = events.iter().filter(is_given_up).cloned().collect();
+    if given_up.is_empty() {
+        return Ok(Vec::new());
+    }
+    store::webhook_event::queued(tx, &given_up).await
 }
 
 /// What the bodies of these events look like, where they are there and short enough to be shown.

@@ -3,16 +3,18 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods, IntoSql, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl,
-    Selectable, SelectableHelper, delete, insert_into,
+    QueryableByName, Selectable, SelectableHelper, delete,
+    insert_into,
     prelude::{Insertable, Queryable},
-    sql_types::{Binary, Nullable},
+    sql_query,
+    sql_types::{Array, Binary, Bool, Nullable, Text, Uuid as SqlUuid},
     update,
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::{
-    TenantTx,
+    Cached, TenantTx,
     schema::{webhook_body_key, webhook_dedupe, webhook_event},
 };
 use crate::{
@@ -71,6 +73,27 @@ pub struct Taken {
     pub status: EventStatus,
     pub reason: Option<String>,
     pub field: Option<String>,
+}
+
+/// What repetitions made of an event.
+#[derive(Debug, QueryableByName)]
+pub struct Repetitions {
+    #[diesel(sql_type = SqlUuid)]
+    pub original_id: WebhookEventId,
+    #[diesel(sql_type = Text)]
+    pub newest_status: EventStatus,
+    /// One of them was applied, or found nothing to apply: another one would change nothing.
+    #[diesel(sql_type = Bool)]
+    pub is_settled: bool,
+    /// The queue was done with it, though somebody may have put it there again.
+    #[diesel(sql_type = Bool)]
+    pub has_ended: bool,
+}
+
+#[derive(QueryableByName)]
+struct Queued {
+    #[diesel(sql_type = SqlUuid)]
+    id: WebhookEventId,
 }
 
 /// Which events a list shows.
@@ -139,17 +162,36 @@ pub async fn list(
     Ok(page.cut(rows, |row: &WebhookEvent| row.id))
 }
 
-/// The newest repetition of each of these events, with its status.
-pub async fn newest_repetitions(
+/// What repetitions made of each of these events that has any; `paused` is the reason of those that a pause
+/// kept back.
+pub async fn repetitions(
     tx: &mut TenantTx,
     originals: &[WebhookEventId],
-) -> Result<Vec<(Option<WebhookEventId>, EventStatus)>> {
-    let query = webhook_event::table
-        .filter(webhook_event::original_id.eq_any(originals))
-        .order((webhook_event::original_id, webhook_event::id.desc()))
-        .distinct_on(webhook_event::original_id)
-        .select((webhook_event::original_id, webhook_event::status));
-    Ok(query.load(tx.conn()).await?)
+    paused: &str,
+) -> Result<Vec<Repetitions>> {
+    let query = sql_query(
+        "SELECT original_id, (array_agg(status ORDER BY id DESC))[1] AS newest_status, \
+             bool_or(status <> 'error' AND reason IS DISTINCT FROM $2) AS is_settled, \
+             bool_or(cause = 'retry') AS has_ended \
+         FROM webhook_event WHERE original_id = ANY ($1) GROUP BY original_id",
+    );
+    let bound = query.bind::<Array<SqlUuid>, _>(originals).bind::<Text, _>(paused);
+    Ok(Cached(bound).load(tx.conn()).await?)
+}
+
+/// Those of these events that the queue is still to try, or is at.
+pub async fn queued(tx: &mut TenantTx, events: &[WebhookEvent]) -> Result<Vec<WebhookEventId>> {
+    let ids: Vec<String> = events.iter().map(|event| event.id.to_string()).collect();
+    let integrations: Vec<IntegrationId> = events.iter().map(|event| event.integration_id).collect();
+    let query = sql_query(
+        "SELECT (payload ->> 'webhook_event_id')::uuid AS id FROM outbox \
+         WHERE state = 'pending' AND kind = 'webhook_event_retry' AND payload ->> 'webhook_event_id' = ANY ($1) \
+             AND lane = ANY (SELECT 'webhook_event/' || unnest($1) \
+                 UNION SELECT 'webhook_pause/' || unnest($2))",
+    );
+    let bound = query.bind::<Array<Text>, _>(ids).bind::<Array<SqlUuid>, _>(integrations);
+    let rows: Vec<Queued> = Cached(bound).load(tx.conn()).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Keeps the key of a body.

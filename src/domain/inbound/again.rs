@@ -47,13 +47,19 @@ pub async fn replay(
         return store::webhook_event::find(&mut tx, WebhookEventId(made)).await;
     }
     let asked = store::webhook_event::find(&mut tx, id).await?;
-    let event = repeat(domain, &mut tx, &asked, fresh, EventCause::Replay, now).await?;
+    let original = match asked.original_id {
+        Some(id) => store::webhook_event::find(&mut tx, id).await?,
+        None => asked,
+    };
+    one_by_one(&mut tx, original.id).await?;
+    let event = repeat(domain, &mut tx, &original, fresh, EventCause::Replay, now).await?;
     tx.commit().await?;
     Ok(event)
 }
 
 /// Tries an event again that could not be applied. `Err`: it still cannot be; the attempt leaves no row, so
-/// that the trail holds one per outcome.
+/// that the trail holds one per outcome. One that was applied meanwhile, by an admin or by an attempt that did
+/// not come to its end, is left alone: as what it says is old by now, it would be shown as ignored.
 pub async fn retry(
     domain: &Domain,
     tenant: TenantId,
@@ -61,7 +67,12 @@ pub async fn retry(
     now: DateTime<Utc>,
 ) -> Result<Outcome> {
     let mut tx = domain.store.tenant(tenant).await?;
-    let original = store::webhook_event::find(&mut tx, event_of(payload)?).await?;
+    let Some(original) = kept(&mut tx, payload).await? else { return Ok(Outcome::Done) };
+    one_by_one(&mut tx, original.id).await?;
+    let repetitions = store::webhook_event::repetitions(&mut tx, &[original.id], PAUSED).await?;
+    if repetitions.iter().any(|repeated| repeated.is_settled) {
+        return Ok(Outcome::Done);
+    }
     match repeat(domain, &mut tx, &original, WebhookEventId::new(), EventCause::Retry, now).await {
         Ok(event) if event.reason.as_deref() == Some(PAUSED) => {
             Ok(Outcome::Release { after: HALTED, reason: Some(PAUSED.into()) })
@@ -108,7 +119,7 @@ pub async fn give_up(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let mut tx = domain.store.tenant(tenant).await?;
-    let original = store::webhook_event::find(&mut tx, event_of(payload)?).await?;
+    let Some(original) = kept(&mut tx, payload).await? else { return Ok(()) };
     note_end(&mut tx, original, EventStatus::Error, "RETRIES_EXHAUSTED", now).await?;
     tx.commit().await
 }
@@ -161,21 +172,31 @@ fn event_of(payload: &serde_json::Value) -> Result<WebhookEventId> {
     serde_json::from_value(payload["webhook_event_id"].clone()).map_err(Error::internal)
 }
 
-/// Applies the body of `asked` again and records the outcome as an event of its own.
+/// The event of a message. `None`: its month is kept no longer.
+async fn kept(tx: &mut TenantTx, payload: &serde_json::Value) -> Result<Option<WebhookEvent>> {
+    match store::webhook_event::find(tx, event_of(payload)?).await {
+        Ok(event) => Ok(Some(event)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whoever applies an event again waits until the others who do so have ended.
+async fn one_by_one(tx: &mut TenantTx, original: WebhookEventId) -> Result<()> {
+    tx.lock(&format!("webhook_event/{original}")).await
+}
+
+/// Applies the body of an event again and records the outcome as an event of its own.
 async fn repeat(
     domain: &Domain,
     tx: &mut TenantTx,
-    asked: &WebhookEvent,
+    original: &WebhookEvent,
     fresh: WebhookEventId,
     cause: EventCause,
     now: DateTime<Utc>,
 ) -> Result<WebhookEvent> {
-    let original = match asked.original_id {
-        Some(id) => store::webhook_event::find(tx, id).await?,
-        None => asked.clone(),
-    };
     let key = domain.tenant_key(tx.tenant()).await?;
-    let body = open_body(tx, &key, &original).await?.ok_or(Error::BodyGone)?;
+    let body = open_body(tx, &key, original).await?.ok_or(Error::BodyGone)?;
     let mut event = WebhookEvent {
         id: fresh,
         status: EventStatus::Success,

@@ -25,7 +25,7 @@ pub(super) const INTERNAL: &str = "INTERNAL";
 /// The integration is being given up.
 const DISCONNECTED: &str = "INTEGRATION_DISCONNECTED";
 /// Somebody paused what comes in. When the pause ends, what was missed is read, or applied as it was kept.
-pub(super) const PAUSED: &str = "INBOUND_PAUSED";
+pub(in crate::domain) const PAUSED: &str = "INBOUND_PAUSED";
 /// The webhook's owner set a payload template, so that the body can say anything.
 const CUSTOM_TEMPLATE: &str = "CUSTOM_TEMPLATE";
 /// Nobody here reads what this provider tells.

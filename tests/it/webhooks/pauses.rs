@@ -151,3 +151,28 @@ async fn of_an_unknown_event_nothing_is_kept_in_a_pause_either() {
     let event = desk::event(&acme.admin, answer.event_id()).await;
     assert_eq!((event.body_preview.as_str(), event.will_retry), ("", false));
 }
+
+/// P12. An admin's replay changes nothing about what the end of the pause will do.
+#[tokio::test]
+async fn a_replay_in_a_pause_leaves_the_event_to_its_end() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    pause(&acme.admin, &tool, true).await;
+    let kept = tool.tell(&said("patient.created", erika())).await;
+    let request =
+        proto::ReplayWebhookEventRequest { webhook_event_id: kept.event_id().into(), ..Default::default() };
+
+    let replayed = acme.admin.webhooks().replay_webhook_event(request).await.unwrap().into_inner();
+    let meanwhile = desk::event(&acme.admin, kept.event_id()).await;
+    until_it_waits(&app).await;
+    pause(&acme.admin, &tool, false).await;
+    until_nothing_waits(&app).await;
+
+    let replayed = replayed.webhook_event.unwrap();
+    assert_eq!((replayed.reason.as_str(), replayed.will_retry), ("INBOUND_PAUSED", false));
+    assert_eq!((meanwhile.effective_status(), meanwhile.will_retry), (WebhookEventStatus::Ignored, true));
+    let event = desk::event(&acme.admin, kept.event_id()).await;
+    assert_eq!((event.effective_status(), event.will_retry), (WebhookEventStatus::Success, false));
+    assert_eq!(desk::names(&acme.admin).await, ["Erika Muster"]);
+}

@@ -2,8 +2,14 @@
 
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
-use stellwerk::proto::{self, SignatureScheme, WebhookEventCause, WebhookEventStatus};
+use stellwerk::{
+    domain::inbound,
+    ids::TenantId,
+    proto::{self, SignatureScheme, WebhookEventCause, WebhookEventStatus},
+    store::outbox::Outcome,
+};
 use tonic::Status;
+use uuid::Uuid;
 
 use super::erika;
 use crate::support::{
@@ -212,4 +218,72 @@ async fn a_repeated_replay_is_one_and_a_body_that_was_not_kept_cannot_be_replaye
     assert_eq!(reason(&reused), "IDEMPOTENCY_KEY_REUSED");
     assert_eq!(reason(&without_body), "WEBHOOK_BODY_GONE");
     assert_eq!(desk::events(&acme.admin).await.len(), 3);
+}
+
+/// P8, P9, P12. A worker that is killed between its commit and the end of its message leaves the message to
+/// another one.
+#[tokio::test]
+async fn an_event_that_was_applied_meanwhile_is_not_tried_again() {
+    let app = TestApp::builder().without_worker().start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let owner = app.database.owner().await;
+    let now = Utc::now();
+    tool.tell(&said("patient.created", erika())).await.kept();
+    break_appointments(&owner).await;
+    let booked = said_at("e-1", "appointment.created", now - TimeDelta::minutes(1), booking("a-1"));
+    let answer = tool.tell(&booked).await;
+    owner.run("DROP TRIGGER appointment_broken ON appointment").await;
+    let payload = json!({ "webhook_event_id": answer.event_id() });
+    let attempt = || inbound::retry(&app.domain, TenantId(acme.id), &payload, Utc::now());
+
+    let first = attempt().await.unwrap();
+    tool.tell(&said_at("e-2", "appointment.updated", now, booking("a-1"))).await.kept();
+    let second = attempt().await.unwrap();
+
+    assert_eq!((first, second), (Outcome::Done, Outcome::Done));
+    let event = desk::event(&acme.admin, answer.event_id()).await;
+    assert_eq!((event.effective_status(), event.will_retry), (WebhookEventStatus::Success, false));
+    let retries = "SELECT count(*) FROM webhook_event WHERE cause = 'retry'";
+    assert_eq!(owner.value(retries).await, "1");
+}
+
+/// P12. A month that is kept no longer takes events away that are still in the queue.
+#[tokio::test]
+async fn an_event_that_is_no_longer_there_is_let_go() {
+    let app = TestApp::start().await;
+    let acme = TenantId(app.tenant("acme").await.id);
+    let gone = json!({ "webhook_event_id": Uuid::now_v7() });
+
+    let retried = inbound::retry(&app.domain, acme, &gone, Utc::now()).await;
+    let given_up = inbound::give_up(&app.domain, acme, &gone, Utc::now()).await;
+
+    assert!(matches!(retried, Ok(Outcome::Done)), "{retried:?}");
+    assert!(given_up.is_ok(), "{given_up:?}");
+}
+
+/// P12. Neither an admin's own try, nor the end of the attempts before somebody asked for more of them.
+#[tokio::test]
+async fn an_event_will_be_retried_for_as_long_as_the_queue_has_it() {
+    let app = TestApp::builder().without_worker().start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let owner = app.database.owner().await;
+    tool.tell(&said("patient.created", erika())).await.kept();
+    break_appointments(&owner).await;
+    let answer = tool.tell(&said_at("e-1", "appointment.created", Utc::now(), booking("a-1"))).await;
+    let will_retry = async || desk::event(&acme.admin, answer.event_id()).await.will_retry;
+
+    let replayed = replay(&acme.admin, answer.event_id(), "").await.unwrap();
+    let after_replay = will_retry().await;
+    let payload = json!({ "webhook_event_id": answer.event_id() });
+    owner.run("UPDATE outbox SET state = 'dead', reason = 'x'").await;
+    inbound::give_up(&app.domain, TenantId(acme.id), &payload, Utc::now()).await.unwrap();
+    let given_up = will_retry().await;
+    let all = proto::RequeueDeadLettersRequest { filter: Some(Default::default()), ..Default::default() };
+    acme.admin.reviews().requeue_dead_letters(all).await.unwrap();
+    let requeued = will_retry().await;
+
+    assert_eq!((replayed.status(), replayed.will_retry), (WebhookEventStatus::Error, false));
+    assert_eq!((after_replay, given_up, requeued), (true, false, true));
 }

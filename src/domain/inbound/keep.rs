@@ -12,7 +12,7 @@ use super::{
     reading::{Named, Reading},
 };
 use crate::{
-    domain::patient::{appointment_tombstone, tombstone},
+    domain::patient::{ARRIVAL_LOCK, appointment_tombstone, tombstone},
     error::{Error, Result},
     ids::{IntegrationId, WebhookEndpointId, WebhookEventId},
     provider::catalog,
@@ -183,10 +183,14 @@ async fn is_forgotten(
     named: &Named,
 ) -> Result<bool> {
     let (is_known, tombstone) = match named {
-        Named { patient: Some(id), .. } => (
-            store::patient_link::find_standing(tx, integration, id).await?.is_some(),
-            tombstone(key, integration, id),
-        ),
+        Named { patient: Some(id), .. } => {
+            let is_known = store::patient_link::find_standing(tx, integration, id).await?.is_some();
+            if !is_known {
+                // A record that stands for nobody holds no deletion up; whoever deletes people has this lock.
+                tx.lock(ARRIVAL_LOCK).await?;
+            }
+            (is_known, tombstone(key, integration, id))
+        }
         Named { appointment: Some(id), .. } => (
             store::appointment_link::find_for_update(tx, integration, id).await?.is_some(),
             appointment_tombstone(key, integration, id),

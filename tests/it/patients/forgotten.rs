@@ -4,7 +4,7 @@ use serde_json::json;
 use stellwerk::proto::{self, SignatureScheme};
 
 use super::{erika, imports};
-use crate::support::{app::TestApp, desk, reason, said::said};
+use crate::support::{PATIENCE, app::TestApp, database::until_waiting, desk, reason, said::said, wait_until};
 
 /// P11.
 #[tokio::test]
@@ -234,4 +234,37 @@ async fn what_does_not_say_whom_it_is_about_is_not_kept_to_be_read() {
     let left = "SELECT 'body' FROM webhook_event WHERE sealed_body IS NOT NULL \
         UNION ALL SELECT 'key' FROM webhook_body_key";
     assert_eq!(owner.lines(left).await, [""; 0]);
+}
+
+/// P11. The tool's record stands for nobody any more, so that there is none to hold on to.
+#[tokio::test]
+async fn an_unfit_body_on_its_way_about_somebody_whom_the_tool_deleted_is_forgotten_with_them() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    let (owner, blocker) = (app.database.owner().await, app.database.owner().await);
+    tool.tell(&said("patient.created", erika())).await.kept();
+    tool.tell(&said("patient.deleted", json!({ "id": "p-1" }))).await.kept();
+    let patient_id = desk::only_patient(&acme.admin).await.patient_id;
+    let unfit = said("patient.updated", json!({ "id": "p-1", "vorname": "Erika" }));
+    blocker.run("BEGIN; LOCK TABLE webhook_event IN SHARE MODE").await;
+
+    let forget = async {
+        until_waiting(&owner, 1).await;
+        let request = proto::DeletePatientRequest { patient_id, ..Default::default() };
+        acme.admin.patients().delete_patient(request).await.unwrap();
+    };
+    let release = async {
+        wait_until("both wait, or the person is gone", PATIENCE, async || {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                AND application_name = 'stellwerk' AND wait_event_type = 'Lock'";
+            owner.value(waiting).await == "2" || owner.value("SELECT count(*) FROM patient").await == "0"
+        })
+        .await;
+        blocker.run("ROLLBACK").await;
+    };
+    let (told, (), ()) = tokio::join!(tool.tell(&unfit), forget, release);
+
+    assert_eq!(told.status, 422);
+    assert_eq!(owner.value("SELECT count(*) FROM webhook_body_key").await, "0");
 }

@@ -121,7 +121,9 @@ const LARGE_BODIES: &str = "CREATE TEMP TABLE many AS \
     UPDATE many SET id = overlay(id::text PLACING lpad(to_hex(n), 12, '0') FROM 25)::uuid, \
         body_size_bytes = 1048576, sealed_body = convert_to(repeat('x', 1048576), 'UTF8'); \
     ALTER TABLE many DROP COLUMN n; \
-    INSERT INTO webhook_event SELECT * FROM many";
+    INSERT INTO webhook_event SELECT * FROM many; \
+    INSERT INTO webhook_body_key (tenant_id, webhook_event_id, wrapped_key) \
+        SELECT k.tenant_id, m.id, k.wrapped_key FROM many m, webhook_body_key k";
 /// Far less than the bodies.
 const GROWTH_AT_MOST_KIB: u64 = 32 * 1024;
 
@@ -135,7 +137,9 @@ async fn a_page_of_large_bodies_is_listed_in_bounded_memory() {
     tool.tell(&said("ping", json!({}))).await.kept();
     // So that what is loaded once is not counted.
     desk::events(&acme.admin).await;
-    installation.owner().await.run(LARGE_BODIES).await;
+    let owner = installation.owner().await;
+    owner.run(LARGE_BODIES).await;
+    assert_eq!(owner.value("SELECT count(*) FROM webhook_body_key").await, "201");
     let before = server.peak_memory_kib();
 
     let request = proto::ListWebhookEventsRequest { page_size: 200, ..Default::default() };

@@ -2,6 +2,7 @@
 //! `main` reads arguments; everything else is here, room by room.
 
 pub mod app;
+pub mod bodies;
 pub mod caller;
 pub mod cli;
 pub mod cluster;

@@ -15,16 +15,18 @@ use tokio::{
 use crate::error::{Error, Result};
 
 /// So many places for each key.
-#[derive(Clone)]
 pub struct Line<K: Copy + Eq + Hash> {
     places: usize,
+    /// Those who wait included.
+    at_most: usize,
     inside: Arc<Mutex<HashMap<K, Inside>>>,
 }
 
-/// One of a key's places, until dropped.
+/// Who stands in a line, until dropped; after `wait`, who has one of the key's places.
 pub struct Place<K: Copy + Eq + Hash> {
     inside: Arc<Mutex<HashMap<K, Inside>>>,
     key: K,
+    places: Arc<Semaphore>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -35,25 +37,37 @@ struct Inside {
 }
 
 impl<K: Copy + Eq + Hash> Line<K> {
-    pub fn new(places: usize) -> Self {
-        Self { places, inside: Arc::default() }
+    /// Of each key `at_most` may have a place or wait for one.
+    pub fn new(places: usize, at_most: usize) -> Self {
+        Self { places, at_most, inside: Arc::default() }
     }
 
-    /// Waits for a place. Errors: `Overloaded`.
-    pub async fn wait(&self, key: K, until: Instant) -> Result<Place<K>> {
-        let (places, mut place) = self.enter(key);
-        let permit = timeout_at(until, places.acquire_owned()).await.map_err(|_| Error::Overloaded)?;
-        place.permit = Some(permit.map_err(Error::internal)?);
-        Ok(place)
-    }
-
-    fn enter(&self, key: K) -> (Arc<Semaphore>, Place<K>) {
+    /// Stands in line for a place of this key's. Errors: `Overloaded`.
+    pub fn enter(&self, key: K) -> Result<Place<K>> {
         let mut inside = locked(&self.inside);
         let of_key = inside
             .entry(key)
             .or_insert_with(|| Inside { places: Arc::new(Semaphore::new(self.places)), count: 0 });
+        if of_key.count >= self.at_most {
+            return Err(Error::Overloaded);
+        }
         of_key.count += 1;
-        (of_key.places.clone(), Place { inside: self.inside.clone(), key, permit: None })
+        let places = of_key.places.clone();
+        Ok(Place { inside: self.inside.clone(), key, places, permit: None })
+    }
+
+    /// Whether nobody stands here.
+    pub fn is_empty(&self) -> bool {
+        locked(&self.inside).is_empty()
+    }
+}
+
+impl<K: Copy + Eq + Hash> Place<K> {
+    /// Waits for its turn. Errors: `Overloaded`.
+    pub async fn wait(mut self, until: Instant) -> Result<Self> {
+        let permit = timeout_at(until, self.places.clone().acquire_owned()).await;
+        self.permit = Some(permit.map_err(|_| Error::Overloaded)?.map_err(Error::internal)?);
+        Ok(self)
     }
 }
 
@@ -83,18 +97,18 @@ mod tests {
 
     use super::*;
 
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(5)
+    async fn placed(line: &Line<char>, key: char) -> Result<Place<char>> {
+        line.enter(key)?.wait(Instant::now() + Duration::from_secs(5)).await
     }
 
     #[tokio::test]
     async fn beyond_its_places_a_key_waits_in_order_and_no_other_key_does() {
-        let line = Line::new(2);
-        let (first, _second) = (line.wait('a', soon()).await.unwrap(), line.wait('a', soon()).await.unwrap());
-        let (mut third, mut fourth) = (Box::pin(line.wait('a', soon())), Box::pin(line.wait('a', soon())));
+        let line = Line::new(2, 4);
+        let (first, _second) = (placed(&line, 'a').await.unwrap(), placed(&line, 'a').await.unwrap());
+        let (mut third, mut fourth) = (Box::pin(placed(&line, 'a')), Box::pin(placed(&line, 'a')));
         assert!(poll!(&mut third).is_pending() && poll!(&mut fourth).is_pending());
 
-        let another = line.wait('b', soon()).await;
+        let another = placed(&line, 'b').await;
         drop(first);
 
         assert!(another.is_ok());
@@ -103,26 +117,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_too_long_is_told_so_and_leaves_nothing_behind() {
-        let line = Line::new(1);
-        let first = line.wait('a', soon()).await.unwrap();
+    async fn who_waits_too_long_or_behind_too_many_is_told_so_and_leaves_nothing_behind() {
+        let line = Line::new(1, 2);
+        let first = placed(&line, 'a').await.unwrap();
+        let mut second = Box::pin(placed(&line, 'a'));
+        assert!(poll!(&mut second).is_pending());
 
-        let second = line.wait('a', soon()).await;
+        let (third, second) = (placed(&line, 'a').await, second.await);
         drop(first);
 
-        assert!(matches!(second, Err(Error::Overloaded)));
-        assert!(locked(&line.inside).is_empty());
+        assert!(matches!((second, third), (Err(Error::Overloaded), Err(Error::Overloaded))));
+        assert!(line.is_empty());
     }
 
     #[tokio::test]
     async fn who_no_longer_waits_leaves_nothing_behind() {
-        let line = Line::new(1);
-        let first = line.wait('a', soon()).await.unwrap();
-        let mut second = Box::pin(line.wait('a', soon()));
+        let line = Line::new(1, 2);
+        let first = placed(&line, 'a').await.unwrap();
+        let mut second = Box::pin(placed(&line, 'a'));
         assert!(poll!(&mut second).is_pending());
 
         drop((second, first));
 
-        assert!(locked(&line.inside).is_empty());
+        assert!(line.is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! Who sends: the address that connected, or the one its proxy names.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::HeaderMap;
 
@@ -28,6 +28,14 @@ pub fn sender(connected: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Ip
         }
     }
     sender
+}
+
+/// One IPv6 customer has a /64 at least (RFC 6177), and could send from every address of it.
+pub fn household(sender: IpAddr) -> IpAddr {
+    match sender {
+        IpAddr::V4(_) => sender,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+    }
 }
 
 /// Proxies write addresses with and without a port.

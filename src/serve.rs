@@ -20,11 +20,12 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     app::App,
+    bodies::Bodies,
     config::Config,
     domain::inbound::Turns,
     gate::Gate,
     telemetry::install_metrics,
-    web::{self, CronSecret, Web, bodies::Bodies, flood::FloodLimit, health::Readiness},
+    web::{self, CronSecret, Web, flood::FloodLimit, health::Readiness},
 };
 use connections::Protocol;
 use grpc_stack::{Admission, ReflectionError};
@@ -116,7 +117,9 @@ pub async fn serve(
     let admission = Admission {
         rules: app.rules.clone(),
         gate: gate.clone(),
+        bodies: Arc::new(Bodies::new(limits.max_bodies_bytes as usize)),
         message_bytes: limits.max_message_bytes as usize,
+        trusted_proxies: config.callers.trusted_proxies.clone(),
     };
     let grpc = grpc_stack::router(services, open, admission, &config.callers.cors_origins);
     let web = Arc::new(Web {

@@ -88,7 +88,7 @@ pub struct Store {
     pool: Pool<AsyncPgConnection>,
     /// One tenant takes half of the connections, because what it does may wait for its own locks for seconds,
     /// and a connection that waits is one that nobody else gets.
-    shares: Line<TenantId>,
+    shares: Arc<Line<TenantId>>,
     /// How long a connection, or the tenant's share of them, is waited for.
     wait: Duration,
     /// For `ping`, while nobody asks.
@@ -127,7 +127,7 @@ impl Store {
     fn new(pool: Pool<AsyncPgConnection>, config: &PoolConfig) -> Self {
         Self {
             hub: changes::Hub::new(pool.clone()),
-            shares: Line::new(config.size.div_ceil(2)),
+            shares: Arc::new(Line::new(config.size.div_ceil(2), usize::MAX)),
             wait: config.wait,
             spare: Arc::default(),
             pool,
@@ -205,7 +205,7 @@ impl Store {
             quote(subject),
             person.map(|id| id.to_string()).unwrap_or_default(),
         );
-        let place = self.shares.wait(tenant, Instant::now() + self.wait).await?;
+        let place = self.shares.enter(tenant)?.wait(Instant::now() + self.wait).await?;
         let session = Some(Session::new(self.connection().await?, sql, Some(place)));
         Ok(TenantTx { session, tenant, depth: 0, hub: self.hub.clone(), is_to_be_told: false })
     }

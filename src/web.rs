@@ -13,6 +13,7 @@ use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
+    bodies::Bodies,
     domain::{Domain, inbound::Turns},
     error::Error,
     gate::Gate,
@@ -22,13 +23,11 @@ use crate::{
 };
 
 mod authorization;
-pub mod bodies;
 mod cron;
 pub mod flood;
 pub mod health;
 mod webhooks;
 
-use bodies::Bodies;
 pub use cron::CronSecret;
 use flood::FloodLimit;
 use health::Readiness;

@@ -116,8 +116,8 @@ pub struct LimitConfig {
     #[arg(long, env = "STELLWERK_WORKER_CONCURRENCY", value_name = "COUNT", default_value_t = 8,
         value_parser = value_parser!(u16).range(1..=1000))]
     pub worker_concurrency: u16,
-    /// Bodies of deliveries in memory at once, in bytes, of which one address gets a quarter; further ones are
-    /// answered 503.
+    /// Bodies of deliveries in memory at once, in bytes, and as much for messages of calls. One address gets a
+    /// quarter; further ones are answered 503, or UNAVAILABLE / OVERLOADED.
     #[arg(long, env = "STELLWERK_MAX_BODIES_BYTES", value_name = "BYTES", default_value_t = 64 * 1024 * 1024,
         value_parser = value_parser!(u32).range(4 * 1024 * 1024..))]
     pub max_bodies_bytes: u32,

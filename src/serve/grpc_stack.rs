@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::ready,
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -28,10 +29,13 @@ use tower_http::{
 };
 
 use crate::{
+    bodies::{Bodies, Held},
     config::CorsOrigin,
-    error::Error,
+    error::{Error, Result},
     gate::Gate,
     grpc::access_rules::{AccessRules, DESCRIPTORS},
+    network::Network,
+    peer::{Peer, sender},
     telemetry::metrics::RPC_DURATION,
 };
 
@@ -54,8 +58,10 @@ pub struct ReflectionError(#[from] tonic_reflection::server::Error);
 pub struct Admission {
     pub rules: Arc<AccessRules>,
     pub gate: Arc<Gate>,
+    pub bodies: Arc<Bodies>,
     /// Of the largest message that is read.
     pub message_bytes: usize,
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// Everything the listener answers. `services` are ours with their own `Authenticate` around them.
@@ -124,7 +130,7 @@ fn cors(origins: &[CorsOrigin]) -> CorsLayer {
 }
 
 async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Response {
-    let Admission { rules, gate, message_bytes } = admission;
+    let Admission { rules, gate, bodies, message_bytes, trusted_proxies } = admission;
     let begin = Instant::now();
     let path = request.uri().path().to_owned();
     let callers = request.headers().get("grpc-timeout").and_then(|value| grpc_timeout(value.to_str().ok()?));
@@ -132,8 +138,13 @@ async fn admit(State(admission): State<Admission>, request: Request, next: Next)
     let longer = if waits { LONGEST_WAIT } else { Duration::ZERO };
     // Not before the message is here: a slow caller costs a connection, but no place among the requests.
     let (parts, body) = request.into_parts();
-    let reading = timeout(gate.patience(callers), message(body, message_bytes)).await;
-    let Ok(body) = reading else { return status_response(Error::Deadline.into()) };
+    let peer = parts.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer.ip());
+    let held = bodies.hold(sender(peer, &parts.headers, &trusted_proxies));
+    let reading = timeout(gate.patience(callers), message(body, message_bytes, held)).await;
+    let (body, _held) = match reading.unwrap_or(Err(Error::Deadline)) {
+        Ok(read) => read,
+        Err(error) => return status_response(error.into()),
+    };
     let request = Request::from_parts(parts, body);
     let callers = callers.map(|callers| callers.saturating_sub(begin.elapsed()));
     match gate.pass_and_wait(callers, longer, next.run(request)).await {
@@ -150,15 +161,22 @@ async fn admit(State(admission): State<Admission>, request: Request, next: Next)
 }
 
 /// The whole message of a call; of one that is too large as much as shows it, for refusing it is tonic's.
-async fn message(body: Body, at_most: usize) -> Body {
+/// Errors: `Overloaded`, when there is no memory for it now.
+async fn message(body: Body, at_most: usize, mut held: Held<'_>) -> Result<(Body, Held<'_>)> {
     let mut chunks = body.into_data_stream();
     let (mut read, mut size) = (Vec::new(), 0);
     while size <= at_most + PREFIX_BYTES {
-        let Some(chunk) = chunks.next().await else { return Body::from_stream(stream::iter(read)) };
-        size += chunk.as_ref().map_or(0, |bytes| bytes.len());
+        let Some(chunk) = chunks.next().await else {
+            return Ok((Body::from_stream(stream::iter(read)), held));
+        };
+        let bytes = chunk.as_ref().map_or(0, |bytes| bytes.len());
+        if !held.grow(bytes) {
+            return Err(Error::Overloaded);
+        }
+        size += bytes;
         read.push(chunk);
     }
-    Body::from_stream(stream::iter(read).chain(chunks))
+    Ok((Body::from_stream(stream::iter(read).chain(chunks)), held))
 }
 
 /// `{1 to 8 digits}{H|M|S|m|u|n}`, gRPC over HTTP/2, "Timeout". One that cannot be read does not count.

@@ -3,10 +3,12 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use crate::peer::household;
 
 /// Senders counted one by one; those beyond share one allowance, so that no crowd grows our memory.
 const SENDERS: usize = 10_000;
@@ -53,14 +55,6 @@ impl State {
             return &mut self.others;
         }
         self.counts.entry(sender).or_default()
-    }
-}
-
-/// One IPv6 customer has a /64 at least (RFC 6177), and could send from every address of it.
-pub(super) fn household(sender: IpAddr) -> IpAddr {
-    match sender {
-        IpAddr::V4(_) => sender,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -18,8 +18,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_LENGTH, r
 use metrics::{counter, histogram};
 use secrecy::ExposeSecret;
 
-use super::{Answer, Web, bodies::Held, failed, refused, with_retry_after};
+use super::{Answer, Web, failed, refused, with_retry_after};
 use crate::{
+    bodies::Held,
     domain::inbound::{self, ClientDelivery, Delivery, Handshake},
     error::Error,
     peer::{Peer, sender},

@@ -4,22 +4,15 @@
 //! This bounds what waits in one process, and decides nothing: what is counted, kept and applied, and in
 //! which order, the database says.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout_at},
-};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    error::{Error, Result},
+    error::Result,
     ids::TenantId,
+    line::{Line, Place},
 };
 
 /// Connections of one receiver's deliveries: for the one that applies, and for the next, so that no time is
@@ -38,31 +31,9 @@ pub struct Turns {
 }
 
 /// The right to take a connection, until it is dropped.
-pub(super) struct Turn<'a> {
-    _receiver: Place<'a, Uuid>,
-    _tenant: Place<'a, TenantId>,
-}
-
-/// Places of each key, taken in the order of asking.
-struct Line<K: Copy + Eq + Hash> {
-    places: usize,
-    /// Those who wait included.
-    at_most: usize,
-    inside: Mutex<HashMap<K, Inside>>,
-}
-
-/// Who has a place or waits for one.
-struct Inside {
-    places: Arc<Semaphore>,
-    count: usize,
-}
-
-/// Who stands in a line; with a permit, who has a place.
-struct Place<'a, K: Copy + Eq + Hash> {
-    line: &'a Line<K>,
-    key: K,
-    places: Arc<Semaphore>,
-    permit: Option<OwnedSemaphorePermit>,
+pub(super) struct Turn {
+    _receiver: Place<Uuid>,
+    _tenant: Place<TenantId>,
 }
 
 impl Turns {
@@ -77,55 +48,11 @@ impl Turns {
 
     /// Waits for the turn of a delivery to a tenant's endpoint, or to another receiver of its own.
     /// Errors: `Overloaded`.
-    pub(super) async fn wait(&self, tenant: TenantId, receiver: Uuid) -> Result<Turn<'_>> {
+    pub(super) async fn wait(&self, tenant: TenantId, receiver: Uuid) -> Result<Turn> {
         let until = Instant::now() + WAIT;
         let tenant = self.tenants.enter(tenant)?;
         let receiver = self.receivers.enter(receiver)?.wait(until).await?;
         Ok(Turn { _receiver: receiver, _tenant: tenant.wait(until).await? })
-    }
-}
-
-impl<K: Copy + Eq + Hash> Line<K> {
-    fn new(places: usize, at_most: usize) -> Self {
-        Self { places, at_most, inside: Mutex::default() }
-    }
-
-    fn enter(&self, key: K) -> Result<Place<'_, K>> {
-        let mut inside = self.inside();
-        let of_key = inside
-            .entry(key)
-            .or_insert_with(|| Inside { places: Arc::new(Semaphore::new(self.places)), count: 0 });
-        if of_key.count >= self.at_most {
-            return Err(Error::Overloaded);
-        }
-        of_key.count += 1;
-        Ok(Place { line: self, key, places: of_key.places.clone(), permit: None })
-    }
-
-    fn inside(&self) -> MutexGuard<'_, HashMap<K, Inside>> {
-        // Every change is one count, so there is no half-made state to fear after a panic.
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<K: Copy + Eq + Hash> Place<'_, K> {
-    async fn wait(mut self, until: Instant) -> Result<Self> {
-        let permit = timeout_at(until, self.places.clone().acquire_owned()).await;
-        self.permit = Some(permit.map_err(|_| Error::Overloaded)?.map_err(Error::internal)?);
-        Ok(self)
-    }
-}
-
-impl<K: Copy + Eq + Hash> Drop for Place<'_, K> {
-    fn drop(&mut self) {
-        self.permit.take();
-        let mut inside = self.line.inside();
-        if let Some(of_key) = inside.get_mut(&self.key) {
-            of_key.count -= 1;
-            if of_key.count == 0 {
-                inside.remove(&self.key);
-            }
-        }
     }
 }
 
@@ -134,6 +61,7 @@ mod tests {
     use futures::{future::join_all, poll};
 
     use super::*;
+    use crate::error::Error;
 
     fn tenant() -> TenantId {
         TenantId(Uuid::now_v7())
@@ -212,6 +140,6 @@ mod tests {
 
         drop((third, busy));
 
-        assert!(turns.receivers.inside().is_empty() && turns.tenants.inside().is_empty());
+        assert!(turns.receivers.is_empty() && turns.tenants.is_empty());
     }
 }

@@ -18,7 +18,13 @@ fn stack(places: u32, deadline: Duration, handler: fn() -> Response) -> Router {
     router(
         slow.into(),
         open,
-        Admission { rules, gate, message_bytes: MESSAGE_BYTES },
+        Admission {
+            rules,
+            gate,
+            bodies: Arc::new(Bodies::new(400)),
+            message_bytes: MESSAGE_BYTES,
+            trusted_proxies: Vec::new(),
+        },
         &[DESK.parse().unwrap()],
     )
 }
@@ -134,9 +140,11 @@ async fn who_does_not_send_its_message_takes_no_place_and_is_told_in_the_end() {
 
 #[tokio::test]
 async fn a_message_arrives_whole_and_a_too_large_one_goes_on_to_be_refused() {
-    let chunks = |count: usize| {
+    let bodies = Bodies::new(1000);
+    let chunks = async |count: usize| {
         let sent = stream::iter(0..count).map(|number| Ok::<_, Infallible>(vec![number as u8; 10]));
-        message(Body::from_stream(sent), MESSAGE_BYTES)
+        let held = bodies.hold(Ipv4Addr::LOCALHOST.into());
+        message(Body::from_stream(sent), MESSAGE_BYTES, held).await.unwrap().0
     };
 
     for count in [0, 1, 10, 11, 1000] {
@@ -144,6 +152,26 @@ async fn a_message_arrives_whole_and_a_too_large_one_goes_on_to_be_refused() {
         let expected: Vec<u8> = (0..count).flat_map(|number| [number as u8; 10]).collect();
         assert_eq!(read, expected, "{count} chunks");
     }
+}
+
+#[tokio::test]
+async fn messages_that_do_not_end_take_no_more_memory_than_there_is() {
+    let stack = stack(10, Duration::from_secs(30), || Status::ok("").into_http());
+    let begun = || {
+        let said = stream::iter([Ok::<_, Infallible>(vec![0; 60])]).chain(stream::pending());
+        let request = call("/test.Quick/Call", "application/grpc").body(Body::from_stream(said)).unwrap();
+        Box::pin(stack.clone().oneshot(request))
+    };
+    let (mut first, second) = (begun(), begun());
+    assert!(futures::poll!(&mut first).is_pending());
+
+    let refused = second.await.unwrap();
+    drop(first);
+    let mut third = begun();
+
+    let told = Status::from_header_map(refused.headers()).unwrap();
+    assert_eq!(tonic_types::StatusExt::get_error_details(&told).error_info().unwrap().reason, "OVERLOADED");
+    assert!(futures::poll!(&mut third).is_pending());
 }
 
 #[tokio::test(start_paused = true)]

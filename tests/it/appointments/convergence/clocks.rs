@@ -75,7 +75,7 @@ async fn without_times_what_comes_last_counts_though_the_instance_it_comes_to_is
         body: &body,
         receive_time: Utc::now() - TimeDelta::minutes(1),
     };
-    let answer = inbound::receive(&app.domain, delivery).await;
+    let answer = inbound::receive(&app.domain, &inbound::Turns::new(1, 1), delivery).await;
 
     assert!(matches!(answer, Ok(inbound::Answer::Kept { status: EventStatus::Success, .. })), "{answer:?}");
     assert_eq!(desk::only_appointment(&acme.admin).await.service_name, "Massage 45");

@@ -1,4 +1,4 @@
-//! How much of the bodies of deliveries is in memory at once. Nobody is known by then: whoever finds the
+//! How much of what is sent to a listener is in memory at once. Nobody is known by then: whoever finds the
 //! listener may begin a body and say nothing more.
 
 use std::{
@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::flood::household;
+use crate::peer::household;
 
 /// The memory for bodies. A sender gets a quarter of it, so that one alone does not keep the others out.
 pub struct Bodies {
@@ -23,7 +23,7 @@ struct State {
 }
 
 /// What one body takes, until it is dropped.
-pub(super) struct Held<'a> {
+pub struct Held<'a> {
     bodies: &'a Bodies,
     sender: IpAddr,
     bytes: usize,
@@ -35,7 +35,7 @@ impl Bodies {
     }
 
     /// Nothing yet, for a body of this sender's.
-    pub(super) fn hold(&self, sender: IpAddr) -> Held<'_> {
+    pub fn hold(&self, sender: IpAddr) -> Held<'_> {
         Held { bodies: self, sender: household(sender), bytes: 0 }
     }
 
@@ -47,7 +47,7 @@ impl Bodies {
 
 impl Held<'_> {
     /// Takes so many bytes more. False: there are none for this sender now.
-    pub(super) fn grow(&mut self, bytes: usize) -> bool {
+    pub fn grow(&mut self, bytes: usize) -> bool {
         let mut state = self.bodies.state();
         let all = state.all_bytes.saturating_add(bytes);
         let theirs = state.bytes_of.get(&self.sender).copied().unwrap_or_default().saturating_add(bytes);

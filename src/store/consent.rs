@@ -2,11 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, PgArrayExpressionMethods, QueryDsl, Selectable, SelectableHelper,
-    dsl::{exists, not},
+    ExpressionMethods, OptionalExtension, PgArrayExpressionMethods, QueryDsl, QueryableByName, Selectable,
+    SelectableHelper,
+    dsl::exists,
     insert_into,
     prelude::{Insertable, Queryable},
-    select, update,
+    select, sql_query,
+    sql_types::{Bool, Uuid as SqlUuid},
+    update,
 };
 use diesel_async::RunQueryDsl;
 
@@ -74,14 +77,29 @@ pub async fn allows(tx: &mut TenantTx, id: IntegrationId, scope: Option<ConsentS
     Ok(allowed)
 }
 
+#[derive(QueryableByName)]
+struct Refused {
+    #[diesel(sql_type = Bool)]
+    refused: bool,
+}
+
 /// Whether the last word that a person said about an integration was a no: what the house agreed to does not
-/// hold for that person then.
+/// hold for that person then. What was said by somebody who became part of that person counts as theirs, until
+/// they say something else.
 pub async fn is_refused_by(tx: &mut TenantTx, id: IntegrationId, patient: PatientId) -> Result<bool> {
-    let own =
-        || consent::table.filter(consent::integration_id.eq(id)).filter(consent::patient_id.eq(patient));
-    use diesel::BoolExpressionMethods;
-    let living = own().filter(consent::revoke_time.is_null());
-    Ok(Cached(select(exists(own()).and(not(exists(living))))).get_result(tx.conn()).await?)
+    let query = sql_query(
+        "WITH RECURSIVE everybody (id) AS ( \
+             VALUES ($1) UNION SELECT p.id FROM patient p JOIN everybody e ON p.merged_into_id = e.id), \
+         said AS ( \
+             SELECT max(c.grant_time) FILTER (WHERE c.revoke_time IS NULL) AS yes, max(c.revoke_time) AS no \
+             FROM consent c JOIN everybody e ON c.patient_id = e.id \
+             WHERE c.integration_id = $2 GROUP BY c.patient_id) \
+         SELECT EXISTS (SELECT FROM said WHERE yes IS NULL \
+             AND no >= coalesce((SELECT max(yes) FROM said), '-infinity')) AS refused",
+    )
+    .bind::<SqlUuid, _>(patient)
+    .bind::<SqlUuid, _>(id);
+    Ok(Cached(query).get_result::<Refused>(tx.conn()).await?.refused)
 }
 
 /// Adds one.

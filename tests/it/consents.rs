@@ -341,3 +341,36 @@ async fn a_patients_own_no_goes_before_the_houses_yes() {
         .map(|one| one.start);
     assert_eq!(living.collect::<Vec<_>>(), [on_day(6, 10)]);
 }
+
+/// Two records turn out to be one person, who had said no as one of them: it still is a no, until that person
+/// says something else.
+#[tokio::test]
+async fn a_no_is_still_one_when_who_said_it_is_merged_into_somebody() {
+    let app = calcom::app().reachable().start().await;
+    let (tenant, double) = (app.tenant("Praxis am Wall").await, calcom::double().await);
+    let linked = Linked::new(&app, &tenant, &double).await;
+    grant(&tenant.admin, appointments_for(linked.integration)).await.unwrap();
+    linked.change(Changes { consent_required: Some(true), ..Changes::default() }).await.expect("marked");
+    let mut people = Vec::new();
+    for email in ["erika@example.org", "e.muster@example.org"] {
+        let request = CreatePatientRequest {
+            email: email.into(),
+            phone: "030 901820".into(),
+            ..desk::person("Erika", "Muster")
+        };
+        people.push(desk::add_patient(&tenant.admin, request).await.patient_id);
+    }
+    let named = |patient: &str| GrantConsentRequest {
+        patient_id: patient.into(),
+        ..appointments_for(linked.integration)
+    };
+    let own = grant(&tenant.admin, named(&people[1])).await.unwrap();
+    revoke(&tenant.admin, &own).await.unwrap();
+    let pair = desk::candidates(&tenant.admin, LinkCandidateState::Open).await.remove(0);
+    desk::decide(&tenant.admin, &pair.link_candidate_id, LinkDecision::Merge).await;
+
+    let untold = book(&linked, &tenant, &people[0], on_day(6, 9)).await;
+    until_sync_is(&linked, &untold, "pending CONSENT_MISSING").await;
+    grant(&tenant.admin, named(&people[0])).await.unwrap();
+    until_sync_is(&linked, &untold, "synced").await;
+}

@@ -14,7 +14,8 @@ SELECT set_config('stellwerk.tenant_id', bench_id(1, :tenant::integer, 0)::text,
 \endpipeline
 SELECT id, patient_id, practitioner_id, service_id, therapist_name, service_name, status, start_time, end_time,
         occupied_start_time, occupied_end_time, time_zone, hold_expire_time, origin, last_change_origin, integration_id,
-        external_id, sync_time, cancel_reason, create_time, update_time
+        external_id, sync_time, cancel_reason, create_time, update_time, provider_sync, provider_sync_attempts,
+        provider_sync_time, provider_sync_cause, provider_sync_message_id, provider_sync_reason, provider_sync_review_time
     FROM appointment WHERE id = bench_id(11, :tenant::integer, :booking::integer) LIMIT 1;
 -- How old may the copy be?
 SELECT max(last_delivery_time) FROM webhook_activity WHERE integration_id = bench_id(4, :tenant::integer, 0) LIMIT 1;

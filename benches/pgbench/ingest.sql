@@ -28,8 +28,10 @@ UPDATE webhook_activity SET last_delivery_time = now(),
         THEN clock_timestamp() ELSE window_start_time END,
     window_count = CASE WHEN window_start_time <= clock_timestamp() - interval '60 s' THEN 1 ELSE window_count + 1 END
     WHERE webhook_endpoint_id = bench_id(7, :tenant::integer, 0)
-    RETURNING window_count <= 1000000 AS admitted,
-        greatest(1, ceil(60 - extract(epoch FROM clock_timestamp() - window_start_time)))::integer AS retry_after_s;
+    RETURNING stellwerk_endpoint_takes(bench_id(7, :tenant::integer, 0), ARRAY[bench_id(8, :tenant::integer, 0)]) AS is_open,
+        window_count <= 1000000 AS admitted,
+        greatest(1, ceil(60 - extract(epoch FROM clock_timestamp() - window_start_time)))::integer AS retry_after_s,
+        clock_timestamp() AS admit_time;
 \endpipeline
 -- Was this delivery taken before?
 SELECT webhook_endpoint_id, delivery_hash, webhook_event_id, status, reason, field FROM webhook_dedupe
@@ -37,18 +39,19 @@ SELECT webhook_endpoint_id, delivery_hash, webhook_event_id, status, reason, fie
         AND delivery_hash = sha256(int8send(:event_head::bigint) || int8send(:event_tail::bigint)) LIMIT 1;
 SAVEPOINT part_1;
 SELECT id, integration_id, external_id, patient_id, origin, first_name, last_name, email, phone, birth_date, state_time,
-        state_rank, state_fingerprint, delete_time, link_time
+        state_rank, state_fingerprint, delete_time, link_time, former_patient_id, patient_before
     FROM patient_link
     WHERE integration_id = bench_id(4, :tenant::integer, 0) AND external_id = 'p' || :booking::integer
         AND patient_id IS NOT NULL LIMIT 1 FOR SHARE;
 SELECT id, integration_id, external_id, appointment_id, external_patient_id, start_time, duration_minutes, time_zone,
         therapist_name, service_name, status, state_time, state_rank, state_fingerprint, cancel_time, cancel_fingerprint,
-        cancel_reason
+        cancel_reason, wait_time
     FROM appointment_link
     WHERE integration_id = bench_id(4, :tenant::integer, 0) AND external_id = 'a' || :booking::integer LIMIT 1 FOR UPDATE;
 SELECT id, patient_id, practitioner_id, service_id, therapist_name, service_name, status, start_time, end_time,
         occupied_start_time, occupied_end_time, time_zone, hold_expire_time, origin, last_change_origin, integration_id,
-        external_id, sync_time, cancel_reason, create_time, update_time
+        external_id, sync_time, cancel_reason, create_time, update_time, provider_sync, provider_sync_attempts,
+        provider_sync_time, provider_sync_cause, provider_sync_message_id, provider_sync_reason, provider_sync_review_time
     FROM appointment WHERE id = bench_id(11, :tenant::integer, :booking::integer) LIMIT 1;
 -- The practitioner's time is locked, run-out holds are released, and the appointment is locked.
 SELECT pg_advisory_xact_lock(hashtextextended(bench_id(1, :tenant::integer, 0) || '/practitioner/'
@@ -58,10 +61,12 @@ UPDATE appointment SET status = 'cancelled', hold_expire_time = NULL, last_chang
         AND hold_expire_time <= now()
     RETURNING id, patient_id, practitioner_id, service_id, therapist_name, service_name, status, start_time, end_time,
         occupied_start_time, occupied_end_time, time_zone, hold_expire_time, origin, last_change_origin, integration_id,
-        external_id, sync_time, cancel_reason, create_time, update_time;
+        external_id, sync_time, cancel_reason, create_time, update_time, provider_sync, provider_sync_attempts,
+        provider_sync_time, provider_sync_cause, provider_sync_message_id, provider_sync_reason, provider_sync_review_time;
 SELECT id, patient_id, practitioner_id, service_id, therapist_name, service_name, status, start_time, end_time,
         occupied_start_time, occupied_end_time, time_zone, hold_expire_time, origin, last_change_origin, integration_id,
-        external_id, sync_time, cancel_reason, create_time, update_time
+        external_id, sync_time, cancel_reason, create_time, update_time, provider_sync, provider_sync_attempts,
+        provider_sync_time, provider_sync_cause, provider_sync_message_id, provider_sync_reason, provider_sync_review_time
     FROM appointment WHERE id = bench_id(11, :tenant::integer, :booking::integer) LIMIT 1 FOR UPDATE;
 SAVEPOINT part_2;
 UPDATE appointment SET patient_id = bench_id(9, :tenant::integer, :booking::integer),
@@ -86,7 +91,8 @@ INSERT INTO appointment_change
 -- Who waits for the time that is free now?
 SELECT id, patient_id, practitioner_id, service_id, therapist_name, service_name, status, start_time, end_time,
         occupied_start_time, occupied_end_time, time_zone, hold_expire_time, origin, last_change_origin, integration_id,
-        external_id, sync_time, cancel_reason, create_time, update_time
+        external_id, sync_time, cancel_reason, create_time, update_time, provider_sync, provider_sync_attempts,
+        provider_sync_time, provider_sync_cause, provider_sync_message_id, provider_sync_reason, provider_sync_review_time
     FROM appointment
     WHERE practitioner_id = bench_id(5, :tenant::integer, :practitioner::integer) AND appointment.status = 'conflicting'
         AND occupied_start_time < bench_slot(:booking::integer, 30)
@@ -98,7 +104,7 @@ UPDATE appointment_link SET integration_id = bench_id(4, :tenant::integer, 0), e
     start_time = bench_slot(:booking::integer, :minute::integer), duration_minutes = 30, time_zone = '+00:00',
     therapist_name = 'Max Beispiel ' || :practitioner::integer, service_name = 'Behandlung', status = 'booked',
     state_time = now(), state_rank = 2, state_fingerprint = sha256(int8send(:event_head::bigint)), cancel_time = NULL,
-    cancel_fingerprint = NULL, cancel_reason = NULL
+    cancel_fingerprint = NULL, cancel_reason = NULL, wait_time = NULL
     WHERE id = bench_id(12, :tenant::integer, :booking::integer);
 RELEASE SAVEPOINT part_1;
 INSERT INTO webhook_body_key (webhook_event_id, patient_id, external_patient_id, wrapped_key)

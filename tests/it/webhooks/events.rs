@@ -115,6 +115,25 @@ async fn a_body_above_64_kibibytes_is_shown_by_its_size_alone() {
     assert_eq!((just_fits.body_size_bytes, just_fits.body_preview.is_empty()), (64 * 1024, false));
 }
 
+/// P12.
+#[tokio::test]
+async fn a_body_that_cannot_be_opened_does_not_hide_the_events() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tool = acme.booking_tool(SignatureScheme::Standard).await;
+    for id in ["p-1", "p-2"] {
+        tool.tell(&said("patient.created", json!({ "id": id, "nachname": "Muster" }))).await.kept();
+    }
+    let spoilt = "UPDATE webhook_body_key SET wrapped_key = 'spoilt' WHERE external_patient_id = 'p-1'";
+    app.database.owner().await.run(spoilt).await;
+
+    let request = proto::ListWebhookEventsRequest::default();
+    let listed = acme.admin.webhooks().list_webhook_events(request).await.unwrap().into_inner();
+
+    let shown: Vec<bool> = listed.webhook_events.iter().map(|event| !event.body_preview.is_empty()).collect();
+    assert_eq!(shown, [true, false]);
+}
+
 /// A page of bodies that are as large as they may be: 200 MiB together.
 const LARGE_BODIES: &str = "CREATE TEMP TABLE many AS \
         SELECT e.*, n FROM webhook_event e, generate_series(1, 200) n; \
